@@ -1,0 +1,115 @@
+// Package actor says who acts and what they may do. Rights are pure functions of the role, checked inside the operation,
+// never in the handler alone.
+package actor
+
+import (
+	"context"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"kithline/campaigns/fault"
+)
+
+// Role is what a user's account is for.
+type Role string
+
+// The roles, from the widest to the narrowest.
+const (
+	Owner       Role = "owner"       // runs the server: settings, users, jobs, recovery sheet, and all the rest
+	Organizer   Role = "organizer"   // publishes, imports, writes to people
+	Advocate    Role = "advocate"    // drafts petitions and follows their own
+	Coordinator Role = "coordinator" // looks after rosters and volunteers
+	Viewer      Role = "viewer"      // reads figures, never names
+)
+
+// Roles lists every role, widest first.
+var Roles = []Role{Owner, Organizer, Advocate, Coordinator, Viewer}
+
+// Right is one thing an actor may do. Send, Export and Delete stand apart from the work around them.
+type Right string
+
+// The rights.
+const (
+	Administer       Right = "administer"        // settings, SMTP, keys, jobs
+	ManageUsers      Right = "manage_users"      // invite, change a role, disable
+	ReadAudit        Right = "read_audit"        //
+	SeeFigures       Right = "see_figures"       // counts and reports without names
+	DraftPetition    Right = "draft_petition"    // own drafts
+	ModeratePetition Right = "moderate_petition" // publish, return, hide, comments
+	SeeSupporters    Right = "see_supporters"    // names and addresses
+	EditSupporters   Right = "edit_supporters"   //
+	Import           Right = "import"            //
+	WriteMailing     Right = "write_mailing"     // compose, preview, test to oneself
+	Send             Right = "send"              // start, pause, stop a mailing
+	Export           Right = "export"            //
+	Delete           Right = "delete"            // erase people and their records
+	ManageRosters    Right = "manage_rosters"    //
+)
+
+var rights = map[Role][]Right{
+	Owner: {
+		Administer, ManageUsers, ReadAudit, SeeFigures, DraftPetition, ModeratePetition, SeeSupporters, EditSupporters,
+		Import, WriteMailing, Send, Export, Delete, ManageRosters,
+	},
+	Organizer: {
+		SeeFigures, DraftPetition, ModeratePetition, SeeSupporters, EditSupporters, Import, WriteMailing, Send, Export,
+		ManageRosters,
+	},
+	Advocate:    {SeeFigures, DraftPetition},
+	Coordinator: {SeeFigures, SeeSupporters, ManageRosters},
+	Viewer:      {SeeFigures},
+}
+
+// Kind of actor.
+type Kind string
+
+// The kinds. The zero value, Nobody, is a visitor of a public page.
+const (
+	Nobody Kind = ""
+	Person Kind = "person" // somebody who proved an address by a mailed link; MailboxID is theirs
+	User   Kind = "user"   // a signed-in account
+	System Kind = "system" // jobs and the command line on the server itself
+)
+
+// Actor is who acts. RequestID ties the audit log to the server's log.
+type Actor struct {
+	Kind      Kind
+	UserID    uuid.UUID // User only
+	MailboxID uuid.UUID // Person only
+	Role      Role      // User only
+	RequestID string
+}
+
+// TheSystem is the actor of jobs and of commands on the server's own terminal. It has every right.
+func TheSystem() Actor { return Actor{Kind: System} }
+
+// May reports whether the actor has the right.
+func (a Actor) May(r Right) bool {
+	switch a.Kind {
+	case System:
+		return true
+	case User:
+		return slices.Contains(rights[a.Role], r)
+	}
+	return false
+}
+
+// Need returns nil when the actor has the right, an Unauthenticated fault for a visitor, else a Forbidden one.
+func (a Actor) Need(r Right) error {
+	switch {
+	case a.May(r):
+		return nil
+	case a.Kind == User:
+		return fault.New(fault.Forbidden, "error.forbidden", "Right", string(r))
+	}
+	return fault.New(fault.Unauthenticated, "error.login_needed")
+}
+
+type key struct{}
+
+// With returns a context that carries the actor, for log lines only: operations take the actor as an argument.
+func With(ctx context.Context, a Actor) context.Context { return context.WithValue(ctx, key{}, a) }
+
+// From returns the actor of a context, Nobody where there is none.
+func From(ctx context.Context) Actor { a, _ := ctx.Value(key{}).(Actor); return a }

@@ -1,0 +1,94 @@
+package database
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"gorm.io/gorm"
+	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+)
+
+// Postgres reports which of the two databases this is. It is asked here, in models/migrations, in campaigns/jobs, in
+// backups and in the files named *_postgres.go and *_sqlite.go; nowhere else.
+func (d *DB) Postgres() bool { return d.Pool != nil }
+
+// IsPostgres is the same question for a transaction.
+func IsPostgres(tx *gorm.DB) bool { return tx.Name() == "postgres" }
+
+func isPostgres(url string) bool {
+	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
+}
+
+func sqlitePath(url string) string { return filepath.Clean(strings.TrimPrefix(url, "sqlite:")) }
+
+// Now is the SQL expression for the database's own time, in the form that both databases compare with stored times.
+// Leases use it, so that nodes whose clocks differ agree on who holds what.
+func Now(tx *gorm.DB) string {
+	if IsPostgres(tx) {
+		return "clock_timestamp()"
+	}
+	return "strftime('%Y-%m-%d %H:%M:%f000+00:00', 'now')"
+}
+
+// NowPlus is Now moved by a number of seconds, which is bound as the one parameter of the expression.
+func NowPlus(tx *gorm.DB) string {
+	if IsPostgres(tx) {
+		return "clock_timestamp() + make_interval(secs => ?)"
+	}
+	return "strftime('%Y-%m-%d %H:%M:%f000+00:00', 'now', ? || ' seconds')"
+}
+
+// SkipLocked is the clause by which several nodes claim rows without waiting for each other. SQLite needs none: every
+// transaction that writes is alone from its begin.
+func SkipLocked(tx *gorm.DB) string {
+	if IsPostgres(tx) {
+		return "FOR UPDATE SKIP LOCKED"
+	}
+	return ""
+}
+
+// Retryable reports whether the same transaction may succeed when it is run again: a serialisation failure, a deadlock,
+// or SQLite's busy after its own waiting.
+func Retryable(err error) bool {
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		return pe.Code == "40001" || pe.Code == "40P01"
+	}
+	var se *sqlite.Error
+	if errors.As(err, &se) {
+		return se.Code()&0xff == lib.SQLITE_BUSY || se.Code()&0xff == lib.SQLITE_LOCKED
+	}
+	return false
+}
+
+// NoConsent reports whether the database refused a delivery because nobody agreed to its purpose.
+func NoConsent(err error) bool {
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		return pe.ConstraintName == "deliveries_need_consent"
+	}
+	return err != nil && strings.Contains(err.Error(), "kithline: no consent for this purpose")
+}
+
+// Full reports whether the disk or the quota is used up.
+func Full(err error) bool {
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		return pe.Code == "53100"
+	}
+	var se *sqlite.Error
+	return errors.As(err, &se) && se.Code()&0xff == lib.SQLITE_FULL
+}
+
+// Lost reports whether the connection to the database broke or could not be had.
+func Lost(err error) bool {
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		return strings.HasPrefix(pe.Code, "08") || strings.HasPrefix(pe.Code, "57P")
+	}
+	var ce *pgconn.ConnectError
+	return errors.As(err, &ce) || errors.Is(err, ErrUnreachable)
+}

@@ -1,0 +1,108 @@
+package models
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Delivery is one mail to one mailbox, whatever sent it. Its text is rendered when it goes, so no token is stored.
+type Delivery struct {
+	ID         uuid.UUID
+	Kind       string // which renderer makes it: petition_confirm, mailing, ...
+	MailboxID  uuid.UUID
+	SubjectID  uuid.UUID // what it is about: a signature, an invitation, a mailing ...
+	MailingID  *uuid.UUID
+	Purpose    Purpose
+	ScopeID    uuid.UUID
+	DedupeKey  string // unique: the mailing and mailbox, or the action that asked for it
+	Priority   int    // lower goes first
+	State      DeliveryState
+	OnUnknown  OnUnknown
+	Attempt    int // the fence: every change of state names the attempt it belongs to
+	NotBefore  time.Time
+	LeaseUntil *time.Time // database time
+	Node       string
+	ExpiresAt  *time.Time
+	ReplyCode  int
+	Reply      string // what the server said, addresses removed
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+	SentAt     *time.Time
+}
+
+// DeliveryState is where a delivery is on its way.
+type DeliveryState string
+
+// The states of a delivery.
+const (
+	DeliveryQueued     DeliveryState = "queued"
+	DeliveryClaimed    DeliveryState = "claimed" // by a node, for the length of a lease
+	DeliverySending    DeliveryState = "sending" // committed before the first byte is on the wire
+	DeliverySent       DeliveryState = "sent"
+	DeliveryDeferred   DeliveryState = "deferred" // refused for now: tried again at NotBefore
+	DeliveryFailed     DeliveryState = "failed"
+	DeliverySuppressed DeliveryState = "suppressed"
+	DeliveryExpired    DeliveryState = "expired"
+	DeliveryUnknown    DeliveryState = "unknown" // the server's answer was not recorded
+)
+
+// DeliveryStates lists every state, in the order of the way.
+var DeliveryStates = []DeliveryState{
+	DeliveryQueued, DeliveryClaimed, DeliverySending, DeliverySent, DeliveryDeferred, DeliveryFailed, DeliverySuppressed,
+	DeliveryExpired, DeliveryUnknown,
+}
+
+// OnUnknown says what recovery does with a delivery whose answer was not recorded.
+type OnUnknown string
+
+// What to do with an unknown delivery: confirmations and receipts are sent again under the same Message-ID, everything
+// else waits until its fate is known.
+const (
+	Resend OnUnknown = "resend"
+	Park   OnUnknown = "park"
+)
+
+// Priorities: lower goes first.
+const (
+	PriorityReceipt = 10
+	PriorityBulk    = 50
+)
+
+// Mailing is awareness mail to a frozen audience.
+type Mailing struct {
+	ID            uuid.UUID
+	CampaignID    *uuid.UUID
+	PetitionID    *uuid.UUID // the audience: its confirmed signers who agreed to updates
+	Purpose       Purpose
+	ScopeID       uuid.UUID
+	Subject       string
+	Preheader     string
+	Body          string // Markdown with merge fields
+	Locale        string
+	State         MailingState
+	Revision      int
+	AudienceCount int
+	CreatedBy     *uuid.UUID
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	FrozenAt      *time.Time
+	FinishedAt    *time.Time
+	PausedAt      *time.Time
+	PausedReason  string // locale key
+}
+
+// MailingState is where a mailing is on its way.
+type MailingState string
+
+// The states of a mailing.
+const (
+	MailingDraft     MailingState = "draft"
+	MailingScheduled MailingState = "scheduled"
+	MailingFreezing  MailingState = "freezing"
+	MailingSending   MailingState = "sending"
+	MailingPaused    MailingState = "paused"
+	MailingFinished  MailingState = "finished"
+	MailingCancelled MailingState = "cancelled"
+	MailingStopped   MailingState = "stopped" // by the error brake
+)

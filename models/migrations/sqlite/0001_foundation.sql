@@ -1,0 +1,401 @@
+-- +goose Up
+CREATE TABLE organisations (
+    id text PRIMARY KEY,
+    name text NOT NULL,
+    short_name text NOT NULL,
+    legal_name text NOT NULL,
+    postal_address text NOT NULL,
+    phone text NOT NULL,
+    from_name text NOT NULL,
+    from_address text NOT NULL,
+    reply_to text NOT NULL,
+    time_zone text NOT NULL,
+    languages text NOT NULL,
+    accent text NOT NULL,
+    crisis_line text NOT NULL,
+    minimum_age text NOT NULL,
+    smtp_host text NOT NULL,
+    smtp_port integer NOT NULL,
+    smtp_tls text NOT NULL,
+    smtp_username text NOT NULL,
+    smtp_password_sealed blob,
+    setup_at datetime,
+    created_at datetime NOT NULL,
+    updated_at datetime NOT NULL
+);
+
+CREATE TABLE site_texts (
+    id text PRIMARY KEY,
+    name text NOT NULL,
+    locale text NOT NULL,
+    body text NOT NULL,
+    updated_by text,
+    updated_at datetime NOT NULL,
+    UNIQUE (name, locale)
+);
+
+CREATE TABLE vault_checks (
+    id integer PRIMARY KEY CHECK (id = 1),
+    key_id text NOT NULL,
+    check_value blob NOT NULL,
+    created_at datetime NOT NULL
+);
+
+CREATE TABLE audit_entries (
+    id text PRIMARY KEY,
+    at datetime NOT NULL,
+    actor_kind text NOT NULL,
+    actor_id text,
+    action text NOT NULL,
+    object text NOT NULL,
+    object_id text,
+    details text NOT NULL,
+    request_id text NOT NULL
+);
+CREATE INDEX audit_entries_by_time ON audit_entries (at, id);
+CREATE INDEX audit_entries_by_object ON audit_entries (object_id);
+
+CREATE TABLE supporters (
+    id text PRIMARY KEY,
+    given_name_sealed blob,
+    family_name_sealed blob,
+    phone_sealed blob,
+    postal_area text NOT NULL,
+    country text NOT NULL,
+    locale text NOT NULL,
+    source text NOT NULL,
+    created_at datetime NOT NULL,
+    updated_at datetime NOT NULL
+);
+CREATE INDEX supporters_by_time ON supporters (created_at, id);
+CREATE INDEX supporters_by_change ON supporters (updated_at);
+
+CREATE TABLE mailboxes (
+    id text PRIMARY KEY,
+    address_hash blob NOT NULL UNIQUE,
+    address_sealed blob,
+    domain text NOT NULL,
+    verified_at datetime,
+    suppressed_at datetime,
+    suppressed_reason text NOT NULL,
+    supporter_id text REFERENCES supporters (id),
+    created_at datetime NOT NULL,
+    updated_at datetime NOT NULL
+);
+CREATE INDEX mailboxes_by_supporter ON mailboxes (supporter_id);
+
+CREATE TABLE consent_texts (
+    id text PRIMARY KEY,
+    purpose text NOT NULL,
+    locale text NOT NULL,
+    version integer NOT NULL,
+    body text NOT NULL,
+    created_at datetime NOT NULL,
+    UNIQUE (purpose, locale, version)
+);
+
+CREATE TABLE consents (
+    id text PRIMARY KEY,
+    mailbox_id text NOT NULL REFERENCES mailboxes (id),
+    purpose text NOT NULL CHECK (purpose <> 'receipt'),
+    scope_id text NOT NULL,
+    text_id text NOT NULL REFERENCES consent_texts (id),
+    locale text NOT NULL,
+    shown_at datetime NOT NULL,
+    given_at datetime NOT NULL,
+    source text NOT NULL,
+    how text NOT NULL,
+    evidence_id text,
+    withdrawn_at datetime,
+    withdrawn_how text NOT NULL
+);
+CREATE UNIQUE INDEX consents_in_force ON consents (mailbox_id, purpose, scope_id) WHERE withdrawn_at IS NULL;
+CREATE INDEX consents_by_mailbox ON consents (mailbox_id);
+CREATE INDEX consents_by_purpose ON consents (purpose, scope_id);
+
+CREATE TABLE users (
+    id text PRIMARY KEY,
+    mailbox_id text NOT NULL UNIQUE REFERENCES mailboxes (id),
+    name_sealed blob,
+    role text NOT NULL CHECK (role IN ('owner', 'organizer', 'advocate', 'coordinator', 'viewer')),
+    password_hash text NOT NULL,
+    locale text NOT NULL,
+    password_changed_at datetime,
+    disabled_at datetime,
+    last_login_at datetime,
+    created_at datetime NOT NULL,
+    updated_at datetime NOT NULL
+);
+
+CREATE TABLE sessions (
+    id text PRIMARY KEY,
+    token_hash blob NOT NULL UNIQUE,
+    user_id text NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    created_at datetime NOT NULL,
+    seen_at datetime NOT NULL,
+    expires_at datetime NOT NULL
+);
+CREATE INDEX sessions_by_user ON sessions (user_id);
+CREATE INDEX sessions_by_expiry ON sessions (expires_at);
+
+CREATE TABLE invitations (
+    id text PRIMARY KEY,
+    mailbox_id text NOT NULL REFERENCES mailboxes (id),
+    role text NOT NULL,
+    invited_by text,
+    created_at datetime NOT NULL,
+    expires_at datetime NOT NULL,
+    accepted_at datetime,
+    revoked_at datetime
+);
+CREATE INDEX invitations_by_mailbox ON invitations (mailbox_id);
+
+CREATE TABLE login_links (
+    id text PRIMARY KEY,
+    user_id text NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    created_at datetime NOT NULL,
+    expires_at datetime NOT NULL,
+    used_at datetime
+);
+CREATE INDEX login_links_by_user ON login_links (user_id);
+
+CREATE TABLE login_failures (
+    id text PRIMARY KEY,
+    key_hash blob NOT NULL,
+    at datetime NOT NULL
+);
+CREATE INDEX login_failures_by_key ON login_failures (key_hash, at);
+
+CREATE TABLE files (
+    id text PRIMARY KEY,
+    kind text NOT NULL,
+    name_sealed blob,
+    content_type text NOT NULL,
+    size integer NOT NULL,
+    sha256 text NOT NULL,
+    store_key text NOT NULL UNIQUE,
+    public boolean NOT NULL,
+    state text NOT NULL,
+    created_by text,
+    created_at datetime NOT NULL,
+    expires_at datetime
+);
+CREATE INDEX files_by_time ON files (kind, created_at, id);
+CREATE INDEX files_by_expiry ON files (expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE TABLE campaigns (
+    id text PRIMARY KEY,
+    slug text NOT NULL UNIQUE,
+    title text NOT NULL,
+    ask text NOT NULL,
+    decider text NOT NULL,
+    why_now text NOT NULL,
+    system_change text NOT NULL,
+    deadline datetime,
+    state text NOT NULL CHECK (state IN ('draft', 'published', 'archived')),
+    created_by text,
+    created_at datetime NOT NULL,
+    updated_at datetime NOT NULL
+);
+CREATE INDEX campaigns_by_time ON campaigns (created_at, id);
+
+CREATE TABLE petitions (
+    id text PRIMARY KEY,
+    campaign_id text NOT NULL REFERENCES campaigns (id),
+    slug text NOT NULL UNIQUE,
+    state text NOT NULL CHECK (state IN ('draft', 'submitted', 'returned', 'published', 'closed', 'handed_over', 'answered', 'hidden', 'withdrawn')),
+    title text NOT NULL,
+    summary text NOT NULL,
+    body text NOT NULL,
+    decider text NOT NULL,
+    why_now text NOT NULL,
+    system_change text NOT NULL,
+    place text NOT NULL,
+    goal integer NOT NULL,
+    locale text NOT NULL,
+    picture_id text REFERENCES files (id),
+    author_id text REFERENCES users (id),
+    revision integer NOT NULL,
+    pending_count integer NOT NULL CHECK (pending_count >= 0),
+    signature_count integer NOT NULL CHECK (signature_count >= 0),
+    submitted_at datetime,
+    published_at datetime,
+    paused_at datetime,
+    returned_at datetime,
+    return_reason text NOT NULL,
+    return_text text NOT NULL,
+    reviewed_by text,
+    deadline_at datetime,
+    closed_at datetime,
+    created_at datetime NOT NULL,
+    updated_at datetime NOT NULL
+);
+CREATE INDEX petitions_by_campaign ON petitions (campaign_id);
+CREATE INDEX petitions_by_time ON petitions (created_at, id);
+CREATE INDEX petitions_by_author ON petitions (author_id);
+
+CREATE TABLE signatures (
+    id text PRIMARY KEY,
+    petition_id text NOT NULL REFERENCES petitions (id),
+    mailbox_id text NOT NULL REFERENCES mailboxes (id),
+    state text NOT NULL CHECK (state IN ('pending', 'confirmed', 'suspect', 'withdrawn', 'invalidated')),
+    given_name_sealed blob,
+    family_name_sealed blob,
+    postal_area text NOT NULL,
+    display text NOT NULL CHECK (display IN ('name', 'initials', 'anonymous')),
+    display_name text NOT NULL,
+    comment_sealed blob,
+    comment_state text NOT NULL CHECK (comment_state IN ('', 'waiting', 'shown', 'hidden')),
+    comment_shown text NOT NULL,
+    wants_updates boolean NOT NULL,
+    consent_text_id text REFERENCES consent_texts (id),
+    locale text NOT NULL,
+    source text NOT NULL,
+    code_tries integer NOT NULL,
+    number integer NOT NULL,
+    created_at datetime NOT NULL,
+    confirmed_at datetime,
+    withdrawn_at datetime,
+    expires_at datetime NOT NULL,
+    UNIQUE (petition_id, mailbox_id)
+);
+CREATE INDEX signatures_confirmed ON signatures (petition_id, confirmed_at, id) WHERE state = 'confirmed';
+CREATE INDEX signatures_shown ON signatures (petition_id, confirmed_at, id) WHERE state = 'confirmed' AND display <> 'anonymous';
+CREATE INDEX signatures_pending ON signatures (expires_at) WHERE state = 'pending';
+CREATE INDEX signatures_comments ON signatures (petition_id, created_at, id) WHERE comment_state = 'waiting' AND state = 'confirmed';
+CREATE INDEX signatures_by_mailbox ON signatures (mailbox_id);
+
+CREATE TABLE posts (
+    id text PRIMARY KEY,
+    campaign_id text NOT NULL REFERENCES campaigns (id),
+    petition_id text REFERENCES petitions (id),
+    kind text NOT NULL,
+    title text NOT NULL,
+    body text NOT NULL,
+    locale text NOT NULL,
+    author_id text REFERENCES users (id),
+    published_at datetime,
+    created_at datetime NOT NULL,
+    updated_at datetime NOT NULL
+);
+CREATE INDEX posts_by_petition ON posts (petition_id, published_at);
+
+CREATE TABLE mailings (
+    id text PRIMARY KEY,
+    campaign_id text REFERENCES campaigns (id),
+    petition_id text REFERENCES petitions (id),
+    purpose text NOT NULL CHECK (purpose <> 'receipt'),
+    scope_id text NOT NULL,
+    subject text NOT NULL,
+    preheader text NOT NULL,
+    body text NOT NULL,
+    locale text NOT NULL,
+    state text NOT NULL CHECK (state IN ('draft', 'scheduled', 'freezing', 'sending', 'paused', 'finished', 'cancelled', 'stopped')),
+    revision integer NOT NULL,
+    audience_count integer NOT NULL,
+    created_by text,
+    created_at datetime NOT NULL,
+    updated_at datetime NOT NULL,
+    frozen_at datetime,
+    finished_at datetime,
+    paused_at datetime,
+    paused_reason text NOT NULL
+);
+CREATE INDEX mailings_by_time ON mailings (created_at, id);
+
+CREATE TABLE deliveries (
+    id text PRIMARY KEY,
+    kind text NOT NULL,
+    mailbox_id text NOT NULL REFERENCES mailboxes (id),
+    subject_id text NOT NULL,
+    mailing_id text REFERENCES mailings (id),
+    purpose text NOT NULL,
+    scope_id text NOT NULL,
+    dedupe_key text NOT NULL UNIQUE,
+    priority integer NOT NULL,
+    state text NOT NULL CHECK (state IN ('queued', 'claimed', 'sending', 'sent', 'deferred', 'failed', 'suppressed', 'expired', 'unknown')),
+    on_unknown text NOT NULL CHECK (on_unknown IN ('resend', 'park')),
+    attempt integer NOT NULL,
+    not_before datetime NOT NULL,
+    lease_until datetime,
+    node text NOT NULL,
+    expires_at datetime,
+    reply_code integer NOT NULL,
+    reply text NOT NULL,
+    created_at datetime NOT NULL,
+    updated_at datetime NOT NULL,
+    sent_at datetime
+);
+CREATE INDEX deliveries_due ON deliveries (priority, not_before, id) WHERE state IN ('queued', 'deferred');
+CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE state IN ('claimed', 'sending');
+CREATE INDEX deliveries_by_mailing ON deliveries (mailing_id, state) WHERE mailing_id IS NOT NULL;
+CREATE INDEX deliveries_by_mailbox ON deliveries (mailbox_id, created_at);
+
+CREATE TABLE imports (
+    id text PRIMARY KEY,
+    file_id text NOT NULL REFERENCES files (id),
+    state text NOT NULL CHECK (state IN ('uploaded', 'running', 'finished', 'failed')),
+    dry_run boolean NOT NULL,
+    mapping text NOT NULL,
+    basis_purpose text NOT NULL,
+    basis_scope_id text NOT NULL,
+    basis_text text NOT NULL,
+    basis_source text NOT NULL,
+    rows_total integer NOT NULL,
+    rows_done integer NOT NULL,
+    new_count integer NOT NULL,
+    updated_count integer NOT NULL,
+    skipped_count integer NOT NULL,
+    error_file_id text REFERENCES files (id),
+    message text NOT NULL,
+    created_by text,
+    created_at datetime NOT NULL,
+    updated_at datetime NOT NULL,
+    finished_at datetime
+);
+CREATE INDEX imports_by_time ON imports (created_at, id);
+
+-- The one answer to "who may be mailed for what": campaigns/deliveries and every audience read it.
+CREATE VIEW mailable AS
+SELECT c.mailbox_id, c.purpose, c.scope_id
+FROM consents c
+JOIN mailboxes m ON m.id = c.mailbox_id
+WHERE c.withdrawn_at IS NULL AND m.suppressed_at IS NULL AND m.address_sealed IS NOT NULL;
+
+-- A delivery that is not a receipt needs a consent for its purpose, whichever code inserts it.
+-- +goose StatementBegin
+CREATE TRIGGER deliveries_need_consent BEFORE INSERT ON deliveries
+WHEN NEW.purpose <> 'receipt' AND NOT EXISTS (
+    SELECT 1 FROM mailable m
+    WHERE m.mailbox_id = NEW.mailbox_id AND m.purpose = NEW.purpose AND m.scope_id = NEW.scope_id)
+BEGIN
+    SELECT RAISE(ABORT, 'kithline: no consent for this purpose');
+END;
+-- +goose StatementEnd
+
+-- What a delivery is for, and whom it goes to, never changes.
+-- +goose StatementBegin
+CREATE TRIGGER deliveries_keep_purpose BEFORE UPDATE OF purpose, scope_id, mailbox_id ON deliveries
+WHEN OLD.purpose <> NEW.purpose OR OLD.scope_id <> NEW.scope_id OR OLD.mailbox_id <> NEW.mailbox_id
+BEGIN
+    SELECT RAISE(ABORT, 'kithline: the purpose of a delivery never changes');
+END;
+-- +goose StatementEnd
+
+-- Consents are append-only: the one change a row may see is its withdrawal.
+-- +goose StatementBegin
+CREATE TRIGGER consents_append_only BEFORE UPDATE ON consents
+WHEN OLD.withdrawn_at IS NOT NULL
+    OR OLD.id <> NEW.id OR OLD.mailbox_id <> NEW.mailbox_id OR OLD.purpose <> NEW.purpose OR OLD.scope_id <> NEW.scope_id
+    OR OLD.text_id <> NEW.text_id OR OLD.locale <> NEW.locale OR OLD.shown_at <> NEW.shown_at OR OLD.given_at <> NEW.given_at
+    OR OLD.source <> NEW.source OR OLD.how <> NEW.how OR OLD.evidence_id IS NOT NEW.evidence_id
+BEGIN
+    SELECT RAISE(ABORT, 'kithline: a consent can only be withdrawn');
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER consent_texts_never_change BEFORE UPDATE ON consent_texts
+BEGIN
+    SELECT RAISE(ABORT, 'kithline: a consent can only be withdrawn');
+END;
+-- +goose StatementEnd

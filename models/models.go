@@ -1,0 +1,25 @@
+// Package models holds the rows of the database, one file per family: plain GORM structs with enums and small pure
+// methods, no hooks and no JSON tags. The schema itself is in models/migrations; tests/drift holds both together.
+//
+// Columns that end in _sealed hold what campaigns/vault sealed for that table, column and row. Which columns are personal,
+// who owns them and what erasure does to them is registered in personal.go.
+package models
+
+import (
+	"github.com/google/uuid"
+)
+
+// NewID makes the id of a new row: a UUIDv7 (RFC 9562), made by the application so that a batch can be run again and a
+// sealed value knows its row before it is written.
+func NewID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+
+// All lists a zero value of every row type, for the test that holds the structs and the schema together.
+func All() []any {
+	return []any{
+		&Organisation{}, &SiteText{}, &VaultCheck{}, &AuditEntry{},
+		&Mailbox{}, &Supporter{}, &Consent{}, &ConsentText{},
+		&User{}, &Session{}, &Invitation{}, &LoginLink{}, &LoginFailure{},
+		&Campaign{}, &Petition{}, &Signature{}, &Post{},
+		&Mailing{}, &Delivery{}, &File{}, &Import{},
+	}
+}

@@ -1,0 +1,64 @@
+package models
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Organisation is the one organisation that this server belongs to. The row is made at the first start, before setup.
+type Organisation struct {
+	ID                 uuid.UUID
+	Name               string
+	ShortName          string // on the tab and in the sender's name: says nothing about health
+	LegalName          string
+	PostalAddress      string // no bulk mail goes without it
+	Phone              string
+	FromName           string
+	FromAddress        string
+	ReplyTo            string
+	TimeZone           string // IANA name
+	Languages          string // BCP 47 tags, comma separated, the first is the default
+	Accent             string // #rrggbb
+	CrisisLine         string // shown on every public page
+	MinimumAge         string // the text shown on forms, in the organisation's words
+	SMTPHost           string
+	SMTPPort           int
+	SMTPTLS            string // starttls, tls or none
+	SMTPUsername       string
+	SMTPPasswordSealed []byte
+	SetupAt            *time.Time // nil until the first owner finished setup
+	CreatedAt          time.Time
+	UpdatedAt          time.Time
+}
+
+// SiteText is a page that the organisation may put in its own words: the privacy notice and the accessibility page.
+type SiteText struct {
+	ID        uuid.UUID
+	Name      string // privacy, accessibility
+	Locale    string
+	Body      string // Markdown
+	UpdatedBy *uuid.UUID
+	UpdatedAt time.Time
+}
+
+// VaultCheck holds the value by which a start finds out that the key file is the one that sealed this database.
+type VaultCheck struct {
+	ID         int // always 1
+	KeyID      string
+	CheckValue []byte
+	CreatedAt  time.Time
+}
+
+// AuditEntry says who did what to people's data and to the site. Details hold ids and counts only.
+type AuditEntry struct {
+	ID        uuid.UUID
+	At        time.Time
+	ActorKind string
+	ActorID   *uuid.UUID
+	Action    string
+	Object    string
+	ObjectID  *uuid.UUID
+	Details   string // a JSON object
+	RequestID string
+}
