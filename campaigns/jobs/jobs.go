@@ -1,0 +1,206 @@
+// Package jobs wraps River, the queue that lives in the same database as the rows: a job is inserted in the transaction
+// whose work it continues, so neither is there without the other. Arguments hold ids only, and every job may run twice.
+//
+// Mail does not go through jobs: a delivery is its own row with its own states, see campaigns/deliveries.
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivertype"
+	"gorm.io/gorm"
+
+	"database/sql"
+
+	"kithline/campaigns/actor"
+	"kithline/campaigns/fault"
+	"kithline/models/database"
+)
+
+// Rescue is how long a job may run before another node takes it for lost. Long work enqueues itself again in steps.
+const Rescue = time.Minute
+
+// Client inserts jobs and works them.
+type Client struct {
+	db     *database.DB
+	insert func(ctx context.Context, tx *gorm.DB, args river.JobArgs, o *river.InsertOpts) error
+	start  func(context.Context) error
+	stop   func(context.Context) error
+	kill   func(context.Context) error
+	list   func(ctx context.Context, p *river.JobListParams) (*river.JobListResult, error)
+	retry  func(ctx context.Context, id int64) (*rivertype.JobRow, error)
+	cancel func(ctx context.Context, id int64) (*rivertype.JobRow, error)
+	events func(...river.EventKind) (<-chan *river.Event, func())
+}
+
+// Options say which workers there are and what runs by itself.
+type Options struct {
+	Workers  *river.Workers
+	Periodic []*river.PeriodicJob
+	Log      *slog.Logger
+	Poll     time.Duration // how often to look for jobs of other nodes; 0 = one second
+}
+
+// Every is a periodic job: args are made anew each time. It also runs once when the program starts.
+func Every(d time.Duration, args func() river.JobArgs) *river.PeriodicJob {
+	return river.NewPeriodicJob(river.PeriodicInterval(d), func() (river.JobArgs, *river.InsertOpts) {
+		return args(), &river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
+			rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled,
+		}}}
+	}, &river.PeriodicJobOpts{RunOnStart: true})
+}
+
+// New makes a client on either database. Nothing runs before Start.
+func New(db *database.DB, o Options) (*Client, error) {
+	poll := o.Poll
+	if poll == 0 {
+		poll = time.Second
+	}
+	cfg := &river.Config{
+		Workers: o.Workers, PeriodicJobs: o.Periodic, Logger: o.Log,
+		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}},
+		FetchCooldown:        50 * time.Millisecond,
+		FetchPollInterval:    poll,
+		JobTimeout:           Rescue - 10*time.Second,
+		RescueStuckJobsAfter: Rescue,
+	}
+	c := &Client{db: db}
+	var err error
+	if db.Postgres() {
+		err = bind(c, riverpgxv5.New(db.Pool), cfg, database.PgxTx)
+	} else {
+		err = bindLite(c, cfg)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("jobs: %w", err)
+	}
+	return c, nil
+}
+
+func bind(c *Client, driver *riverpgxv5.Driver, cfg *river.Config, unwrap func(*gorm.DB) (pgx.Tx, error)) error {
+	r, err := river.NewClient(driver, cfg)
+	if err != nil {
+		return err
+	}
+	fill(c, r, unwrap)
+	return nil
+}
+
+func bindLite(c *Client, cfg *river.Config) error {
+	r, err := river.NewClient(riversqlite.New(c.db.SQL), cfg)
+	if err != nil {
+		return err
+	}
+	fill(c, r, func(tx *gorm.DB) (*sql.Tx, error) { return database.SQLTx(tx) })
+	return nil
+}
+
+func fill[T any](c *Client, r *river.Client[T], unwrap func(*gorm.DB) (T, error)) {
+	c.insert = func(ctx context.Context, tx *gorm.DB, args river.JobArgs, o *river.InsertOpts) error {
+		t, err := unwrap(tx)
+		if err != nil {
+			return err
+		}
+		_, err = r.InsertTx(ctx, t, args, o)
+		return err
+	}
+	c.start, c.stop, c.kill = r.Start, r.Stop, r.StopAndCancel
+	c.list, c.retry, c.cancel = r.JobList, r.JobRetry, r.JobCancel
+	c.events = r.Subscribe
+}
+
+// Enqueue inserts a job in tx. It runs once tx is committed, and never if it is not.
+func (c *Client) Enqueue(ctx context.Context, tx *gorm.DB, args river.JobArgs) error {
+	return c.insert(ctx, tx, args, nil)
+}
+
+// Start begins to work jobs.
+func (c *Client) Start(ctx context.Context) error { return c.start(ctx) }
+
+// Stop takes no new jobs and waits for those that run; when ctx ends first, they are told to stop and will run again.
+func (c *Client) Stop(ctx context.Context) error {
+	if err := c.stop(ctx); err == nil || ctx.Err() == nil {
+		return err
+	}
+	hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	return c.kill(hard)
+}
+
+// Subscribe tells of jobs that ended; call the returned function to stop. For tests and progress.
+func (c *Client) Subscribe(k ...river.EventKind) (<-chan *river.Event, func()) { return c.events(k...) }
+
+// Job is one row of the jobs page.
+type Job struct {
+	ID          int64
+	Kind        string
+	State       string
+	Attempt     int
+	MaxAttempts int
+	CreatedAt   time.Time
+	ScheduledAt time.Time
+	FinishedAt  *time.Time
+	LastError   string
+}
+
+// States lists the states of a job that the jobs page can filter by.
+var States = []string{"available", "running", "retryable", "scheduled", "completed", "discarded", "cancelled"}
+
+// List returns the newest jobs, at most 200, of one state or of all for "". It needs the right actor.Administer.
+func (c *Client) List(ctx context.Context, a actor.Actor, state string) ([]Job, error) {
+	if err := a.Need(actor.Administer); err != nil {
+		return nil, err
+	}
+	p := river.NewJobListParams().First(200).OrderBy(river.JobListOrderByID, river.SortOrderDesc)
+	if state != "" {
+		p = p.States(rivertype.JobState(state))
+	}
+	res, err := c.list(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Job, 0, len(res.Jobs))
+	for _, j := range res.Jobs {
+		row := Job{
+			ID: j.ID, Kind: j.Kind, State: string(j.State), Attempt: j.Attempt, MaxAttempts: j.MaxAttempts,
+			CreatedAt: j.CreatedAt, ScheduledAt: j.ScheduledAt, FinishedAt: j.FinalizedAt,
+		}
+		if n := len(j.Errors); n > 0 {
+			row.LastError = j.Errors[n-1].Error
+		}
+		out = append(out, row)
+	}
+	return out, nil
+}
+
+// Retry runs a job again now. It needs the right actor.Administer, and returns a NotFound fault for an unknown id.
+func (c *Client) Retry(ctx context.Context, a actor.Actor, id int64) error {
+	if err := a.Need(actor.Administer); err != nil {
+		return err
+	}
+	_, err := c.retry(ctx, id)
+	return notFound(err)
+}
+
+// Cancel ends a job for good. It needs the right actor.Administer, and returns a NotFound fault for an unknown id.
+func (c *Client) Cancel(ctx context.Context, a actor.Actor, id int64) error {
+	if err := a.Need(actor.Administer); err != nil {
+		return err
+	}
+	_, err := c.cancel(ctx, id)
+	return notFound(err)
+}
+
+func notFound(err error) error {
+	if err == river.ErrNotFound {
+		return fault.New(fault.NotFound, "error.not_found")
+	}
+	return err
+}
