@@ -1,0 +1,135 @@
+// Package views holds the pages: html/template, embedded, parsed once.
+//
+// A page is a file <surface>/<feature>/<page>.html and is called by its path without the extension, such as
+// "public/petitions/show". It defines "main" and may define "head" (more of <head>) and "layout" (the name of a layout;
+// else "public" below public/ and "admin" below admin/):
+//
+//	{{define "main"}}
+//	<h1>{{.Title}}</h1>
+//	<form method="post" novalidate>
+//	  {{template "field" (field $ "email" "petition.email" .Form.Email "type" "email" "autocomplete" "email" "hint" "petition.email_hint")}}
+//	  {{template "field" (field $ "comment" "petition.comment" .Form.Comment "rows" 3 "optional" true)}}
+//	  {{template "choices" (choices $ "display" "petition.display" .Form.Display (options $ "name" "petition.display_name" "initials" "petition.display_initials"))}}
+//	  {{template "choice" (check $ "updates" "petition.updates" .Form.Updates "hint" "petition.updates_hint")}}
+//	  <button class="button main big">{{.T "petition.sign"}}</button>
+//	</form>
+//	{{end}}
+//
+// The data of a page is a struct that embeds web.Page; `$` in a call of field, choices, check and the others is that
+// struct, from which they take the translated words and the error of the field. The layout writes the flash and the error
+// summary: a page does not. Nothing is inline: no style attribute, no script, no event handler.
+package views
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+)
+
+//go:embed layouts partials public admin
+var files embed.FS
+
+// Set is the parsed pages. It is safe for concurrent use.
+type Set struct {
+	pages map[string]page
+}
+
+type page struct {
+	t      *template.Template
+	layout string
+}
+
+// Parse reads the embedded templates. An error names the file.
+func Parse() (*Set, error) { return ParseFS(files) }
+
+// ParseFS is Parse from other files, laid out in the same way; for tests.
+func ParseFS(dir fs.FS) (*Set, error) {
+	base := template.New("base").Funcs(funcs).Option("missingkey=error")
+	for _, glob := range []string{"layouts/*.html", "partials/*.html"} {
+		names, err := fs.Glob(dir, glob)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			b, err := fs.ReadFile(dir, name)
+			if err != nil {
+				return nil, err
+			}
+			// A partial's file is its template; helpers it defines with {{define}} are shared too.
+			short := strings.TrimSuffix(name[strings.LastIndexByte(name, '/')+1:], ".html")
+			if strings.HasPrefix(name, "layouts/") {
+				short = "layouts/" + short
+			}
+			if _, err := base.New(short).Parse(string(b)); err != nil {
+				return nil, fmt.Errorf("views: %s: %w", name, err)
+			}
+		}
+	}
+	s := &Set{pages: map[string]page{}}
+	err := fs.WalkDir(dir, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".html") ||
+			strings.HasPrefix(name, "layouts/") || strings.HasPrefix(name, "partials/") {
+			return err
+		}
+		b, err := fs.ReadFile(dir, name)
+		if err != nil {
+			return err
+		}
+		t, err := base.Clone()
+		if err == nil {
+			_, err = t.New("page").Parse(string(b))
+		}
+		if err == nil && t.Lookup("main") == nil {
+			err = fmt.Errorf(`the page does not define "main"`)
+		}
+		p := page{t: t, layout: name[:max(strings.IndexByte(name, '/'), 0)]}
+		if err == nil && t.Lookup("layout") != nil {
+			var l strings.Builder
+			if err = t.ExecuteTemplate(&l, "layout", nil); err == nil {
+				p.layout = strings.TrimSpace(l.String())
+			}
+		}
+		if err == nil && t.Lookup("layouts/"+p.layout) == nil {
+			err = fmt.Errorf("there is no layout %q", p.layout)
+		}
+		if err != nil {
+			return fmt.Errorf("views: %s: %w", name, err)
+		}
+		s.pages[strings.TrimSuffix(name, ".html")] = p
+		return nil
+	})
+	return s, err
+}
+
+// Names lists the pages, sorted.
+func (s *Set) Names() []string { return slices.Sorted(maps.Keys(s.pages)) }
+
+// Has reports whether there is a page of that name.
+func (s *Set) Has(name string) bool { return s.pages[name].t != nil }
+
+// Execute writes the page with its layout. data is a struct that embeds web.Page.
+func (s *Set) Execute(w io.Writer, name string, data any) error { return s.execute(w, name, "", data) }
+
+// Part writes one template that the page defines, without the layout: what htmx swaps in.
+func (s *Set) Part(w io.Writer, name, part string, data any) error {
+	return s.execute(w, name, part, data)
+}
+
+func (s *Set) execute(w io.Writer, name, part string, data any) error {
+	p, ok := s.pages[name]
+	if !ok {
+		return fmt.Errorf("views: there is no page %q", name)
+	}
+	if part == "" {
+		part = "layouts/" + p.layout
+	}
+	if err := p.t.ExecuteTemplate(w, part, data); err != nil {
+		return fmt.Errorf("views: %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+)
+
+// Limits of a request where nothing else is said.
+const (
+	bodyMax        = 1 << 20 // bytes
+	readTimeout    = 15 * time.Second
+	writeTimeout   = 60 * time.Second
+	idleTimeout    = 60 * time.Second
+	requestTimeout = 30 * time.Second // of a handler's UserContext
+)
+
+type bodyLimit struct {
+	pattern string
+	bytes   int
+	time    time.Duration
+}
+
+// AllowBody lets a route take a larger body than 1 MiB: w.AllowBody("/admin/imports", 50<<20). Call it before the server
+// listens. The limit holds while the body is read: every other route refuses with 413 before its handler runs.
+func (w *Web) AllowBody(pattern string, bytes int) {
+	w.bodies = append(w.bodies, bodyLimit{pattern, bytes, 5 * time.Minute})
+}
+
+// NewFiber makes the app with everything around the handlers: limits, request id, log, panics, headers, session, same-site
+// check, errors; and mounts the pages of the house itself: /static, /theme.css, /display.
+func NewFiber(w *Web) *fiber.App {
+	app := fiber.New(fiber.Config{
+		AppName: "Kithline", DisableStartupMessage: true, Immutable: true, ErrorHandler: w.Fail, BodyLimit: bodyMax,
+		ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, ReadBufferSize: 16 << 10,
+		// c.IP() and its kind are not used: see Client. With this and no proxy listed they tell the peer, not a claim.
+		EnableTrustedProxyCheck: true,
+		// A multipart body stays in memory, below its limit: nothing of a person lies in a temporary file.
+		DisablePreParseMultipartForm: true,
+		StrictRouting:                false, CaseSensitive: true,
+	})
+	// Not StreamRequestBody: it calls the handler for a body of any size.
+	app.Server().HeaderReceived = func(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+		path, _, _ := strings.Cut(string(h.RequestURI()), "?")
+		for _, b := range w.bodies {
+			if matches(b.pattern, path) {
+				return fasthttp.RequestConfig{MaxRequestBodySize: b.bytes, ReadTimeout: b.time}
+			}
+		}
+		return fasthttp.RequestConfig{MaxRequestBodySize: bodyMax, ReadTimeout: readTimeout}
+	}
+	app.Use(w.around)
+	app.Get("/static/*", w.static)
+	app.Get("/theme.css", w.themeCSS)
+	app.Use(w.inside)
+	app.Get("/display", w.displayPage)
+	app.Post("/display", w.display)
+	return app
+}
+
+// around is the outermost handler.
+func (w *Web) around(c *fiber.Ctx) (err error) {
+	start := time.Now()
+	id := rand.Text()[:16]
+	c.Locals(requestIDKey{}, id)
+	ctx, cancel := context.WithTimeout(context.WithValue(w.live, requestIDKey{}, id), requestTimeout)
+	defer cancel()
+	c.SetUserContext(ctx)
+	c.Set("X-Request-Id", id)
+	w.headers(c)
+
+	defer func() {
+		level := slog.LevelInfo
+		if strings.HasPrefix(c.Path(), "/static/") || c.Path() == "/healthz" || c.Path() == "/readyz" {
+			level = slog.LevelDebug
+		}
+		w.opt.Logger.Log(ctx, level, "request", "request_id", id, "method", c.Method(), "route", w.route(c),
+			"status", c.Response().StatusCode(), "ms", time.Since(start).Milliseconds())
+	}()
+	err = func() (err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+			}
+		}()
+		return c.Next()
+	}()
+	if err != nil {
+		return w.Fail(c, err)
+	}
+	return nil
+}
+
+// inside runs before every handler of a page.
+func (w *Web) inside(c *fiber.Ctx) error {
+	if err := w.sameSite(c); err != nil {
+		return err
+	}
+	if err := w.authenticate(c); err != nil {
+		return err
+	}
+	w.keepLang(c)
+	return c.Next()
+}
+
+// route is the pattern of the route that answered, never the path: paths hold tokens.
+func (w *Web) route(c *fiber.Ctx) string {
+	r := c.Route()
+	if r == nil || (r.Path == "/" || r.Path == "") && c.Path() != "/" {
+		return "(none)"
+	}
+	return r.Path
+}
+
+const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+func (w *Web) headers(c *fiber.Ctx) {
+	c.Set(fiber.HeaderContentSecurityPolicy, csp)
+	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	c.Set(fiber.HeaderReferrerPolicy, "same-origin")
+	if w.secretPath(c.Path()) {
+		c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
+		c.Set("X-Robots-Tag", "noindex, nofollow")
+	}
+	c.Set(fiber.HeaderPermissionsPolicy, "camera=(), microphone=(), geolocation=(), payment=(), usb=(), interest-cohort=()")
+	c.Set("Cross-Origin-Opener-Policy", "same-origin")
+	c.Set("Cross-Origin-Resource-Policy", "same-origin")
+	c.Set(fiber.HeaderXFrameOptions, "DENY")
+	if w.secure() {
+		c.Set(fiber.HeaderStrictTransportSecurity, "max-age=31536000; includeSubDomains")
+	}
+}
+
+// Stream answers with a body that is written as it is made: exports, server-sent events. write gets a context that ends
+// when the server stops, not with the handler; it must not touch c. Each chunk that is written gives the reader another
+// minute, so a long answer does not run into the write timeout.
+func (w *Web) Stream(c *fiber.Ctx, contentType string, write func(ctx context.Context, out *bufio.Writer) error) error {
+	id, route, conn := RequestID(c), w.route(c), c.Context().Conn()
+	ctx := context.WithValue(w.live, requestIDKey{}, id)
+	c.Set(fiber.HeaderContentType, contentType)
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	c.Set("X-Accel-Buffering", "no")
+	c.Context().SetBodyStreamWriter(func(out *bufio.Writer) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		longer := bufio.NewWriterSize(flusher{out, func() { _ = conn.SetWriteDeadline(time.Now().Add(writeTimeout)) }}, 32<<10)
+		err := write(ctx, longer)
+		if err == nil {
+			err = longer.Flush()
+		}
+		if err != nil {
+			w.opt.Logger.Warn("a stream ended early", "request_id", id, "route", route, "error", err)
+			_ = conn.Close() // a cut answer must not look whole
+		}
+	})
+	return nil
+}
+
+type flusher struct {
+	out    *bufio.Writer
+	before func()
+}
+
+func (f flusher) Write(b []byte) (int, error) {
+	f.before()
+	n, err := f.out.Write(b)
+	if err == nil {
+		err = f.out.Flush()
+	}
+	return n, err
+}

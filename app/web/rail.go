@@ -1,0 +1,59 @@
+package web
+
+import "kithline/campaigns/actor"
+
+// RailGroup is a group of the organizer's menu.
+type RailGroup struct {
+	Label string
+	Links []NavLink
+}
+
+type railItem struct {
+	section, address, key string
+	right                 actor.Right // "" for every account
+}
+
+// railGroups is the whole menu. A feature adds its line here.
+var railGroups = []struct {
+	key   string
+	items []railItem
+}{
+	{"base.rail_now", []railItem{
+		{"today", "/admin", "base.rail_today", ""},
+	}},
+	{"base.rail_campaigns", []railItem{
+		{"petitions", "/admin/petitions", "base.rail_petitions", actor.SeeFigures},
+		{"mailings", "/admin/mailings", "base.rail_mailings", actor.WriteMailing},
+	}},
+	{"base.rail_people", []railItem{
+		{"supporters", "/admin/supporters", "base.rail_supporters", actor.SeeSupporters},
+		{"imports", "/admin/imports", "base.rail_imports", actor.Import},
+	}},
+	{"base.rail_setup", []railItem{
+		{"settings", "/admin/settings", "base.rail_settings", actor.Administer},
+		{"users", "/admin/users", "base.rail_users", actor.ManageUsers},
+		{"jobs", "/admin/jobs", "base.rail_jobs", actor.Administer},
+		{"audit", "/admin/audit", "base.rail_audit", actor.ReadAudit},
+	}},
+	{"base.rail_you", []railItem{
+		{"account", "/admin/account", "base.rail_account", ""},
+	}},
+}
+
+func (p Page) rail(waiting map[string]int) []RailGroup {
+	var out []RailGroup
+	for _, g := range railGroups {
+		group := RailGroup{Label: p.T(g.key)}
+		for _, i := range g.items {
+			if i.right == "" || p.Actor.May(i.right) {
+				group.Links = append(group.Links, NavLink{
+					URL: i.address, Label: p.T(i.key), Current: p.current(i.section, i.address), Waiting: waiting[i.section],
+				})
+			}
+		}
+		if len(group.Links) > 0 {
+			out = append(out, group)
+		}
+	}
+	return out
+}
