@@ -1,0 +1,87 @@
+# The project's commands. `make` lists them; what stands after ## is the list's text.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Tools, pinned. They are fetched through the Go module proxy and kept in Go's build cache; nothing is installed.
+GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOFUMPT := go run mvdan.cc/gofumpt@v0.12.0
+GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.8.0
+
+# Packages whose work runs side by side, tested with the race detector too.
+RACE := $(wildcard ./campaigns/clock ./campaigns/jobs ./campaigns/vault ./campaigns/mailboxes ./campaigns/deliveries ./campaigns/petitions \
+	./campaigns/mailings ./campaigns/files ./campaigns/backups ./models/database ./models/migrations ./mailer ./app ./app/web ./app/public)
+
+FUZZTIME ?= 20s
+BENCHTIME ?= 2s
+MAXSIZE := 47185920
+
+GOFILES = $$(find . -name '*.go' -not -path './.git/*')
+step = @printf '\n== %s\n' "$(1)"
+
+.PHONY: help run demo build test race lint fmt fmt-check vet generate vulnerabilities check bench fuzz
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## serve with what is in ./data, on 127.0.0.1:8080
+	go run . serve
+
+demo: ## serve the sample world, on 127.0.0.1:8080
+	go run . demo
+
+build: ## build ./bin/kithline: one static file, 45 MB at most
+	$(call step,build)
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/kithline .
+	@size=$$(wc -c < bin/kithline); echo "bin/kithline: $$size bytes"; \
+	if [ "$$size" -gt $(MAXSIZE) ]; then echo "The binary is larger than $(MAXSIZE) bytes."; exit 1; fi
+
+test: ## run every test; PostgreSQL and a browser are used where they are found
+	go test ./...
+
+race: ## run the tests of what runs side by side with the race detector
+	$(call step,race detector)
+	CGO_ENABLED=1 go test -race -count=1 -timeout 10m $(RACE)
+
+lint: ## look for mistakes and for what is not in the house style
+	$(call step,lint)
+	$(GOLANGCI) run ./...
+
+fmt: ## format the code
+	$(GOFUMPT) -w $(GOFILES)
+
+fmt-check:
+	$(call step,format)
+	@wrong=$$($(GOFUMPT) -l $(GOFILES)); \
+	if [ -n "$$wrong" ]; then printf 'Not formatted; run "make fmt":\n%s\n' "$$wrong"; exit 1; fi; echo "all formatted"
+
+vet:
+	$(call step,vet)
+	go vet ./...
+
+generate: ## write what is generated: docs/configuration.md
+	go test ./config -run TestConfigurationPageIsCurrent -update -count=1
+
+vulnerabilities: ## look for known vulnerabilities in what is linked
+	$(call step,known vulnerabilities)
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	if $(GOVULNCHECK) ./... > "$$log" 2>&1; then tail -n 3 "$$log"; \
+	elif grep -q 'Your code is affected by' "$$log"; then cat "$$log"; exit 1; \
+	else echo "NOT CHECKED: the tool or the vulnerability database cannot be had from here:"; head -n 3 "$$log"; fi
+
+check: fmt-check vet lint build ## everything that must pass before a change is taken
+	$(call step,test)
+	KITHLINE_TEST_POSTGRES=required KITHLINE_TEST_BROWSER=required go test -count=1 -timeout 12m ./...
+	@$(MAKE) --no-print-directory race vulnerabilities
+
+bench: ## measure: signing, viewing, sending, size, start, memory
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count=1 -timeout 30m ./...
+
+fuzz: ## run every fuzz test for FUZZTIME (20s)
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \
+		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$file"); do \
+			echo "== $$name in $$(dirname "$$file")"; \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" < /dev/null; \
+		done; \
+	done
