@@ -18,6 +18,7 @@ import (
 	"kithline/campaigns/vault"
 	"kithline/config"
 	"kithline/models/database"
+	"kithline/models/migrations"
 )
 
 // kithline runs a command line and returns the exit code and what was printed.
@@ -147,6 +148,7 @@ func TestFailuresReadWell(t *testing.T) {
 		"database":           {fmt.Errorf("open: %w: connection refused", database.ErrUnreachable), "It said: connection refused"},
 		"key missing":        {fmt.Errorf("start: %w", &vault.KeyMissing{Path: "/k", KeyID: "abcd"}), "kithline key recover"},
 		"key of another":     {&vault.KeyWrong{Path: "/k", Found: "a", KeyID: "b"}, "Nothing was changed"},
+		"newer database":     {fmt.Errorf("migrate: %w", migrations.ErrNewer), "kithline: The database belongs to a newer version"},
 		"file missing":       {noFile, "none.csv does not exist"},
 		"stopped":            {fmt.Errorf("import: %w", context.Canceled), "Stopped"},
 		"told by a command":  {fmt.Errorf("x: %w", plain("Line %d is not a date.", 3)), "kithline: Line 3 is not a date.\n"},

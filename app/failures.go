@@ -12,6 +12,7 @@ import (
 	"kithline/campaigns/fault"
 	"kithline/campaigns/vault"
 	"kithline/models/database"
+	"kithline/models/migrations"
 )
 
 // sentence says what went wrong on a terminal: what, and what to do about it where that is known. A kind of failure that
@@ -35,6 +36,9 @@ func sentence(err error) string {
 		return wrongKey.Error()
 	case errors.As(err, &unreadable):
 		return unreadable.Error()
+
+	case errors.Is(err, migrations.ErrNewer):
+		return "The database belongs to a newer version of Kithline. Start that version, or restore a backup that this one made; going back is not possible."
 
 	case errors.As(err, &listen) && listen.Op == "listen" && errors.Is(err, syscall.EADDRINUSE):
 		return listen.Addr.String() + " is taken by another program. Stop that one, or set KITHLINE_LISTEN to another port."

@@ -96,6 +96,8 @@ func TestMailServer(t *testing.T) {
 		"smtps://u:p@mail.example.org":           {Host: "mail.example.org", Port: 465, TLS: "tls", User: "u", Password: "p"},
 		"smtp://mailpit:1025?tls=none":           {Host: "mailpit", Port: 1025, TLS: "none"},
 		"smtp://u:p@127.0.0.1:1025?tls=none":     {Host: "127.0.0.1", Port: 1025, TLS: "none", User: "u", Password: "p"},
+		"smtp://localhost?tls=none":              {Host: "localhost", Port: 25, TLS: "none"},
+		"smtp://mail?tls=tls":                    {Host: "mail", Port: 465, TLS: "tls"},
 		"smtp://[::1]:2500?tls=starttls":         {Host: "::1", Port: 2500, TLS: "starttls"},
 		"smtps://u@mail.example.org:465?tls=tls": {Host: "mail.example.org", Port: 465, TLS: "tls", User: "u"},
 	} {

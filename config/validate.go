@@ -209,15 +209,9 @@ func (c *Config) smtp(problems *Problems) {
 			"Write smtp://USER@HOST:587 or smtps://USER@HOST:465, and put the password into KITHLINE_SMTP_PASSWORD")
 		return
 	}
-	s := SMTP{Host: u.Hostname(), Port: 587, TLS: "starttls", User: u.User.Username(), Password: c.Mail.Password}
+	s := SMTP{Host: u.Hostname(), TLS: "starttls", User: u.User.Username(), Password: c.Mail.Password}
 	if u.Scheme == "smtps" {
-		s.Port, s.TLS = 465, "tls"
-	}
-	if u.Port() != "" {
-		if s.Port, err = strconv.Atoi(u.Port()); err != nil || s.Port < 1 || s.Port > 65535 {
-			problems.add(name, "has a port that does not exist", "Write a port from 1 to 65535; mail servers mostly listen on 587 or 465")
-			return
-		}
+		s.TLS = "tls"
 	}
 	for key, all := range u.Query() {
 		tls := all[len(all)-1]
@@ -227,6 +221,13 @@ func (c *Config) smtp(problems *Problems) {
 			return
 		}
 		s.TLS = tls
+	}
+	s.Port = map[string]int{"starttls": 587, "tls": 465, "none": 25}[s.TLS]
+	if u.Port() != "" {
+		if s.Port, err = strconv.Atoi(u.Port()); err != nil || s.Port < 1 || s.Port > 65535 {
+			problems.add(name, "has a port that does not exist", "Write a port from 1 to 65535; mail servers mostly listen on 587 or 465")
+			return
+		}
 	}
 	if p, ok := u.User.Password(); ok {
 		if s.Password != "" {
