@@ -1,0 +1,89 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"kithline/campaigns/clock"
+	"kithline/campaigns/vault"
+	"kithline/config"
+	"kithline/models"
+	"kithline/models/database"
+	"kithline/models/migrations"
+)
+
+// openDatabase opens the database of the configuration, as it is.
+func openDatabase(ctx context.Context, cfg config.Config, clk clock.Clock) (*database.DB, error) {
+	return database.Open(ctx, database.Options{URL: cfg.Database.URL.Reveal(), Connections: cfg.Database.Connections, Now: clk.Now})
+}
+
+// openStore opens the database, brings its schema up to date, and opens the vault. At the very first start it makes the key
+// file; after that a missing or wrong key refuses to start and says how to recover.
+func openStore(ctx context.Context, cfg config.Config, clk clock.Clock) (db *database.DB, v *vault.Vault, err error) {
+	if db, err = openDatabase(ctx, cfg, clk); err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}()
+	if err = migrations.Up(ctx, db); err != nil {
+		return nil, nil, err
+	}
+	v, err = openVault(ctx, cfg, db, clk)
+	return db, v, err
+}
+
+func openVault(ctx context.Context, cfg config.Config, db *database.DB, clk clock.Clock) (*vault.Vault, error) {
+	var rows []models.VaultCheck
+	if err := db.WithContext(ctx).Find(&rows).Error; err != nil {
+		return nil, err
+	}
+	var check []byte
+	if len(rows) == 1 {
+		check = rows[0].CheckValue
+	}
+	v, err := vault.Load(cfg.Storage.Key, check)
+	if errors.Is(err, vault.ErrNoKey) {
+		if err := os.MkdirAll(filepath.Dir(cfg.Storage.Key), 0o700); err != nil {
+			return nil, err
+		}
+		k, err := vault.Create(cfg.Storage.Key)
+		if errors.Is(err, os.ErrExist) { // another node of this machine was faster
+			return openVault(ctx, cfg, db, clk)
+		}
+		if err != nil {
+			return nil, err
+		}
+		v = vault.New(k)
+	} else if err != nil {
+		return nil, err
+	}
+	if check != nil {
+		return v, nil
+	}
+	row := models.VaultCheck{ID: 1, KeyID: v.KeyID(), CheckValue: v.CheckValue(), CreatedAt: clk.Now()}
+	if err := db.WithContext(ctx).Exec("INSERT INTO vault_checks (id, key_id, check_value, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+		row.ID, row.KeyID, row.CheckValue, row.CreatedAt).Error; err != nil {
+		return nil, err
+	}
+	if err := db.WithContext(ctx).Take(&row, "id = 1").Error; err != nil {
+		return nil, err
+	}
+	if err := v.Verify(row.CheckValue); err != nil { // another node made the database its own with another key
+		return nil, &vault.KeyWrong{Path: cfg.Storage.Key, Found: v.KeyID(), KeyID: row.KeyID}
+	}
+	return v, nil
+}
+
+// dataFolder makes the data folder, for this user only.
+func dataFolder(cfg config.Config) error {
+	if err := os.MkdirAll(cfg.Storage.Data, 0o700); err != nil {
+		return fmt.Errorf("the data folder: %w", err)
+	}
+	return nil
+}
