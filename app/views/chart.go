@@ -14,16 +14,16 @@ type Bars struct {
 	RowHead   string   // heading of the table's first column, such as "Day"
 	Series    []string // heading of each value's column; one or two
 	Rows      []BarRow
-	TableName string // words of the summary that opens the table, such as "Show the days as a table"
-	Marks     int    // how many labels stand under the bars; 4 where 0
-	Level3    bool   // the title is an h3, not an h2
+	TableName string             // words of the summary that opens the table, such as "Show the days as a table"
+	Marks     int                // how many labels stand under the bars; 4 where 0
+	Level3    bool               // the title is an h3, not an h2
+	Format    func(int64) string // writes a number in the reader's way: Page.Digits
 }
 
 // BarRow is one bar; the second value stands on top of the first.
 type BarRow struct {
 	Label  string
 	Values []int64
-	Shown  []string // the values in the reader's locale; the plain digits where empty
 }
 
 // Rect is one rectangle of a chart.
@@ -54,9 +54,16 @@ func (b Bars) Top() int64 {
 }
 
 // Axis lists the words beside the picture, from the top down.
-func (b Bars) Axis() []int64 {
+func (b Bars) Axis() []string {
 	t := b.Top()
-	return []int64{t, t * 3 / 4, t / 2, t / 4, 0}
+	return []string{b.show(t), b.show(t * 3 / 4), b.show(t / 2), b.show(t / 4), b.show(0)}
+}
+
+func (b Bars) show(n int64) string {
+	if b.Format == nil {
+		return strconv.FormatInt(n, 10)
+	}
+	return b.Format(n)
 }
 
 // Grid lists the heights of the lines behind the bars.
@@ -110,14 +117,14 @@ func (b Bars) Labels() []string {
 	return out
 }
 
-// Cells pairs the row's values with how they are shown.
-func (r BarRow) Cells() []string {
-	out := make([]string, len(r.Values))
-	for i, v := range r.Values {
-		if i < len(r.Shown) {
-			out[i] = r.Shown[i]
+// Cells writes a row's values for the table, one for each series.
+func (b Bars) Cells(r BarRow) []string {
+	out := make([]string, len(b.Series))
+	for i := range out {
+		if i < len(r.Values) {
+			out[i] = b.show(r.Values[i])
 		} else {
-			out[i] = strconv.FormatInt(v, 10)
+			out[i] = b.show(0)
 		}
 	}
 	return out

@@ -13,7 +13,7 @@ var funcs = template.FuncMap{
 	"asset": static.URL, "field": field, "options": options, "choices": choices, "selectbox": selectbox, "check": check,
 	"effort": effort, "steps": steps, "progress": newProgress, "pager": pager, "link": link, "notice": notice,
 	"hbar": hbar, "list": func(v ...any) []any { return v }, "join": strings.Join,
-	"add": func(a, b int) int { return a + b },
+	"copybutton": copyButton, "add": func(a, b int) int { return a + b },
 }
 
 // Effort says what an action costs. Energy is from 1 to 5. Needs are translated words: demands first, place last.
@@ -123,6 +123,14 @@ func pager(w Addresses, next string, text ...string) Pager {
 type Notice struct{ Kind, Title, Text string }
 
 func notice(kind, title, text string) Notice { return Notice{kind, title, text} }
+
+// CopyButton copies what the element From holds.
+type CopyButton struct{ From, Label, Done string }
+
+// copybutton w elementID labelKey: for the template "copy".
+func copyButton(w Words, from, labelKey string) CopyButton {
+	return CopyButton{from, w.T(labelKey), w.T("base.copied")}
+}
 
 // Query is a helper for handlers: path with query values, name, value pairs; empty values are left out.
 func Query(path string, pairs ...string) string {

@@ -47,6 +47,38 @@ type page struct {
 // Parse reads the embedded templates. An error names the file.
 func Parse() (*Set, error) { return ParseFS(files) }
 
+// With is Parse with more pages, for tests: extra is laid out like the embedded files.
+func With(extra fs.FS) (*Set, error) { return ParseFS(both{files, extra}) }
+
+// both is one file system over another.
+type both struct{ under, over fs.FS }
+
+func (b both) Open(name string) (fs.File, error) {
+	if f, err := b.over.Open(name); err == nil {
+		if s, err := f.Stat(); err == nil && !s.IsDir() {
+			return f, nil
+		}
+		_ = f.Close()
+	}
+	return b.under.Open(name)
+}
+
+func (b both) ReadDir(name string) ([]fs.DirEntry, error) {
+	under, err := fs.ReadDir(b.under, name)
+	over, err2 := fs.ReadDir(b.over, name)
+	if err != nil && err2 != nil {
+		return nil, err
+	}
+	all := over
+	for _, u := range under {
+		if !slices.ContainsFunc(over, func(o fs.DirEntry) bool { return o.Name() == u.Name() }) {
+			all = append(all, u)
+		}
+	}
+	slices.SortFunc(all, func(x, y fs.DirEntry) int { return strings.Compare(x.Name(), y.Name()) })
+	return all, nil
+}
+
 // ParseFS is Parse from other files, laid out in the same way; for tests.
 func ParseFS(dir fs.FS) (*Set, error) {
 	base := template.New("base").Funcs(funcs).Option("missingkey=error")

@@ -12,6 +12,8 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
+
+	"kithline/app/static"
 )
 
 // Limits of a request where nothing else is said.
@@ -58,7 +60,7 @@ func NewFiber(w *Web) *fiber.App {
 		return fasthttp.RequestConfig{MaxRequestBodySize: bodyMax, ReadTimeout: readTimeout}
 	}
 	app.Use(w.around)
-	app.Get("/static/*", w.static)
+	app.Get(static.Prefix+"*", w.serveStatic)
 	app.Get("/theme.css", w.themeCSS)
 	app.Use(w.inside)
 	app.Get("/display", w.displayPage)
@@ -66,25 +68,16 @@ func NewFiber(w *Web) *fiber.App {
 	return app
 }
 
+type begunKey struct{}
+
 // around is the outermost handler.
 func (w *Web) around(c *fiber.Ctx) (err error) {
 	start := time.Now()
-	id := rand.Text()[:16]
-	c.Locals(requestIDKey{}, id)
-	ctx, cancel := context.WithTimeout(context.WithValue(w.live, requestIDKey{}, id), requestTimeout)
+	ctx, cancel := context.WithTimeout(context.WithValue(w.live, requestIDKey{}, w.begin(c)), requestTimeout)
 	defer cancel()
 	c.SetUserContext(ctx)
-	c.Set("X-Request-Id", id)
-	w.headers(c)
-
-	defer func() {
-		level := slog.LevelInfo
-		if strings.HasPrefix(c.Path(), "/static/") || c.Path() == "/healthz" || c.Path() == "/readyz" {
-			level = slog.LevelDebug
-		}
-		w.opt.Logger.Log(ctx, level, "request", "request_id", id, "method", c.Method(), "route", w.route(c),
-			"status", c.Response().StatusCode(), "ms", time.Since(start).Milliseconds())
-	}()
+	defer func() { w.access(c, start) }()
+	c.Locals(begunKey{}, true)
 	err = func() (err error) {
 		defer func() {
 			if r := recover(); r != nil {
@@ -99,8 +92,31 @@ func (w *Web) around(c *fiber.Ctx) (err error) {
 	return nil
 }
 
+// begin names the request and sets the headers that every answer has.
+func (w *Web) begin(c *fiber.Ctx) string {
+	id := rand.Text()[:16]
+	c.Locals(requestIDKey{}, id)
+	c.Set("X-Request-Id", id)
+	w.headers(c)
+	return id
+}
+
+// access writes the request's line in the log: no address of the reader, no path, no query.
+func (w *Web) access(c *fiber.Ctx, start time.Time) {
+	level := slog.LevelInfo
+	if strings.HasPrefix(c.Path(), static.Prefix) || c.Path() == "/healthz" || c.Path() == "/readyz" {
+		level = slog.LevelDebug
+	}
+	w.opt.Logger.Log(c.UserContext(), level, "request", "request_id", RequestID(c), "method", c.Method(), "route", w.route(c),
+		"status", c.Response().StatusCode(), "ms", time.Since(start).Milliseconds())
+}
+
 // inside runs before every handler of a page.
 func (w *Web) inside(c *fiber.Ctx) error {
+	// Fiber and fasthttp unpack a compressed body without a limit. Browsers never send one.
+	if e := c.Get(fiber.HeaderContentEncoding); e != "" && !strings.EqualFold(e, "identity") {
+		return fiber.ErrUnsupportedMediaType
+	}
 	if err := w.sameSite(c); err != nil {
 		return err
 	}
@@ -113,11 +129,13 @@ func (w *Web) inside(c *fiber.Ctx) error {
 
 // route is the pattern of the route that answered, never the path: paths hold tokens.
 func (w *Web) route(c *fiber.Ctx) string {
-	r := c.Route()
-	if r == nil || (r.Path == "/" || r.Path == "") && c.Path() != "/" {
-		return "(none)"
+	if c.Locals(begunKey{}) == nil {
+		return "(none)" // refused before a route was looked for; Fiber would tell the path
 	}
-	return r.Path
+	if r := c.Route(); r.Path != "" && (r.Path != "/" || c.Path() == "/") {
+		return r.Path
+	}
+	return "(none)"
 }
 
 const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
@@ -136,7 +154,7 @@ func (w *Web) headers(c *fiber.Ctx) {
 	c.Set("Cross-Origin-Resource-Policy", "same-origin")
 	c.Set(fiber.HeaderXFrameOptions, "DENY")
 	if w.secure() {
-		c.Set(fiber.HeaderStrictTransportSecurity, "max-age=31536000; includeSubDomains")
+		c.Set(fiber.HeaderStrictTransportSecurity, "max-age=31536000")
 	}
 }
 
@@ -152,6 +170,13 @@ func (w *Web) Stream(c *fiber.Ctx, contentType string, write func(ctx context.Co
 	c.Context().SetBodyStreamWriter(func(out *bufio.Writer) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
+		defer func() {
+			if r := recover(); r != nil {
+				w.opt.Logger.Error("a stream failed", "request_id", id, "route", route,
+					"error", fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
+				_ = conn.Close()
+			}
+		}()
 		longer := bufio.NewWriterSize(flusher{out, func() { _ = conn.SetWriteDeadline(time.Now().Add(writeTimeout)) }}, 32<<10)
 		err := write(ctx, longer)
 		if err == nil {

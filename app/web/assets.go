@@ -8,8 +8,8 @@ import (
 	"kithline/app/static"
 )
 
-// static serves the embedded files under their hashed names.
-func (w *Web) static(c *fiber.Ctx) error {
+// serveStatic serves the embedded files under their hashed names.
+func (w *Web) serveStatic(c *fiber.Ctx) error {
 	a := static.Find(c.Path())
 	if a == nil {
 		return fiber.ErrNotFound

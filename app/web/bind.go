@@ -49,7 +49,7 @@ func formValues(c *fiber.Ctx) (url.Values, error) {
 	kind, _, _ := strings.Cut(c.Get(fiber.HeaderContentType), ";")
 	switch strings.ToLower(strings.TrimSpace(kind)) {
 	case fiber.MIMEApplicationForm:
-		return parseForm(string(c.Body()))
+		return parseForm(string(c.Request().Body()))
 	case fiber.MIMEMultipartForm:
 		m, err := c.MultipartForm()
 		if err != nil {
@@ -57,7 +57,7 @@ func formValues(c *fiber.Ctx) (url.Values, error) {
 		}
 		return m.Value, nil
 	}
-	if len(c.Body()) == 0 {
+	if len(c.Request().Body()) == 0 {
 		return url.Values{}, nil
 	}
 	return nil, fault.New(fault.Invalid, "error.form_unreadable")

@@ -93,6 +93,10 @@ type ErrorPage struct {
 // Fail answers an error: the one place that maps a kind to a status, a page or problem+json, and to the log. It is the
 // app's ErrorHandler.
 func (w *Web) Fail(c *fiber.Ctx, err error) error {
+	if RequestID(c) == "" { // the server refused it before any handler: too large, too slow, no HTTP
+		defer func(start time.Time) { w.access(c, start) }(time.Now())
+		w.begin(c)
+	}
 	a := answerTo(err)
 	if a.status >= 500 {
 		w.opt.Logger.Error("a request failed", "request_id", RequestID(c), "route", w.route(c), "status", a.status, "error", err)

@@ -142,6 +142,9 @@ func (p Page) Number(v any) string {
 	return formText(v)
 }
 
+// Digits is Number for charts: Bars{Format: p.Digits}.
+func (p Page) Digits(n int64) string { return Number(p.Lang, n) }
+
 // Size writes a number of bytes: "6 KB".
 func (p Page) Size(v any) string {
 	n, _ := wholeNumber(v)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"html"
 	"html/template"
 	"net/url"
@@ -67,7 +68,7 @@ func (w *Web) Page(c *fiber.Ctx, titleKey, section string, titleArgs ...any) Pag
 		if w.opt.Waiting != nil && strings.HasPrefix(p.Path, "/admin") {
 			waiting = w.opt.Waiting(c.UserContext(), p.Actor)
 		}
-		p.Rail = p.rail(waiting)
+		p.Rail = p.Menu(waiting)
 	}
 	p.Flash = w.takeFlash(c, p)
 	if titleKey != "" {
@@ -83,6 +84,11 @@ func (w *Web) page(c *fiber.Ctx, section string) Page {
 	return Page{
 		Section: section, Lang: w.Lang(c, site), Path: c.Path(), Theme: theme(c), Site: site, query: q, web: w,
 	}
+}
+
+// Blank is a page outside of a request: for previews, files and tests.
+func (w *Web) Blank(ctx context.Context, lang, path string) Page {
+	return Page{Lang: lang, Path: path, Site: w.opt.Site(ctx), query: url.Values{}, web: w}
 }
 
 // T translates a locale key. args are name, value pairs for the message; "Count" also chooses the plural form and is shown
@@ -190,6 +196,9 @@ func (p Page) URL(path string) string { return p.web.URL(path) }
 
 // May reports whether the reader has a right, by its name: {{if .May "send"}}. It decides what is shown, never what is done.
 func (p Page) May(right string) bool { return p.Actor.May(actor.Right(right)) }
+
+// HasTheme reports whether the organisation has an accent colour of its own.
+func (p Page) HasTheme() bool { return ThemeCSS(p.Site.Accent) != "" }
 
 // Nav is the navigation of public pages.
 func (p Page) Nav() []NavLink { return p.links("home", "/", "base.nav_home") }

@@ -40,7 +40,8 @@ var railGroups = []struct {
 	}},
 }
 
-func (p Page) rail(waiting map[string]int) []RailGroup {
+// Menu lists what the page's actor may see; waiting holds how many things wait, by section.
+func (p Page) Menu(waiting map[string]int) []RailGroup {
 	var out []RailGroup
 	for _, g := range railGroups {
 		group := RailGroup{Label: p.T(g.key)}

@@ -13,11 +13,15 @@ import (
 
 // themeCSS sets the organisation's accent colour: the eight --accent-* values and nothing else.
 func (w *Web) themeCSS(c *fiber.Ctx) error {
-	css := ThemeCSS(w.opt.Site(c.UserContext()).Accent)
+	site := w.opt.Site(c.UserContext())
+	css := ThemeCSS(site.Accent)
 	sum := sha256.Sum256([]byte(css))
 	tag := `"` + hex.EncodeToString(sum[:8]) + `"`
 	c.Set(fiber.HeaderETag, tag)
 	c.Set(fiber.HeaderCacheControl, "public, max-age=300")
+	if site.AccentVersion != "" && c.Query("v") == site.AccentVersion {
+		c.Set(fiber.HeaderCacheControl, "public, max-age=31536000, immutable")
+	}
 	if matchesTag(c, tag) {
 		return c.SendStatus(fiber.StatusNotModified)
 	}
@@ -25,10 +29,14 @@ func (w *Web) themeCSS(c *fiber.Ctx) error {
 	return c.SendString(css)
 }
 
-// ThemeCSS returns the style rules for an accent colour such as "#1c5c4d"; nothing for a colour that cannot be read.
+// DefaultAccent is Kithline's own pine. The stylesheet has its eight values, chosen by hand.
+const DefaultAccent = "#1c5c4d"
+
+// ThemeCSS returns the style rules for an accent colour such as "#7b2d52"; nothing for Kithline's own and for a colour that
+// cannot be read.
 func ThemeCSS(accent string) string {
 	a, err := NewAccent(accent)
-	if err != nil {
+	if err != nil || strings.EqualFold(strings.TrimSpace(accent), DefaultAccent) {
 		return ""
 	}
 	return fmt.Sprintf(`:root { --accent-l: %s; --accent-l-deep: %s; --accent-l-on: %s; --accent-l-wash: %s;
@@ -96,7 +104,11 @@ var (
 	white         = RGB{255, 255, 255}
 )
 
-const readable = 4.5
+// Words need 4.5. Dark pages aim higher: a colour that barely passes there looks dull.
+const (
+	readable     = 4.5
+	readableDark = 7.0
+)
 
 // NewAccent makes the eight values from one colour: it is moved toward black for light pages and toward white for dark
 // ones, no further than it must, until everything is readable.
@@ -106,8 +118,8 @@ func NewAccent(colour string) (Accent, error) {
 		return Accent{}, err
 	}
 	var a Accent
-	a.Light, a.LightWash, a.LightOn = settle(c, black, lightSurfaces, lightSurfaces[1], 0.11, lightSurfaces[1], lightInk)
-	a.Dark, a.DarkWash, a.DarkOn = settle(c, white, darkSurfaces, darkSurfaces[1], 0.10, darkSurfaces[0], darkInk)
+	a.Light, a.LightWash, a.LightOn = settle(c, black, lightSurfaces, lightSurfaces[1], 0.11, lightSurfaces[1], lightInk, readable)
+	a.Dark, a.DarkWash, a.DarkOn = settle(c, white, darkSurfaces, darkSurfaces[1], 0.10, darkSurfaces[0], darkInk, readableDark)
 	a.LightDeep, a.DarkDeep = mix(a.Light, black, 0.25), mix(a.Dark, white, 0.3)
 	a.Changed = a.Light != c
 	return a, nil
@@ -115,7 +127,7 @@ func NewAccent(colour string) (Accent, error) {
 
 // settle moves c toward an end until it is readable on every surface and on its own wash, which is sheet with a share of
 // it, until words in on are readable on it, and until ink is readable on the wash.
-func settle(c, end RGB, surfaces []RGB, sheet RGB, share float64, on, ink RGB) (accent, wash, words RGB) {
+func settle(c, end RGB, surfaces []RGB, sheet RGB, share float64, on, ink RGB, aim float64) (accent, wash, words RGB) {
 	for step := range 101 {
 		accent = mix(c, end, float64(step)/100)
 		wash = mix(sheet, accent, share)
@@ -123,7 +135,7 @@ func settle(c, end RGB, surfaces []RGB, sheet RGB, share float64, on, ink RGB) (
 		for _, s := range surfaces {
 			low = min(low, Contrast(accent, s))
 		}
-		if low >= readable {
+		if low >= aim {
 			break
 		}
 	}
