@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +30,7 @@ const (
 // floor stand in sameLevel.
 var levels = [][]string{
 	{"fault", "actor", "paging", "clock", "address"},
-	{"audit", "jobs", "tokens", "vault", "mailboxes", "files", "deliveries", "inbound"},
+	{"audit", "jobs", "tokens", "vault", "mailboxes", "files", "deliveries", "inbound", "today"},
 	{"organisation", "users", "supporters", "consents", "segments", "divisions", "legislators", "chapters"},
 	{""}, // campaigns itself
 	{"petitions", "letters", "events", "rosters", "posts", "services", "flows"},
@@ -75,6 +76,9 @@ func (f file) String() string {
 
 // under reports whether a path is root or lies below it.
 func under(path, root string) bool { return path == root || strings.HasPrefix(path, root+"/") }
+
+// helper reports whether a package is for tests only: all of tests/, and those whose name ends in "test".
+func helper(pkg string) bool { return under(pkg, module+"/tests") || strings.HasSuffix(pkg, "test") }
 
 func in(roots ...string) func(file) bool {
 	return func(f file) bool {
@@ -171,9 +175,11 @@ var rules = []rule{
 		question: "move it to the surface",
 	},
 	{
-		name:     "what runs knows no test helper",
-		applies:  func(f file) bool { return !under(f.pkg, module+"/tests") },
-		forbids:  paths(module+"/tests", "testing", "net/http/httptest"),
+		name:    "what runs knows no test helper",
+		applies: func(f file) bool { return !helper(f.pkg) },
+		forbids: func(path string) bool {
+			return path == "testing" || path == "net/http/httptest" || under(path, module) && helper(path)
+		},
 		question: "move it into the package that needs it, or into a _test.go file",
 	},
 	{
@@ -328,6 +334,9 @@ func TestRulesBite(t *testing.T) {
 		{"app/public", "home.go", "kithline/app", "a surface knows no other"},
 		{"app/web", "page.go", "kithline/app/admin", "knows no surface"},
 		{"campaigns/demo", "demo.go", "kithline/tests/factory", "no test helper"},
+		{"app/public", "home.go", "kithline/app/web/webtest", "no test helper"},
+		{"app/public", "home.go", "testing", "no test helper"},
+		{"app/web/webtest", "webtest.go", "testing", ""},
 		{"models/database", "open.go", "github.com/glebarez/sqlite", "one SQLite"},
 		{"campaigns/fault", "fault.go", "kithline/campaigns/vault", "level 0 may not import level 1"},
 		{"campaigns/deliveries", "insert.go", "kithline/campaigns/consents", "level 1 may not import level 2"},
@@ -398,5 +407,35 @@ func TestEveryPackageIsDescribed(t *testing.T) {
 		if len(parts) > 1 && !named[parts[1]] && !named[strings.Join(parts[:2], "/")] {
 			t.Errorf("docs/architecture.md does not name %s", strings.Join(parts[:2], "/"))
 		}
+	}
+}
+
+// TestLogLinesAreExplained: an operator finds every warning and error of the log in docs/operations.md.
+func TestLogLinesAreExplained(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := regexp.MustCompile(`(?i:log|logger)\.(?:Warn|Error)(?:Context)?\((?:[^"\n]*, )?"([^"]+)"`)
+	seen := 0
+	for _, p := range packages(t) {
+		if under(p.ImportPath, module+"/tests") {
+			continue
+		}
+		for _, name := range p.GoFiles {
+			text, err := os.ReadFile(filepath.Join(p.Dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range calls.FindAllSubmatch(text, -1) {
+				seen++
+				if !strings.Contains(string(page), "`"+string(m[1])+"`") {
+					t.Errorf("%s/%s logs %q: add it to the table of log lines in docs/operations.md", p.ImportPath, name, m[1])
+				}
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no log line found: the pattern above no longer fits the code")
 	}
 }
