@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"gorm.io/gorm"
 
+	"kithline/campaigns/clock"
 	"kithline/campaigns/mailboxes"
 	"kithline/mailer"
 	"kithline/models"
@@ -84,7 +85,7 @@ func after(d models.Delivery, o mailer.Outcome, now time.Time) end {
 	e := end{notBefore: d.NotBefore, deferrals: d.Deferrals, code: o.Code, reply: o.Reply}
 	later := func() end {
 		e.deferrals++
-		e.notBefore = now.Add(retryAfter(e.deferrals))
+		e.notBefore = clock.Trim(now.Add(retryAfter(e.deferrals)))
 		e.state = models.DeliveryDeferred
 		if now.Sub(d.CreatedAt) > giveUpAfter {
 			e.state = models.DeliveryFailed
