@@ -204,9 +204,11 @@ func (s *Service) open(ctx context.Context, f models.File) (io.ReadCloser, error
 	if uint64(size) != want {
 		return nil, errors.Join(fmt.Errorf("%w: file %s has %d bytes stored instead of %d", ErrDamaged, f.ID, size, want), rc.Close())
 	}
-	plain, err := sio.DecryptReader(rc, s.seal(f.ID))
-	if err != nil {
-		return nil, errors.Join(err, rc.Close())
+	plain := io.Reader(rc)
+	if f.Size > 0 { // nothing is sealed as nothing
+		if plain, err = sio.DecryptReader(rc, s.seal(f.ID)); err != nil {
+			return nil, errors.Join(err, rc.Close())
+		}
 	}
 	return &content{plain: plain, Closer: rc, hash: sha256.New(), file: f}, nil
 }

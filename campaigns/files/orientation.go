@@ -57,7 +57,7 @@ func tiffOrientation(b []byte) int {
 }
 
 // turn brings a picture upright that was taken with an orientation.
-func turn(src *image.NRGBA, o int) *image.NRGBA {
+func turn(src *image.RGBA, o int) *image.RGBA {
 	if o <= 1 || o > 8 {
 		return src
 	}
@@ -66,7 +66,7 @@ func turn(src *image.NRGBA, o int) *image.NRGBA {
 	if o >= 5 {
 		dw, dh = h, w
 	}
-	dst := image.NewNRGBA(image.Rect(0, 0, dw, dh))
+	dst := image.NewRGBA(image.Rect(0, 0, dw, dh))
 	for y := range dh {
 		for x := range dw {
 			sx, sy := x, y

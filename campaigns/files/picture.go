@@ -6,13 +6,12 @@ import (
 	"errors"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/gif"
 	"image/jpeg"
 	"image/png"
 	"io"
-	"math"
 
-	"golang.org/x/image/draw"
 	"golang.org/x/image/webp"
 	"gorm.io/gorm"
 
@@ -138,22 +137,59 @@ func sniff(b []byte) *format {
 }
 
 // fit draws a picture so that its longer side has at most side pixels. It is never made larger.
-func fit(src image.Image, side int) *image.NRGBA {
-	w, h := src.Bounds().Dx(), src.Bounds().Dy()
-	if long := max(w, h); long > side {
-		w, h = max(1, (w*side+long/2)/long), max(1, (h*side+long/2)/long)
+func fit(src image.Image, side int) *image.RGBA {
+	b := src.Bounds()
+	long := max(b.Dx(), b.Dy())
+	if long <= side {
+		dst := image.NewRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
+		draw.Draw(dst, dst.Rect, src, b.Min, draw.Src)
+		return dst
 	}
-	dst := image.NewNRGBA(image.Rect(0, 0, w, h))
-	if w == src.Bounds().Dx() && h == src.Bounds().Dy() {
-		draw.Copy(dst, image.Point{}, src, src.Bounds(), draw.Src, nil)
-	} else {
-		draw.CatmullRom.Scale(dst, dst.Bounds(), src, src.Bounds(), draw.Src, nil)
+	return shrink(src, max(1, (b.Dx()*side+long/2)/long), max(1, (b.Dy()*side+long/2)/long))
+}
+
+// shrink makes each pixel the mean of the area that it stands for. It holds a row of the source at a time, so that a large
+// photograph takes little more memory than it does decoded. w and h are at most those of the source.
+func shrink(src image.Image, w, h int) *image.RGBA {
+	b := src.Bounds()
+	sw, sh := b.Dx(), b.Dy()
+	dst := image.NewRGBA(image.Rect(0, 0, w, h))
+	row := image.NewRGBA(image.Rect(0, 0, sw, 1))
+	line, sum := make([]uint64, 4*w), make([]uint64, 4*w) // sums are at most 255 times the source's pixels
+	area := uint64(sw) * uint64(sh)
+	for y := range sh {
+		draw.Draw(row, row.Rect, src, image.Pt(b.Min.X, b.Min.Y+y), draw.Src)
+		// Along a row a source pixel is w units wide and one of the result sw: it falls into one or two of them.
+		clear(line)
+		for x := range sw {
+			at := x * w / sw
+			here := min((x+1)*w, (at+1)*sw) - x*w
+			for c := range 4 {
+				v := uint64(row.Pix[4*x+c])
+				line[4*at+c] += v * uint64(here)
+				if here < w {
+					line[4*at+4+c] += v * uint64(w-here)
+				}
+			}
+		}
+		// The same down the column.
+		at := y * h / sh
+		here := min((y+1)*h, (at+1)*sh) - y*h
+		for i, v := range line {
+			sum[i] += v * uint64(here)
+		}
+		if (y+1)*h >= (at+1)*sh { // this row of the result is complete
+			for i, v := range sum {
+				dst.Pix[at*dst.Stride+i] = uint8((v + area/2) / area)
+				sum[i] = line[i] * uint64(h-here)
+			}
+		}
 	}
 	return dst
 }
 
 // flat encodes without loss: with a palette where 256 colours are enough.
-func flat(img *image.NRGBA) ([]byte, error) {
+func flat(img *image.RGBA) ([]byte, error) {
 	var out image.Image = img
 	if p := palette(img); p != nil {
 		out = p
@@ -164,11 +200,11 @@ func flat(img *image.NRGBA) ([]byte, error) {
 }
 
 // palette gives the picture with a palette, nil where it has more than 256 colours.
-func palette(img *image.NRGBA) *image.Paletted {
-	seen := make(map[color.NRGBA]uint8, 256)
+func palette(img *image.RGBA) *image.Paletted {
+	seen := make(map[color.RGBA]uint8, 256)
 	p := image.NewPaletted(img.Rect, nil)
 	for i := 0; i < len(img.Pix); i += 4 {
-		c := color.NRGBA{img.Pix[i], img.Pix[i+1], img.Pix[i+2], img.Pix[i+3]}
+		c := color.RGBA{img.Pix[i], img.Pix[i+1], img.Pix[i+2], img.Pix[i+3]}
 		n, ok := seen[c]
 		if !ok {
 			if len(p.Palette) == 256 {
@@ -194,44 +230,48 @@ const (
 var photoSides = []int{PictureMaxSide, 1280, 1024, 800, 640, 480, 320}
 
 // photo encodes as JPEG. What is transparent becomes white.
-func photo(img *image.NRGBA) ([]byte, error) {
-	var best []byte
+func photo(img *image.RGBA) ([]byte, error) {
+	ground := image.NewRGBA(img.Rect)
+	draw.Draw(ground, ground.Rect, image.White, image.Point{}, draw.Src)
+	draw.Draw(ground, ground.Rect, img, image.Point{}, draw.Over)
+	long := max(img.Rect.Dx(), img.Rect.Dy())
 	for i, side := range photoSides {
-		if side >= 2*max(img.Rect.Dx(), img.Rect.Dy()) && i+1 < len(photoSides) {
+		low, last := qualityLow, i == len(photoSides)-1
+		if last {
+			low = qualityLast
+		} else if photoSides[i+1] >= long {
 			continue // the next side leaves the picture as it is too
 		}
-		ground := image.NewRGBA(img.Rect)
-		draw.Draw(ground, ground.Rect, image.White, image.Point{}, draw.Src)
-		draw.Draw(ground, ground.Rect, img, image.Point{}, draw.Over)
-		var small image.Image = ground
-		if max(img.Rect.Dx(), img.Rect.Dy()) > side {
+		small := ground
+		if long > side {
 			small = fit(ground, side)
 		}
-		low, high := qualityLow, qualityHigh
-		if i == len(photoSides)-1 {
-			low = qualityLast
+		best, err := encode(small, low)
+		if err != nil {
+			return nil, err
 		}
-		for low <= high { // the first try is the worst quality: where that is too large, no other fits
+		if len(best) > PictureMaxSize {
+			continue
+		}
+		for low, high := low+1, qualityHigh; low <= high; {
 			q := (low + high) / 2
-			if best == nil {
-				q = low
-			}
-			var b bytes.Buffer
-			if err := jpeg.Encode(&b, small, &jpeg.Options{Quality: q}); err != nil {
+			b, err := encode(small, q)
+			if err != nil {
 				return nil, err
 			}
-			switch {
-			case b.Len() <= PictureMaxSize:
-				best, low = b.Bytes(), q+1
-			case best == nil:
-				high = low - 1
-			default:
+			if len(b) <= PictureMaxSize {
+				best, low = b, q+1
+			} else {
 				high = q - 1
 			}
 		}
-		if best != nil {
-			return best, nil
-		}
+		return best, nil
 	}
-	return nil, fault.New(fault.Invalid, "error.picture_large", "Megabytes", PictureMaxUpload>>20, "Megapixels", math.Round(PictureMaxPixels/1e6))
+	return nil, tooLarge() // 320 pixels of the worst quality always fit
+}
+
+func encode(img image.Image, quality int) ([]byte, error) {
+	var b bytes.Buffer
+	err := jpeg.Encode(&b, img, &jpeg.Options{Quality: quality})
+	return b.Bytes(), err
 }
