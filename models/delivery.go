@@ -20,6 +20,7 @@ type Delivery struct {
 	State      DeliveryState
 	OnUnknown  OnUnknown
 	Attempt    int // the fence: every change of state names the attempt it belongs to
+	Deferrals  int // how often the server said: later
 	NotBefore  time.Time
 	LeaseUntil *time.Time // database time
 	Node       string

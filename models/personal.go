@@ -132,12 +132,12 @@ var NotPersonal = map[string][]string{
 		"audience_count", "created_by", "created_at", "updated_at", "frozen_at", "finished_at", "paused_at", "paused_reason",
 	},
 	"deliveries": {
-		"id", "subject_id", "mailing_id", "purpose", "scope_id", "dedupe_key", "priority", "state", "on_unknown", "attempt", "not_before",
+		"id", "subject_id", "mailing_id", "purpose", "scope_id", "dedupe_key", "priority", "state", "on_unknown", "attempt", "deferrals", "not_before",
 		"lease_until", "node", "expires_at", "reply_code", "created_at", "updated_at",
 	},
 	"imports": {
-		"id", "file_id", "state", "dry_run", "mapping", "basis_purpose", "basis_scope_id", "basis_text", "basis_source", "rows_total",
-		"rows_done", "new_count", "updated_count", "skipped_count", "error_file_id", "message", "created_by", "created_at", "updated_at",
-		"finished_at",
+		"id", "file_id", "run", "state", "dry_run", "mapping", "basis_purpose", "basis_scope_id", "basis_text", "basis_source",
+		"basis_text_id", "locale", "rows_total", "rows_done", "new_count", "updated_count", "unchanged_count", "suppressed_count",
+		"skipped_count", "consent_count", "held_count", "error_file_id", "message", "created_by", "created_at", "updated_at", "finished_at",
 	},
 }

@@ -1,0 +1,53 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+// Run serves on l until ctx ends or something essential fails, then stops everything that it started: requests under way
+// are answered, jobs end or are left for later, mail on the wire is finished. ready is called once requests are accepted;
+// it may be nil. Run closes l, not the App.
+func (a *App) Run(ctx context.Context, l net.Listener, ready func()) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	errs := make(chan error, 3)
+	fail := func(what string, err error) {
+		if err != nil {
+			errs <- fmt.Errorf("%s: %w", what, err)
+		}
+		stop()
+	}
+	if err := a.Jobs.Start(context.WithoutCancel(ctx)); err != nil {
+		return errors.Join(fmt.Errorf("jobs: %w", err), l.Close())
+	}
+	mail, stopMail := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopMail()
+	wg.Go(func() { fail("mail", a.Deliveries.Run(mail)) })
+	wg.Go(func() { fail("server", a.fiber.Listener(l)) })
+	if ready != nil {
+		go ready()
+	}
+	a.Log.Info("started", "listen", l.Addr().String(), "site", a.Config.Web.BaseURL, "version", build().Version)
+
+	<-ctx.Done()
+	began := time.Now()
+	limit, cancel := context.WithTimeout(context.Background(), a.Config.ShutdownTimeout())
+	defer cancel()
+	err := a.fiber.ShutdownWithContext(limit)
+	a.web.Stop()
+	err = errors.Join(err, a.Jobs.Stop(limit))
+	stopMail()
+	wg.Wait()
+	close(errs)
+	for e := range errs {
+		err = errors.Join(err, e)
+	}
+	a.Log.Info("stopped", "took", time.Since(began).Round(time.Millisecond))
+	return err
+}

@@ -1,0 +1,162 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/riverqueue/river"
+	"gorm.io/gorm"
+
+	"kithline/campaigns/actor"
+	"kithline/campaigns/fault"
+	"kithline/campaigns/jobs"
+	"kithline/models/database"
+	"kithline/tests/testdb"
+)
+
+type greet struct {
+	Name string `json:"name"`
+}
+
+func (greet) Kind() string { return "greet" }
+
+type greeter struct {
+	river.WorkerDefaults[greet]
+	ran  chan string
+	fail func(attempt int) error
+}
+
+func (g *greeter) Work(_ context.Context, j *river.Job[greet]) error {
+	g.ran <- j.Args.Name
+	if g.fail != nil {
+		return g.fail(j.Attempt)
+	}
+	return nil
+}
+
+func (g *greeter) NextRetry(*river.Job[greet]) time.Time { return time.Now() }
+
+func client(t *testing.T, db *database.DB, g *greeter, periodic ...*river.PeriodicJob) *jobs.Client {
+	t.Helper()
+	w := river.NewWorkers()
+	river.AddWorker(w, g)
+	c, err := jobs.New(db, jobs.Options{Workers: w, Periodic: periodic, Log: slog.New(slog.DiscardHandler), Poll: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func start(t *testing.T, c *jobs.Client) {
+	t.Helper()
+	if err := c.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := c.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func take[T any](t *testing.T, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing came")
+		panic("unreachable")
+	}
+}
+
+func TestAJobLivesAndDiesWithItsTransaction(t *testing.T) {
+	testdb.Each(t, func(t *testing.T, db *database.DB) {
+		ctx := context.Background()
+		g := &greeter{ran: make(chan string, 10)}
+		c := client(t, db, g)
+		boom := errors.New("boom")
+		err := db.Tx(ctx, func(tx *gorm.DB) error {
+			if err := c.Enqueue(ctx, tx, greet{"never"}); err != nil {
+				return err
+			}
+			return boom
+		})
+		if !errors.Is(err, boom) {
+			t.Fatal(err)
+		}
+		if err := db.Tx(ctx, func(tx *gorm.DB) error { return c.Enqueue(ctx, tx, greet{"June"}) }); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Enqueue(ctx, db.DB, greet{"outside"}); err == nil {
+			t.Fatal("a job without a transaction was taken")
+		}
+		start(t, c)
+		if got := take(t, g.ran); got != "June" {
+			t.Fatalf("ran %q", got)
+		}
+		list, err := c.List(ctx, actor.TheSystem(), "")
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%d jobs, %v", len(list), err)
+		}
+	})
+}
+
+func TestRetriedUntilItWorks(t *testing.T) {
+	testdb.Each(t, func(t *testing.T, db *database.DB) {
+		ctx := context.Background()
+		g := &greeter{ran: make(chan string, 10), fail: func(attempt int) error {
+			if attempt == 1 {
+				return errors.New("not today")
+			}
+			return nil
+		}}
+		c := client(t, db, g)
+		done, cancel := c.Subscribe(river.EventKindJobCompleted)
+		defer cancel()
+		if err := db.Tx(ctx, func(tx *gorm.DB) error { return c.Enqueue(ctx, tx, greet{"June"}) }); err != nil {
+			t.Fatal(err)
+		}
+		start(t, c)
+		take(t, done)
+		list, err := c.List(ctx, actor.TheSystem(), "completed")
+		if err != nil || len(list) != 1 || list[0].Attempt != 2 || list[0].LastError != "not today" {
+			t.Fatalf("%+v %v", list, err)
+		}
+	})
+}
+
+func TestPeriodicJobsRunByThemselves(t *testing.T) {
+	testdb.Each(t, func(t *testing.T, db *database.DB) {
+		g := &greeter{ran: make(chan string, 10)}
+		start(t, client(t, db, g, jobs.Every(time.Hour, func() river.JobArgs { return greet{"hourly"} })))
+		if got := take(t, g.ran); got != "hourly" {
+			t.Fatalf("ran %q", got)
+		}
+	})
+}
+
+func TestThePageIsForOwners(t *testing.T) {
+	testdb.Each(t, func(t *testing.T, db *database.DB) {
+		ctx := context.Background()
+		c := client(t, db, &greeter{ran: make(chan string, 1)})
+		organizer := actor.Actor{Kind: actor.User, Role: actor.Organizer}
+		if _, err := c.List(ctx, organizer, ""); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("list: %v", err)
+		}
+		if err := c.Retry(ctx, organizer, 1); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("retry: %v", err)
+		}
+		if err := c.Cancel(ctx, organizer, 1); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("cancel: %v", err)
+		}
+		if err := c.Retry(ctx, actor.TheSystem(), 4711); !fault.Is(err, fault.NotFound) {
+			t.Errorf("an unknown job: %v", err)
+		}
+	})
+}
