@@ -52,7 +52,7 @@ func Attach(ctx context.Context, tx *gorm.DB, v *vault.Vault, m models.Mailbox, 
 	f = f.Trim()
 	if m.SupporterID == nil {
 		// Somebody may confirm another action of the same person at the same moment: the row is held, then looked at again.
-		if err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("id = ?", m.ID).Take(&m).Error; err != nil {
+		if err := tx.Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).Where("id = ?", m.ID).Take(&m).Error; err != nil {
 			return uuid.Nil, err
 		}
 	}
