@@ -29,7 +29,7 @@ const (
 // levels are the floors of campaigns, the lowest first. A package imports packages of lower floors only; those of its own
 // floor stand in sameLevel.
 var levels = [][]string{
-	{"fault", "actor", "paging", "clock", "address"},
+	{"fault", "actor", "paging", "clock", "address", "markdown"},
 	{"audit", "jobs", "tokens", "vault", "mailboxes", "files", "deliveries", "inbound", "today"},
 	{"organisation", "users", "supporters", "consents", "segments", "divisions", "legislators", "chapters"},
 	{""}, // campaigns itself
