@@ -1,0 +1,275 @@
+// Package mailer turns words into mail and mail into SMTP. It renders the built-in templates in two parts, text and HTML,
+// builds every message with go-mail, and hands it to a transport: SMTP, a folder (demo and development) or memory (tests).
+//
+// It knows neither the database nor who may be written to: that is decided before, by the package that keeps the outbox.
+// Nothing here logs; an outcome carries what happened with every address taken out.
+package mailer
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/mail"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	gomail "github.com/wneessen/go-mail"
+)
+
+// Header is one more header field of a message. Name is an RFC 5322 field name; control characters in Value become spaces.
+type Header struct{ Name, Value string }
+
+// Message is one mail to one person, ready but for its encoding. The same Message always gives the same bytes, so that a
+// second attempt is the same mail.
+type Message struct {
+	MessageID    string // without <>, the same on every attempt; see NewMessageID
+	EnvelopeFrom string // where bounces go; FromAddress when empty
+	FromName     string
+	FromAddress  string
+	ReplyTo      string // an address, may be empty
+	To           string // an address
+	ToName       string // may be empty
+	Date         time.Time
+	Subject      string
+	Preheader    string // for whoever shows the message; it reaches the reader as a part of HTML
+	Text         string // always there
+	HTML         string // may be empty: a mail of one part
+
+	Bulk                  bool   // sent to many: needs UnsubscribeURL; adds Precedence and Feedback-ID
+	UnsubscribeURL        string // https, or http on a loopback host; one POST to it unsubscribes (RFC 8058)
+	ListUnsubscribeMailto string // an address that unsubscribes whoever writes to it (RFC 2369), may be empty
+	ListID                string // RFC 2919, without <>: "news.example.org"; may be empty
+	FeedbackID            string // made of ListID and the sender's domain when empty
+
+	AutoSubmitted bool // written by a machine on somebody's action (RFC 3834): nobody's absence note should answer it
+	Headers       []Header
+}
+
+// ErrMessage is what every error of Build is: the message itself is at fault, and no server will change that.
+var ErrMessage = errors.New("mailer: message cannot be built")
+
+func wrong(what string) error { return fmt.Errorf("%w: %s", ErrMessage, what) }
+
+// NewMessageID makes a Message-ID at random (RFC 5322, section 3.6.4) for a mail that has no row to take one from.
+func NewMessageID(domain string) string {
+	b := make([]byte, 16)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b) + "@" + domain
+}
+
+// Bytes is the message as it goes over the wire, with CRLF line ends.
+func Bytes(m Message) ([]byte, error) {
+	msg, err := Build(m)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	b.Grow(1024 + len(m.Text)*5/4 + len(m.HTML)*5/4)
+	if _, err := msg.WriteTo(&b); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMessage, err)
+	}
+	return b.Bytes(), nil
+}
+
+// Build makes go-mail's form of the message. Its errors are ErrMessage and hold no address. Names, subject and header
+// values are cleaned of line breaks and control characters, not refused: a mail must not fail over an odd name.
+func Build(m Message) (*gomail.Msg, error) { return build(m) }
+
+func build(m Message, opts ...gomail.MsgOption) (*gomail.Msg, error) {
+	for _, a := range []struct {
+		name, addr string
+		may        bool // be empty
+	}{
+		{"sender", m.FromAddress, false},
+		{"recipient", m.To, false},
+		{"envelope sender", m.EnvelopeFrom, true},
+		{"reply address", m.ReplyTo, true},
+		{"unsubscribe address", m.ListUnsubscribeMailto, true},
+	} {
+		if a.may && a.addr == "" {
+			continue
+		}
+		if !safeAddress(a.addr) {
+			return nil, wrong("its " + a.name + " is no address")
+		}
+	}
+	switch {
+	case !messageID.MatchString(m.MessageID) || len(m.MessageID) > 250:
+		return nil, wrong("its Message-ID is missing or malformed")
+	case m.Date.IsZero():
+		return nil, wrong("it has no date")
+	case strings.TrimSpace(m.Text) == "":
+		return nil, wrong("it has no text part")
+	case !utf8.ValidString(m.Text) || !utf8.ValidString(m.HTML):
+		return nil, wrong("a part is not UTF-8")
+	case m.Bulk && m.UnsubscribeURL == "":
+		return nil, wrong("bulk mail needs a way to unsubscribe")
+	}
+
+	sum := sha256.Sum256([]byte(m.MessageID))
+	msg := gomail.NewMsg(append([]gomail.MsgOption{
+		gomail.WithNoDefaultUserAgent(), gomail.WithBoundary("part-" + hex.EncodeToString(sum[:15])),
+	}, opts...)...)
+	msg.FromMailAddress(&mail.Address{Name: clean(m.FromName), Address: m.FromAddress})
+	msg.ToMailAddress(&mail.Address{Name: clean(m.ToName), Address: m.To})
+	if m.EnvelopeFrom != "" {
+		msg.EnvelopeFromMailAddress(&mail.Address{Address: m.EnvelopeFrom})
+	}
+	if m.ReplyTo != "" {
+		msg.ReplyToMailAddress(&mail.Address{Address: m.ReplyTo})
+	}
+	msg.Subject(clean(m.Subject))
+	msg.SetMessageIDWithValue(m.MessageID)
+	msg.SetDateWithValue(m.Date)
+
+	if err := listHeaders(msg, m); err != nil {
+		return nil, err
+	}
+	if m.AutoSubmitted {
+		msg.SetGenHeader("Auto-Submitted", "auto-generated")
+	}
+	if m.AutoSubmitted || m.Bulk {
+		msg.SetGenHeader(gomail.HeaderXAutoResponseSuppress, "All")
+	}
+	for _, h := range m.Headers {
+		if !fieldName.MatchString(h.Name) || ownField[strings.ToLower(h.Name)] {
+			return nil, wrong("a header field may not be set by name")
+		}
+		msg.SetGenHeader(gomail.Header(h.Name), clean(h.Value))
+	}
+
+	msg.SetBodyString(gomail.TypeTextPlain, crlf(m.Text))
+	if m.HTML != "" {
+		msg.AddAlternativeString(gomail.TypeTextHTML, crlf(m.HTML))
+	}
+	return msg, nil
+}
+
+// listHeaders adds what mail to many carries: List-Unsubscribe and List-Unsubscribe-Post (RFC 2369, RFC 8058), List-Id
+// (RFC 2919), Precedence, Feedback-ID.
+func listHeaders(msg *gomail.Msg, m Message) error {
+	var ways []string
+	if m.UnsubscribeURL != "" {
+		if !oneClickURL(m.UnsubscribeURL) {
+			return wrong("its unsubscribe link is neither https nor on this machine")
+		}
+		ways = append(ways, "<"+m.UnsubscribeURL+">")
+	}
+	if m.ListUnsubscribeMailto != "" {
+		ways = append(ways, "<mailto:"+(&url.URL{Path: m.ListUnsubscribeMailto}).EscapedPath()+"?subject=unsubscribe>")
+	}
+	if len(ways) > 0 {
+		msg.SetGenHeader(gomail.HeaderListUnsubscribe, strings.Join(ways, ", "))
+	}
+	if m.UnsubscribeURL != "" {
+		msg.SetGenHeader(gomail.HeaderListUnsubscribePost, "List-Unsubscribe=One-Click")
+	}
+	if m.ListID != "" {
+		if !listID.MatchString(m.ListID) {
+			return wrong("its list id is malformed")
+		}
+		msg.SetGenHeader("List-Id", "<"+m.ListID+">")
+	}
+	if !m.Bulk {
+		return nil
+	}
+	msg.SetGenHeader(gomail.HeaderPrecedence, "bulk")
+	feedback := clean(m.FeedbackID)
+	if feedback == "" {
+		_, domain, _ := strings.Cut(m.FromAddress, "@")
+		list := m.ListID
+		if list == "" {
+			list = "bulk"
+		}
+		feedback = list + "::mail:" + domain
+	}
+	msg.SetGenHeader("Feedback-ID", feedback)
+	return nil
+}
+
+var (
+	messageID   = regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+/=?^_{|}~.-]+@[A-Za-z0-9.-]+$`)
+	listID      = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$`)
+	fieldName   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
+	encodedWord = regexp.MustCompile(`=\?([^?\s]*\?[^?\s]*\?)`)
+
+	// ownField are the fields that Build writes itself, each at most once.
+	ownField = map[string]bool{
+		"from": true, "to": true, "cc": true, "bcc": true, "sender": true, "reply-to": true, "return-path": true,
+		"subject": true, "date": true, "message-id": true, "mime-version": true, "content-type": true,
+		"content-transfer-encoding": true, "list-unsubscribe": true, "list-unsubscribe-post": true, "list-id": true,
+		"precedence": true, "feedback-id": true, "auto-submitted": true, "x-auto-response-suppress": true,
+		"user-agent": true, "x-mailer": true, "received": true, "dkim-signature": true,
+	}
+)
+
+// safeAddress is the last check before an address stands in a header and on an SMTP line. It is not the check of what
+// people type: that one is stricter and was made long before.
+func safeAddress(s string) bool {
+	if len(s) > 254 || strings.Count(s, "@") != 1 || !utf8.ValidString(s) {
+		return false
+	}
+	for _, r := range s {
+		if unicode.IsControl(r) || unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) || strings.ContainsRune(`"<>(),:;\[]`, r) {
+			return false
+		}
+	}
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Name == "" && a.Address == s
+}
+
+// oneClickURL reports whether s may stand in List-Unsubscribe: https, or http to this machine, plain ASCII.
+func oneClickURL(s string) bool {
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`<>,"\`, r) }) {
+		return false
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.User != nil {
+		return false
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// clean makes a header value one line of visible text: control characters, line separators and what is not UTF-8 become
+// single spaces, direction marks go, and text that only looks like an encoded word (RFC 2047) will not be decoded as one.
+func clean(s string) string {
+	s = strings.ToValidUTF8(s, " ")
+	var b strings.Builder
+	space := false
+	for _, r := range s {
+		switch {
+		case unicode.IsControl(r), unicode.IsSpace(r), r == '\u2028', r == '\u2029':
+			space = b.Len() > 0
+			continue
+		case r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069', r == '\ufeff':
+			continue
+		}
+		if space {
+			b.WriteByte(' ')
+			space = false
+		}
+		b.WriteRune(r)
+	}
+	return encodedWord.ReplaceAllString(b.String(), "= ?$1")
+}
+
+// crlf gives a body the line ends of RFC 5322 and drops NUL, which no body may hold.
+func crlf(s string) string {
+	s = strings.ReplaceAll(s, "\r\n", "\n")
+	s = strings.ReplaceAll(s, "\r", "\n")
+	s = strings.ReplaceAll(s, "\x00", "")
+	return strings.ReplaceAll(s, "\n", "\r\n")
+}

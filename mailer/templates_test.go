@@ -1,0 +1,384 @@
+package mailer
+
+import (
+	"flag"
+	"html/template"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"golang.org/x/net/html"
+)
+
+var update = flag.Bool("update", false, "write testdata/golden anew")
+
+var letterhead = Letterhead{
+	OrgName: "Wennick Coalition", PostalAddress: "12 Ferry Street\nHarrow Bay", Phone: "Phone 555-0142",
+	SiteURL: "https://act.example.org",
+}
+
+// The data that each template is executed with. A template of another package's feature gets that package's struct, with
+// these fields.
+type (
+	petitionConfirm struct {
+		GivenName, PetitionTitle, SignedAs string
+		WithUpdates                        bool
+		ConfirmURL, ConfirmHost, Code      string
+		Days                               int
+	}
+	petitionAlready struct{ GivenName, PetitionTitle, PetitionURL string }
+	petitionState   struct{ PetitionTitle, State, Reason, URL string }
+	userInvitation  struct {
+		Inviter, OrgName, RoleName, URL string
+		Days                            int
+	}
+	userLoginLink struct {
+		URL     string
+		Minutes int
+	}
+	userPasswordChanged struct{ When string }
+	setupTest           struct{ OrgName string }
+)
+
+const token = "AZHq3k0Yc8mR5nXw2pVtLs7uJd1bEf9gKhQzT4iOaC6yBr8e0N"
+
+// samples has each template with each shape that its data can take.
+var samples = []struct {
+	file, name string
+	data       any
+}{
+	{"petition_confirm", "petition_confirm", petitionConfirm{
+		"June", "Twenty visits for pain", "June H.", true, "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 7,
+	}},
+	{"petition_confirm_bare", "petition_confirm", petitionConfirm{
+		"", "A <b>bold</b> & long title that says what is asked of whom, and by when it should be done", "", false,
+		"https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 1,
+	}},
+	{"petition_already", "petition_already", petitionAlready{"June", "Twenty visits for pain", "https://act.example.org/petitions/twenty-visits"}},
+	{"petition_state_submitted", "petition_state", petitionState{"Twenty visits for pain", "submitted", "", "https://act.example.org/admin/petitions/1"}},
+	{"petition_state_published", "petition_state", petitionState{"Twenty visits for pain", "published", "", "https://act.example.org/petitions/twenty-visits"}},
+	{"petition_state_returned", "petition_state", petitionState{
+		"Twenty visits for pain", "returned", "Please name the committee.\nThe second paragraph <script>needs</script> a source, so that a reader can check it.\n\nThank you.",
+		"https://act.example.org/admin/petitions/1",
+	}},
+	{"user_invitation", "user_invitation", userInvitation{"Ilse Halvorsen", "Wennick Chronic Pain Coalition", "Organizer", "https://act.example.org/invite/" + token, 3}},
+	{"user_login_link", "user_login_link", userLoginLink{"https://act.example.org/login/" + token, 15}},
+	{"user_password_changed", "user_password_changed", userPasswordChanged{"9 March 2027, 14:05"}},
+	{"setup_test", "setup_test", setupTest{"Wennick Chronic Pain Coalition"}},
+}
+
+func renderer(t testing.TB) *Renderer {
+	t.Helper()
+	r, err := NewRenderer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func bulkSample(t testing.TB, r *Renderer, lang string) BulkBody {
+	t.Helper()
+	styled, err := r.Style(`<h2>The hearing has a date</h2><p>Hello <strong>June</strong>, <a href="https://act.example.org/petitions/twenty-visits?a=1&amp;b=2">read on</a>.</p><blockquote><p>16 March</p></blockquote>`, Accent{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return BulkBody{
+		Subject: "The hearing has a date", Preheader: "Two minutes, ten, or none at all.", HTML: styled,
+		Text:   "Hello June,\n\nread on: https://act.example.org/petitions/twenty-visits?a=1&b=2\n",
+		Reason: "You get this because you said yes to campaign mails on 14 January 2027.", UnsubscribeURL: "https://act.example.org/u/" + token,
+		PauseURL: "https://act.example.org/me/" + token, Lang: lang,
+	}
+}
+
+func TestTemplatesAgainstGolden(t *testing.T) {
+	r := renderer(t)
+	seen := map[string]bool{}
+	for _, lang := range r.Langs() {
+		for _, s := range samples {
+			seen[s.name] = true
+			got, err := r.Render(s.name, lang, letterhead, s.data)
+			if err != nil {
+				t.Fatalf("%s/%s: %v", lang, s.file, err)
+			}
+			golden(t, lang, s.file, got)
+			checkRendered(t, lang+"/"+s.file, lang, got)
+		}
+		got, err := r.Bulk(letterhead, bulkSample(t, r, lang))
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, lang, "bulk", got)
+		checkRendered(t, lang+"/bulk", lang, got)
+	}
+	for _, name := range r.Names() {
+		if !seen[name] {
+			t.Errorf("template %s has no sample", name)
+		}
+	}
+	if len(r.Langs()) < 2 {
+		t.Errorf("languages: %v", r.Langs())
+	}
+}
+
+func golden(t *testing.T, lang, name string, got Rendered) {
+	t.Helper()
+	for ext, s := range map[string]string{
+		".txt":  "Subject: " + got.Subject + "\nPreheader: " + got.Preheader + "\n\n" + got.Text,
+		".html": got.HTML,
+	} {
+		file := filepath.Join("testdata", "golden", lang, name+ext)
+		if *update {
+			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte(s), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s != string(want) {
+			t.Errorf("%s differs; if that is meant: go test ./mailer -update\n%s", file, s)
+		}
+	}
+}
+
+// unneutral are words that a locked screen must not show.
+var unneutral = regexp.MustCompile(`(?i)pain|dolor|health|salud|ill|enferm|patient|pacient|chronic|crónic|sick|visits`)
+
+// checkRendered holds what is true of every mail of ours.
+func checkRendered(t *testing.T, name, lang string, m Rendered) {
+	t.Helper()
+	if m.Subject == "" || utf8.RuneCountInString(m.Subject) > 70 || m.Preheader == "" || strings.ContainsAny(m.Subject+m.Preheader, "\r\n") {
+		t.Errorf("%s: subject %q, preheader %q", name, m.Subject, m.Preheader)
+	}
+	if w := unneutral.FindString(m.Subject + " " + m.Preheader); w != "" {
+		t.Errorf("%s: subject or preheader says %q", name, w)
+	}
+	for line := range strings.SplitSeq(m.Text, "\n") {
+		if n := utf8.RuneCountInString(line); n > Columns && strings.ContainsRune(strings.TrimSpace(line), ' ') {
+			t.Errorf("%s: a line of %d columns: %q", name, n, line)
+		}
+	}
+	if !strings.Contains(m.Text, "Wennick Coalition, 12 Ferry Street, Harrow Bay. Phone 555-0142.") || !strings.Contains(m.HTML, "Wennick Coalition, 12 Ferry Street, Harrow Bay. Phone 555-0142.") {
+		t.Errorf("%s: no imprint", name)
+	}
+	for _, bad := range []string{"{{", "}}", "kl-", "ZgotmplZ", "pr-el-id", "<no value>", "<script", "<b>bold", "data-premailer", "<img", "src="} {
+		if strings.Contains(m.HTML, bad) {
+			t.Errorf("%s: HTML holds %q", name, bad)
+		}
+	}
+	for _, bad := range []string{"{{", "<no value>", "&#", "&amp;", "<p", "\n\n\n"} {
+		if strings.Contains(m.Text, bad) {
+			t.Errorf("%s: text holds %q", name, bad)
+		}
+	}
+	doc, err := html.Parse(strings.NewReader(m.HTML))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var classes, styled int
+	for n := range doc.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		var class, style string
+		for _, a := range n.Attr {
+			switch a.Key {
+			case "class":
+				class = a.Val
+			case "style":
+				style = a.Val
+			case "href":
+				if !strings.Contains(m.Text, a.Val) {
+					t.Errorf("%s: the link %s is missing in the text part", name, a.Val)
+				}
+			case "lang":
+				if a.Val != lang {
+					t.Errorf("%s: lang=%q", name, a.Val)
+				}
+			}
+		}
+		if class != "" {
+			classes++
+			if style != "" {
+				styled++
+			}
+		}
+		if n.Data == "h1" && !strings.Contains(style, "font-size:31px") || n.Data == "a" && !strings.Contains(style, "color:") {
+			t.Errorf("%s: <%s> has no style of its own", name, n.Data)
+		}
+	}
+	if classes < 5 || styled != classes {
+		t.Errorf("%s: %d of %d classes are inlined", name, styled, classes)
+	}
+	if strings.Count(m.HTML, "<style") != 1 || !strings.Contains(m.HTML, "@media (prefers-color-scheme: dark)") || !strings.Contains(m.HTML, "background-color: #93cdb7 !important") {
+		t.Errorf("%s: the block for dark screens is not whole", name)
+	}
+}
+
+func TestLanguageFallsBack(t *testing.T) {
+	r := renderer(t)
+	en, err := r.Render("user_login_link", "en", letterhead, userLoginLink{"https://a.example/x", 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lang := range []string{"", "xx", "en-GB", "EN", "../es"} {
+		if got, err := r.Render("user_login_link", lang, letterhead, userLoginLink{"https://a.example/x", 1}); err != nil || got != en {
+			t.Errorf("%q: %q, %v", lang, got.Subject, err)
+		}
+	}
+	for _, lang := range []string{"es", "es-MX", "es_419", "ES"} {
+		if got, err := r.Render("user_login_link", lang, letterhead, userLoginLink{"https://a.example/x", 1}); err != nil || got.Subject == en.Subject {
+			t.Errorf("%q: %q, %v", lang, got.Subject, err)
+		}
+	}
+	if !strings.Contains(en.Preheader, "1 minute.") {
+		t.Errorf("preheader %q", en.Preheader)
+	}
+}
+
+func TestRenderRefuses(t *testing.T) {
+	r := renderer(t)
+	for _, name := range []string{"", "nothing", "bulk", "layout"} {
+		if _, err := r.Render(name, "en", letterhead, nil); err == nil {
+			t.Errorf("%q: rendered", name)
+		}
+	}
+	if _, err := r.Render("petition_confirm", "en", letterhead, struct{ Other string }{}); err == nil {
+		t.Error("data without the fields: rendered")
+	}
+	if _, err := r.Render("petition_confirm", "en", letterhead, map[string]any{}); err == nil {
+		t.Error("an empty map: rendered")
+	}
+	whole := bulkSample(t, r, "en")
+	for what, change := range map[string]func(*BulkBody, *Letterhead){
+		"unsubscribe link": func(b *BulkBody, _ *Letterhead) { b.UnsubscribeURL = "" },
+		"postal address":   func(_ *BulkBody, l *Letterhead) { l.PostalAddress = " " },
+		"text":             func(b *BulkBody, _ *Letterhead) { b.Text = "\n" },
+		"HTML":             func(b *BulkBody, _ *Letterhead) { b.HTML = "" },
+	} {
+		b, l := whole, letterhead
+		change(&b, &l)
+		if _, err := r.Bulk(l, b); err == nil {
+			t.Errorf("no %s: rendered", what)
+		}
+	}
+}
+
+func TestWordsOfOthersAreHarmless(t *testing.T) {
+	r := renderer(t)
+	for _, name := range []string{
+		"Win at https://bad.example", "www.bad.example", "bad.example", "x@bad.example", "<a href=x>", strings.Repeat("long ", 20), "12345", "a\\b",
+	} {
+		d := samples[0].data.(petitionConfirm)
+		d.GivenName, d.SignedAs = name, name
+		m, err := r.Render("petition_confirm", "en", letterhead, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(m.Text, "Hello,\n") || strings.Contains(m.Text+m.HTML, "bad.example") {
+			t.Errorf("%q reaches the mail: %.80q", name, m.Text)
+		}
+	}
+	for _, name := range []string{"June", "Mary-Ann O’Hara", "José", "J. R.", "李", "Anne\r\nMarie"} {
+		d := samples[0].data.(petitionConfirm)
+		d.GivenName = name
+		m, err := r.Render("petition_confirm", "en", letterhead, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(m.Text, "Hello "+clean(name)+",\n") {
+			t.Errorf("%q is left out: %.40q", name, m.Text)
+		}
+	}
+	d := samples[0].data.(petitionConfirm)
+	d.ConfirmURL = "javascript:alert(1)"
+	d.PetitionTitle = `"><script>alert(1)</script>`
+	m, err := r.Render("petition_confirm", "en", letterhead, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(m.HTML, "javascript:") || strings.Contains(m.HTML, "<script") {
+		t.Error("script in the HTML part")
+	}
+}
+
+func TestAccentColours(t *testing.T) {
+	r := renderer(t)
+	lh := letterhead
+	lh.Accent = Accent{Light: "#7a1f5c", OnLight: "#ffffff", Dark: "#e6a5cf", OnDark: "red;}</style><script>"}
+	m, err := r.Render("setup_test", "en", lh, setupTest{"x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(m.HTML, "border-top:5px solid #7a1f5c") || !strings.Contains(m.HTML, "background-color: #e6a5cf !important; color: #0f1f19 !important") || strings.Contains(m.HTML, "<script>") {
+		t.Error(m.HTML)
+	}
+	lh.OrgName, lh.PostalAddress, lh.Phone = "", "", ""
+	if m, err = r.Render("setup_test", "en", lh, setupTest{"x"}); err != nil || strings.Contains(m.HTML, `class="name"`) || !strings.HasSuffix(m.Text, "else will follow.\n") {
+		t.Errorf("%v, %q", err, m.Text)
+	}
+}
+
+func TestStyle(t *testing.T) {
+	r := renderer(t)
+	got, err := r.Style(`<h2>Hi {{given_name}}</h2><table><tr>{{if .X}}<td><a href="{{.URL}}?a=1&amp;b=2">go</a></td>{{end}}</tr></table>`, Accent{Light: "#7a1f5c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`font-size:24px`, `Hi {{given_name}}</h2>`, `<tr>{{if .X}}<td>`, `href="{{.URL}}?a=1&amp;b=2"`, `color:#7a1f5c`} {
+		if !strings.Contains(string(got), want) {
+			t.Errorf("%s is missing in %s", want, got)
+		}
+	}
+	if strings.Contains(string(got), "<body") || strings.Contains(string(got), "kl-") {
+		t.Error(got)
+	}
+	for _, bad := range []template.HTML{`kl-accent`, `<!--kl-end-->`, `kl-action-0-`} {
+		if _, err := r.Style(bad, Accent{}); err == nil {
+			t.Errorf("%s: accepted", bad)
+		}
+	}
+}
+
+func TestWrapText(t *testing.T) {
+	link := "https://act.example.org/" + strings.Repeat("x", 90)
+	word := strings.TrimSpace(strings.Repeat("word ", 30))
+	for in, want := range map[string]string{
+		"short\r\n\r\n\r\n\r\nlines  \n": "short\n\nlines\n",
+		link:                             link + "\n",
+		"see " + link + " now":           "see\n" + link + "\nnow\n",
+		word:                             strings.Repeat("word ", 13) + "word\n" + strings.Repeat("word ", 13) + "word\nword word\n",
+		"* " + word:                      "* " + strings.Repeat("word ", 13) + "word\n  " + strings.Repeat("word ", 13) + "word\n  word word\n",
+		"   " + word:                     "   " + strings.Repeat("word ", 13) + "word\n   " + strings.Repeat("word ", 13) + "word\n   word word\n",
+		strings.Repeat("ñ", 72):          strings.Repeat("ñ", 72) + "\n",
+		strings.Repeat("ñ", 40) + " " + "ñandú": strings.Repeat("ñ", 40) + " ñandú\n",
+		"\n\n": "",
+	} {
+		if got := wrapText(in); got != want {
+			t.Errorf("%q:\n%q, want\n%q", in, got, want)
+		}
+	}
+}
+
+func BenchmarkRender(b *testing.B) {
+	r := renderer(b)
+	for b.Loop() {
+		if _, err := r.Render("petition_confirm", "en", letterhead, samples[0].data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkNewRenderer(b *testing.B) {
+	for b.Loop() {
+		renderer(b)
+	}
+}
