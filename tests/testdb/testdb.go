@@ -60,8 +60,18 @@ var liteTemplate = sync.OnceValues(func() (file string, err error) {
 	return string(b), err
 })
 
+// EachMigratedURL is EachURL with a database that is migrated already.
+func EachMigratedURL(t *testing.T, fn func(t *testing.T, url string)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { t.Parallel(); fn(t, SQLiteURL(t)) })
+	t.Run("postgres", func(t *testing.T) { t.Parallel(); fn(t, PostgresURL(t)) })
+}
+
 // SQLite returns a migrated SQLite database in the test's own folder.
-func SQLite(t testing.TB) *database.DB {
+func SQLite(t testing.TB) *database.DB { t.Helper(); return open(t, SQLiteURL(t)) }
+
+// SQLiteURL is the address of a migrated SQLite database in the test's own folder.
+func SQLiteURL(t testing.TB) string {
 	t.Helper()
 	tpl, err := liteTemplate()
 	if err != nil {
@@ -71,18 +81,21 @@ func SQLite(t testing.TB) *database.DB {
 	if err := os.WriteFile(f, []byte(tpl), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return open(t, f)
+	return "sqlite:" + f
 }
 
 // Postgres returns a migrated PostgreSQL database of the test's own, or skips.
-func Postgres(t testing.TB) *database.DB {
+func Postgres(t testing.TB) *database.DB { t.Helper(); return open(t, PostgresURL(t)) }
+
+// PostgresURL is the address of a migrated PostgreSQL database of the test's own; the test is skipped without a server.
+func PostgresURL(t testing.TB) string {
 	t.Helper()
 	s := need(t)
 	tpl, err := s.template()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return open(t, s.create(t, " TEMPLATE "+tpl))
+	return s.create(t, " TEMPLATE "+tpl)
 }
 
 // EmptyPostgresURL is the address of an empty PostgreSQL database of the test's own; the test is skipped without a server.
