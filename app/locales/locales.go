@@ -32,8 +32,8 @@ type Bundle struct {
 	keys       map[string]map[string]bool // language, key
 }
 
-// Load reads the embedded files. It returns an error for a file that is not JSON, a language that Kithline does not
-// speak, or a key that stands in two files.
+// Load reads the embedded files. It returns an error for a file that is not JSON or a language that Kithline does not
+// speak.
 func Load() (*Bundle, error) { return LoadFS(files) }
 
 // LoadFS is Load from other files; for tests.
@@ -62,9 +62,6 @@ func LoadFS(dir fs.FS) (*Bundle, error) {
 			return nil, fmt.Errorf("locales: %s: %w", name, err)
 		}
 		for _, m := range file.Messages {
-			if b.keys[parts[1]][m.ID] {
-				return nil, fmt.Errorf("locales: %s: the key %q stands in another file too", name, m.ID)
-			}
 			b.keys[parts[1]][m.ID] = true
 		}
 	}

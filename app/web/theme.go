@@ -110,6 +110,32 @@ const (
 	readableDark = 7.0
 )
 
+// lighter keeps a colour's hue and goes from it to white by a share from 0 to 1, in lightness rather than by mixing, which
+// would turn it grey.
+func lighter(c, _ RGB, share float64) RGB {
+	r, g, b := float64(c.R)/255, float64(c.G)/255, float64(c.B)/255
+	top, low := max(r, g, b), min(r, g, b)
+	l, d := (top+low)/2, top-low
+	var h, s float64
+	if d > 0 {
+		s = d / (1 - math.Abs(2*l-1))
+		switch top {
+		case r:
+			h = math.Mod((g-b)/d+6, 6)
+		case g:
+			h = (b-r)/d + 2
+		default:
+			h = (r-g)/d + 4
+		}
+	}
+	s, l = min(s, 0.55), l+(1-l)*share // calm: bright colours glow on a dark page
+	d = s * (1 - math.Abs(2*l-1))
+	x, m := d*(1-math.Abs(math.Mod(h, 2)-1)), l-d/2
+	rgb := [][3]float64{{d, x, 0}, {x, d, 0}, {0, d, x}, {0, x, d}, {x, 0, d}, {d, 0, x}}[int(h)%6]
+	f := func(v float64) uint8 { return uint8(math.Round((v + m) * 255)) }
+	return RGB{f(rgb[0]), f(rgb[1]), f(rgb[2])}
+}
+
 // NewAccent makes the eight values from one colour: it is moved toward black for light pages and toward white for dark
 // ones, no further than it must, until everything is readable.
 func NewAccent(colour string) (Accent, error) {
@@ -118,8 +144,8 @@ func NewAccent(colour string) (Accent, error) {
 		return Accent{}, err
 	}
 	var a Accent
-	a.Light, a.LightWash, a.LightOn = settle(c, black, lightSurfaces, lightSurfaces[1], 0.11, lightSurfaces[1], lightInk, readable)
-	a.Dark, a.DarkWash, a.DarkOn = settle(c, white, darkSurfaces, darkSurfaces[1], 0.10, darkSurfaces[0], darkInk, readableDark)
+	a.Light, a.LightWash, a.LightOn = settle(c, black, mix, lightSurfaces, lightSurfaces[1], 0.11, lightSurfaces[1], lightInk, readable)
+	a.Dark, a.DarkWash, a.DarkOn = settle(c, white, lighter, darkSurfaces, darkSurfaces[1], 0.10, darkSurfaces[0], darkInk, readableDark)
 	a.LightDeep, a.DarkDeep = mix(a.Light, black, 0.25), mix(a.Dark, white, 0.3)
 	a.Changed = a.Light != c
 	return a, nil
@@ -127,9 +153,9 @@ func NewAccent(colour string) (Accent, error) {
 
 // settle moves c toward an end until it is readable on every surface and on its own wash, which is sheet with a share of
 // it, until words in on are readable on it, and until ink is readable on the wash.
-func settle(c, end RGB, surfaces []RGB, sheet RGB, share float64, on, ink RGB, aim float64) (accent, wash, words RGB) {
+func settle(c, end RGB, move func(RGB, RGB, float64) RGB, surfaces []RGB, sheet RGB, share float64, on, ink RGB, aim float64) (accent, wash, words RGB) {
 	for step := range 101 {
-		accent = mix(c, end, float64(step)/100)
+		accent = move(c, end, float64(step)/100)
 		wash = mix(sheet, accent, share)
 		low := min(Contrast(accent, on), Contrast(accent, wash), Contrast(ink, wash))
 		for _, s := range surfaces {
