@@ -73,6 +73,22 @@ func NoConsent(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "kithline: no consent for this purpose")
 }
 
+// Refused reports whether the database refused the data itself: a value that does not fit or a constraint that it breaks.
+// The same statement would be refused again.
+func Refused(err error) bool {
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		return strings.HasPrefix(pe.Code, "22") || strings.HasPrefix(pe.Code, "23")
+	}
+	for _, e := range []error{gorm.ErrDuplicatedKey, gorm.ErrForeignKeyViolated, gorm.ErrCheckConstraintViolated} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	var se *sqlite.Error
+	return errors.As(err, &se) && (se.Code()&0xff == lib.SQLITE_CONSTRAINT || se.Code()&0xff == lib.SQLITE_MISMATCH || se.Code()&0xff == lib.SQLITE_TOOBIG)
+}
+
 // Full reports whether the disk or the quota is used up.
 func Full(err error) bool {
 	var pe *pgconn.PgError
