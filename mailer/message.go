@@ -118,8 +118,8 @@ func build(m Message, opts ...gomail.MsgOption) (*gomail.Msg, error) {
 	msg := gomail.NewMsg(append([]gomail.MsgOption{
 		gomail.WithNoDefaultUserAgent(), gomail.WithBoundary("part-" + hex.EncodeToString(sum[:15])),
 	}, opts...)...)
-	msg.FromMailAddress(&mail.Address{Name: clean(m.FromName), Address: m.FromAddress})
-	msg.ToMailAddress(&mail.Address{Name: clean(m.ToName), Address: m.To})
+	msg.FromMailAddress(&mail.Address{Name: cleanName(m.FromName), Address: m.FromAddress})
+	msg.ToMailAddress(&mail.Address{Name: cleanName(m.ToName), Address: m.To})
 	if m.EnvelopeFrom != "" {
 		msg.EnvelopeFromMailAddress(&mail.Address{Address: m.EnvelopeFrom})
 	}
@@ -265,6 +265,10 @@ func clean(s string) string {
 	}
 	return encodedWord.ReplaceAllString(b.String(), "= ?$1")
 }
+
+// cleanName is clean for a display name. net/mail leaves a backslash bare in an encoded word, where RFC 2047, section 5,
+// allows none, and readers then find no address.
+func cleanName(s string) string { return strings.ReplaceAll(clean(s), `\`, "/") }
 
 // crlf gives a body the line ends of RFC 5322 and drops NUL, which no body may hold.
 func crlf(s string) string {

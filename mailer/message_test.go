@@ -193,6 +193,24 @@ func TestInjectionIntoBytes(t *testing.T) {
 	}
 }
 
+func FuzzMessage(f *testing.F) {
+	for _, s := range injections {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		m := bulk()
+		m.FromName, m.ToName, m.Subject, m.FeedbackID, m.Headers = s, s, s, s, []Header{{"X-Note", s}}
+		checkInjected(t, s, parsed(t, m))
+		m.To = s
+		if b, err := Bytes(m); err == nil {
+			list, err := parsedBytes(t, b).Header.AddressList("To")
+			if err != nil || len(list) != 1 || list[0].Address != s {
+				t.Errorf("%q as the recipient reads %v, %v", s, list, err)
+			}
+		}
+	})
+}
+
 // checkInjected looks at the header of a message whose every free text was s, as the receiving side reads it.
 func checkInjected(t *testing.T, s string, p *mail.Message) {
 	t.Helper()

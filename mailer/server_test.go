@@ -195,6 +195,12 @@ const drop = "drop"
 // hang, as an answer of a script, says nothing until the client hangs up.
 const hang = "hang"
 
+// slow, before an answer of a script, holds it back for slowness: the fault itself, nothing waits for it but the client.
+const (
+	slow     = "slow "
+	slowness = 800 * time.Millisecond
+)
+
 // script is a server of raw bytes for what no decent server says. A command without an answer in it gets the usual one.
 type script map[string]string
 
@@ -250,6 +256,10 @@ func (s script) talk(c net.Conn, said func(string)) {
 		times[what]++
 		if a = first; two && times[what] > 1 {
 			a = then
+		}
+		if rest, ok := strings.CutPrefix(a, slow); ok {
+			a = rest
+			<-time.After(slowness)
 		}
 		switch {
 		case a == "":

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Transport hands messages over. It is safe for concurrent use; each connection of it serves one goroutine at a time.
@@ -100,7 +101,8 @@ func replaceWord(s, word, with string) string {
 	var b strings.Builder
 	last := 0
 	for _, at := range re.FindAllStringIndex(s, -1) {
-		before, after := lastRune(s[:at[0]]), firstRune(s[at[1]:])
+		before, _ := utf8.DecodeLastRuneInString(s[:at[0]])
+		after, _ := utf8.DecodeRuneInString(s[at[1]:])
 		if beside(before) || beside(after) {
 			continue
 		}
@@ -108,19 +110,4 @@ func replaceWord(s, word, with string) string {
 		last = at[1]
 	}
 	return b.String() + s[last:]
-}
-
-func firstRune(s string) rune {
-	for _, r := range s {
-		return r
-	}
-	return ' '
-}
-
-func lastRune(s string) rune {
-	r := []rune(s)
-	if len(r) == 0 {
-		return ' '
-	}
-	return r[len(r)-1]
 }
