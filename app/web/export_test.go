@@ -50,13 +50,19 @@ const sampleTemplate = `{{define "main"}}
 {{template "pager" (pager $ "abc" "1 to 3")}}
 {{end}}`
 
+// pages makes files of templates by name.
+func pages(templates map[string]string) fstest.MapFS {
+	out := fstest.MapFS{}
+	for name, text := range templates {
+		out[name+".html"] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return out
+}
+
 // sample makes the page with every part.
 func sample(tb testing.TB, w *Web, lang string) (*views.Set, *samplePage) {
 	tb.Helper()
-	set, err := views.With(fstest.MapFS{
-		"public/sample/form.html": {Data: []byte(sampleTemplate)},
-		"admin/sample/form.html":  {Data: []byte(sampleTemplate)},
-	})
+	set, err := views.With(pages(map[string]string{"public/sample/form": sampleTemplate, "admin/sample/form": sampleTemplate}))
 	if err != nil {
 		tb.Fatal(err)
 	}
