@@ -69,6 +69,9 @@ them. Every command ends with 0 when done, 1 when it failed, 2 for wrong usage o
 	root.AddCommand(
 		c.configCommand(),
 		c.healthcheckCommand(),
+		c.keyCommand(),
+		c.migrateCommand(),
+		c.serveCommand(),
 		c.versionCommand(),
 	)
 	return root

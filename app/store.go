@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"kithline/campaigns/clock"
+	"kithline/campaigns/files"
 	"kithline/campaigns/vault"
 	"kithline/config"
 	"kithline/models"
@@ -86,4 +87,14 @@ func dataFolder(cfg config.Config) error {
 		return fmt.Errorf("the data folder: %w", err)
 	}
 	return nil
+}
+
+// blobs is where stored files lie: objects where the configuration names a bucket, else a folder of the data folder.
+func blobs(cfg config.Config) (files.Blobs, error) {
+	if s := cfg.Files.S3; s.Set() {
+		return files.NewS3(files.S3Options{
+			Endpoint: s.Endpoint, Secure: s.Secure, Bucket: s.Bucket, Region: s.Region, AccessKey: cfg.Files.AccessKey.Reveal(), SecretKey: cfg.Files.SecretKey.Reveal(),
+		})
+	}
+	return files.NewFolder(cfg.Storage.Path("files"))
 }

@@ -6,6 +6,7 @@ package jobs
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"log/slog"
 	"time"
@@ -16,8 +17,6 @@ import (
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivertype"
 	"gorm.io/gorm"
-
-	"database/sql"
 
 	"kithline/campaigns/actor"
 	"kithline/campaigns/fault"
@@ -42,29 +41,69 @@ type Client struct {
 
 // Options say which workers there are and what runs by itself.
 type Options struct {
-	Workers  *river.Workers
-	Periodic []*river.PeriodicJob
-	Log      *slog.Logger
-	Poll     time.Duration // how often to look for jobs of other nodes; 0 = one second
+	Workers *river.Workers
+	Regular []Regular
+	Log     *slog.Logger
+	Poll    time.Duration // how often to look for jobs of other nodes; 0 = one second
 }
 
-// Every is a periodic job: args are made anew each time. It also runs once when the program starts.
-func Every(d time.Duration, args func() river.JobArgs) *river.PeriodicJob {
-	return river.NewPeriodicJob(river.PeriodicInterval(d), func() (river.JobArgs, *river.InsertOpts) {
-		return args(), &river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
-			rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled,
-		}}}
-	}, &river.PeriodicJobOpts{RunOnStart: true})
+// Regular is housekeeping that runs by itself: once soon after the start and then every so often, on one node at a time.
+type Regular struct {
+	Name  string
+	Every time.Duration
+	Run   func(ctx context.Context) error // may run twice; ends within Rescue
+}
+
+type regularArgs struct {
+	Name string `json:"name"`
+}
+
+func (regularArgs) Kind() string { return "regular" }
+
+type regularWorker struct {
+	river.WorkerDefaults[regularArgs]
+	run map[string]func(context.Context) error
+}
+
+func (w *regularWorker) Work(ctx context.Context, j *river.Job[regularArgs]) error {
+	run, ok := w.run[j.Args.Name]
+	if !ok {
+		return river.JobCancel(fmt.Errorf("jobs: nobody does %q any more", j.Args.Name))
+	}
+	return run(ctx)
+}
+
+// regular registers what runs by itself and returns River's schedule of it.
+func regular(workers *river.Workers, rs []Regular) []*river.PeriodicJob {
+	w := &regularWorker{run: map[string]func(context.Context) error{}}
+	var out []*river.PeriodicJob
+	for _, r := range rs {
+		if _, twice := w.run[r.Name]; twice {
+			panic("jobs: two regular jobs are called " + r.Name)
+		}
+		w.run[r.Name] = r.Run
+		args := regularArgs{r.Name}
+		out = append(out, river.NewPeriodicJob(river.PeriodicInterval(r.Every), func() (river.JobArgs, *river.InsertOpts) {
+			return args, &river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
+				rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled,
+			}}}
+		}, &river.PeriodicJobOpts{RunOnStart: true}))
+	}
+	river.AddWorker(workers, w)
+	return out
 }
 
 // New makes a client on either database. Nothing runs before Start.
 func New(db *database.DB, o Options) (*Client, error) {
+	if o.Workers == nil {
+		o.Workers = river.NewWorkers()
+	}
 	poll := o.Poll
 	if poll == 0 {
 		poll = time.Second
 	}
 	cfg := &river.Config{
-		Workers: o.Workers, PeriodicJobs: o.Periodic, Logger: o.Log,
+		Workers: o.Workers, PeriodicJobs: regular(o.Workers, o.Regular), Logger: o.Log,
 		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}},
 		FetchCooldown:        50 * time.Millisecond,
 		FetchPollInterval:    poll,

@@ -1,0 +1,204 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
+	"github.com/riverqueue/river"
+
+	"kithline/app/web"
+	"kithline/campaigns/actor"
+	"kithline/campaigns/audit"
+	"kithline/campaigns/clock"
+	"kithline/campaigns/deliveries"
+	"kithline/campaigns/files"
+	"kithline/campaigns/jobs"
+	"kithline/campaigns/organisation"
+	"kithline/campaigns/today"
+	"kithline/campaigns/tokens"
+	"kithline/campaigns/vault"
+	"kithline/config"
+	"kithline/mailer"
+	"kithline/models/database"
+)
+
+// App is the whole program, built and ready to run: every part, each made once and handed to whoever needs it.
+type App struct {
+	Config       config.Config
+	Log          *slog.Logger
+	Clock        clock.Clock
+	DB           *database.DB
+	Vault        *vault.Vault
+	Signer       *tokens.Signer
+	Audit        *audit.Service
+	Jobs         *jobs.Client
+	Files        *files.Service
+	Deliveries   *deliveries.Service
+	Outbox       *deliveries.Outbox // captured mail; empty where mail is sent
+	Organisation *organisation.Service
+	Today        *today.Service
+
+	web   *web.Web
+	fiber *fiber.App
+	mail  *wayOut
+	ends  []func()
+}
+
+// Options are what differs between the server, a command and a test.
+type Options struct {
+	LogTo     io.Writer        // nil = nowhere
+	Clock     clock.Clock      // nil = the machine's
+	Transport mailer.Transport // tests: mail goes here whatever is configured
+	Demo      bool
+}
+
+// Build opens the store and makes every part. Nothing runs and nobody is served before Run; Close ends it.
+func Build(ctx context.Context, cfg config.Config, o Options) (a *App, err error) {
+	a = &App{Config: cfg, Log: logger(cfg, o.LogTo), Clock: o.Clock}
+	if a.Clock == nil {
+		a.Clock = clock.System
+	}
+	if err := dataFolder(cfg); err != nil {
+		return nil, err
+	}
+	if a.DB, a.Vault, err = openStore(ctx, cfg, a.Clock); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	a.Signer = tokens.New(a.Vault)
+	store, err := blobs(cfg)
+	if err != nil {
+		return nil, err
+	}
+	a.Files = files.New(a.DB, a.Vault, a.Clock, store)
+	a.Audit = audit.New(a.DB)
+	a.Today = today.New()
+	a.Organisation = organisation.New(a.DB, a.Vault, a.Clock)
+	if _, err := a.Organisation.Ensure(ctx); err != nil {
+		return nil, err
+	}
+	a.Outbox = mailer.NewCapture(cfg.Storage.Path("outbox"))
+	a.mail = &wayOut{cfg: cfg, organisation: a.Organisation, outbox: a.Outbox, fixed: o.Transport}
+	words, err := mailer.NewRenderer()
+	if err != nil {
+		return nil, err
+	}
+	a.Deliveries = deliveries.NewService(a.DB, a.Vault, a.Clock, a.Signer, words, deliveries.Options{Sender: a.mail.sender, Log: a.Log})
+
+	workers := river.NewWorkers()
+	if a.Jobs, err = jobs.New(a.DB, jobs.Options{Workers: workers, Regular: a.regular(), Log: quietly(a.Log)}); err != nil {
+		return nil, err
+	}
+	if err := a.mount(o); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// regular lists the housekeeping that runs by itself.
+func (a *App) regular() []jobs.Regular {
+	return []jobs.Regular{
+		{Name: "files_sweep", Every: time.Hour, Run: func(ctx context.Context) error { _, err := a.Files.Sweep(ctx); return err }},
+	}
+}
+
+// mount makes the web side and puts every page in its place.
+func (a *App) mount(o Options) (err error) {
+	a.web, err = web.New(web.Options{
+		BaseURL: a.Config.Web.BaseURL, TrustedProxies: a.proxies(), Site: a.site(o.Demo), Waiting: a.Today.Waiting,
+		Logger: a.Log, Clock: a.Clock, Secret: a.Vault.Derive("web/flash", 32),
+	})
+	if err != nil {
+		return err
+	}
+	a.fiber = web.NewFiber(a.web)
+	mountHealth(a.fiber, a)
+	return nil
+}
+
+// Close ends what Build made, in the opposite order.
+func (a *App) Close() error {
+	for i := len(a.ends) - 1; i >= 0; i-- {
+		a.ends[i]()
+	}
+	a.ends = nil
+	return a.DB.Close()
+}
+
+func (a *App) proxies() []netip.Prefix { return a.Config.Web.TrustedProxies }
+
+func (a *App) databaseKind() string {
+	if a.DB.Postgres() {
+		return "postgres"
+	}
+	return "sqlite"
+}
+
+// SetupURL is the one-time link of the first run; "" once setup is done.
+func (a *App) SetupURL(ctx context.Context) (string, error) {
+	o, err := a.Organisation.Current(ctx)
+	if err != nil || o.SetupAt != nil {
+		return "", err
+	}
+	return a.web.URL("/admin/setup/" + a.Signer.MakeForever(tokens.Setup, o.ID)), nil
+}
+
+// OutboxURL is where captured mail is shown; "" where mail is sent.
+func (a *App) OutboxURL() string {
+	if !a.mail.captures(context.Background()) {
+		return ""
+	}
+	return a.web.URL("/outbox")
+}
+
+// site tells pages who the organisation is.
+func (a *App) site(demo bool) func(context.Context) web.Site {
+	return func(ctx context.Context) web.Site {
+		o, err := a.Organisation.Current(ctx)
+		if err != nil {
+			return web.Site{Name: "Kithline", ShortName: "Kithline"}
+		}
+		return web.Site{
+			Name: o.Name, ShortName: o.ShortName, Phone: o.Phone, CrisisLine: o.CrisisLine, Accent: o.Accent, AccentVersion: o.Accent[min(1, len(o.Accent)):],
+			Languages: organisation.Spoken(o), Zone: organisation.Zone(o), Demo: demo || a.mail.captures(ctx),
+		}
+	}
+}
+
+func logger(cfg config.Config, to io.Writer) *slog.Logger {
+	if to == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	o := &slog.HandlerOptions{Level: cfg.Log.Level}
+	if cfg.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(to, o))
+	}
+	return slog.New(slog.NewTextHandler(to, o))
+}
+
+// quietly is the log for River, whose information is our debugging.
+func quietly(l *slog.Logger) *slog.Logger { return slog.New(raise{l.Handler()}) }
+
+type raise struct{ slog.Handler }
+
+func (r raise) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
+func (r raise) WithAttrs(a []slog.Attr) slog.Handler         { return raise{r.Handler.WithAttrs(a)} }
+func (r raise) WithGroup(n string) slog.Handler              { return raise{r.Handler.WithGroup(n)} }
+
+var (
+	_ = actor.TheSystem
+	_ = uuid.Nil
+	_ = os.Getpid
+	_ = time.Second
+)
