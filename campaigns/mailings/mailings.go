@@ -1,0 +1,160 @@
+// Package mailings is mail to many: an organizer writes to the confirmed signers of a petition who agreed to updates on its
+// campaign.
+//
+// A mailing is a draft until it is sent. Sending freezes its audience: one transaction inserts a delivery for each person
+// who may be mailed at that moment, at most one for a mailbox, and from then on the deliveries are the truth: nobody is
+// added, and who leaves the list before their mail is on the wire is suppressed. The trigger of the deliveries table refuses
+// a row without consent, whatever this package does.
+//
+// The words are Markdown with merge fields. They are compiled once for each revision; for each person only values are put
+// in, see merge.go and compile.go.
+//
+// States: draft, freezing, sending, paused, finished; cancelled when somebody stopped it for good. A mailing is finished once
+// none of its deliveries is queued, claimed, sending or deferred. Deliveries whose fate is unknown after a crash are parked
+// until an organizer decides about all of them at once.
+package mailings
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/riverqueue/river"
+	"gorm.io/gorm"
+
+	"kithline/campaigns/actor"
+	"kithline/campaigns/clock"
+	"kithline/campaigns/deliveries"
+	"kithline/campaigns/fault"
+	"kithline/campaigns/organisation"
+	"kithline/campaigns/paging"
+	"kithline/campaigns/tokens"
+	"kithline/campaigns/vault"
+	"kithline/mailer"
+	"kithline/models"
+	"kithline/models/database"
+)
+
+// Words are what a mailing needs of the locale files: app/web has all three.
+type Words struct {
+	Text   func(lang, key string, args ...any) string
+	Date   func(lang string, t time.Time) string
+	Number func(lang string, n int64) string
+}
+
+// Options of a Service. All are needed.
+type Options struct {
+	DB           *database.DB
+	Vault        *vault.Vault
+	Clock        clock.Clock
+	Signer       *tokens.Signer
+	Organisation *organisation.Service
+	Mail         *mailer.Renderer
+	Sender       func(context.Context) (deliveries.Sender, error)                 // the letterhead of previews, as the outbox asks for it
+	Enqueue      func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error // jobs.Client.Enqueue
+	BaseURL      string                                                           // of the site, without a slash at the end
+	Words        Words
+}
+
+// Service writes, sends and reports mailings, and ends subscriptions. It is safe for concurrent use.
+type Service struct {
+	Options
+	mu    sync.Mutex
+	ready map[uuid.UUID]*loaded
+}
+
+// New makes the service. Register its renderers, workers and periodic job before mail is sent.
+func New(o Options) *Service { return &Service{Options: o, ready: map[uuid.UUID]*loaded{}} }
+
+// Kinds of the deliveries of this package.
+const (
+	KindMailing = "mailing"      // one copy to one person
+	KindTest    = "mailing_test" // to whoever writes it
+)
+
+// Register says how the mails of this package are made. At start only.
+func (s *Service) Register(out *deliveries.Service) {
+	out.Handle(KindMailing, s.Render)
+	out.Handle(KindTest, s.RenderTest)
+}
+
+var errUnknown = fault.New(fault.NotFound, "error.mailing_unknown")
+
+// find reads a mailing. The error is a NotFound fault for an unknown id.
+func find(ctx context.Context, tx *gorm.DB, id uuid.UUID) (models.Mailing, error) {
+	var m models.Mailing
+	err := tx.WithContext(ctx).Take(&m, "id = ?", id).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return m, errUnknown
+	}
+	return m, err
+}
+
+// Get returns a mailing. It needs the right actor.WriteMailing, and returns a NotFound fault for an unknown id.
+func (s *Service) Get(ctx context.Context, a actor.Actor, id uuid.UUID) (models.Mailing, error) {
+	if err := a.Need(actor.WriteMailing); err != nil {
+		return models.Mailing{}, err
+	}
+	return find(ctx, s.DB.DB, id)
+}
+
+// Row is a mailing in the list.
+type Row struct {
+	models.Mailing
+	Petition string // its title
+	Sent     int
+}
+
+// List returns the mailings, newest first. It needs the right actor.WriteMailing.
+func (s *Service) List(ctx context.Context, a actor.Actor, c paging.Cursor) (paging.Page[Row], error) {
+	if err := a.Need(actor.WriteMailing); err != nil {
+		return paging.Page[Row]{}, err
+	}
+	q := s.DB.WithContext(ctx).Order("created_at DESC, id DESC").Limit(paging.Size + 1)
+	if !c.First() {
+		q = q.Where("(created_at, id) < (?, ?)", c.At, c.ID)
+	}
+	var found []models.Mailing
+	if err := q.Find(&found).Error; err != nil {
+		return paging.Page[Row]{}, err
+	}
+	ids, petitions := make([]uuid.UUID, len(found)), make([]uuid.UUID, 0, len(found))
+	for i, m := range found {
+		ids[i] = m.ID
+		if m.PetitionID != nil {
+			petitions = append(petitions, *m.PetitionID)
+		}
+	}
+	var titles []struct {
+		ID    uuid.UUID
+		Title string
+	}
+	if err := s.DB.WithContext(ctx).Model(&models.Petition{}).Select("id, title").Where("id IN ?", petitions).Scan(&titles).Error; err != nil {
+		return paging.Page[Row]{}, err
+	}
+	var sent []struct {
+		MailingID uuid.UUID
+		N         int
+	}
+	if err := s.DB.WithContext(ctx).Model(&models.Delivery{}).Select("mailing_id, count(*) AS n").
+		Where("mailing_id IN ? AND state = ?", ids, models.DeliverySent).Group("mailing_id").Scan(&sent).Error; err != nil {
+		return paging.Page[Row]{}, err
+	}
+	rows := make([]Row, len(found))
+	for i, m := range found {
+		rows[i] = Row{Mailing: m}
+		for _, t := range titles {
+			if m.PetitionID != nil && t.ID == *m.PetitionID {
+				rows[i].Petition = t.Title
+			}
+		}
+		for _, n := range sent {
+			if n.MailingID == m.ID {
+				rows[i].Sent = n.N
+			}
+		}
+	}
+	return paging.Cut(rows, paging.Size, func(r Row) paging.Cursor { return paging.Cursor{At: r.CreatedAt, ID: r.ID} }), nil
+}

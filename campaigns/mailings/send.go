@@ -1,0 +1,177 @@
+package mailings
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"kithline/campaigns/actor"
+	"kithline/campaigns/audit"
+	"kithline/campaigns/deliveries"
+	"kithline/campaigns/fault"
+	"kithline/models"
+)
+
+// errMoved says that a mailing is no longer where its page showed it.
+var errMoved = fault.New(fault.Conflict, "error.mailing_moved")
+
+// Send starts a mailing: its audience is frozen by a job, then its mails go out. revision is what the organizer looked at:
+// words that were changed meanwhile are a Conflict fault, as is a mailing that was started already. It needs the right
+// actor.Send. What stops it is an Invalid fault with one entry for each check.
+func (s *Service) Send(ctx context.Context, a actor.Actor, id uuid.UUID, revision int) error {
+	if err := a.Need(actor.Send); err != nil {
+		return err
+	}
+	m, err := find(ctx, s.DB.DB, id)
+	if err != nil {
+		return err
+	}
+	if m.State != models.MailingDraft {
+		return errMoved
+	}
+	if m.Revision != revision {
+		return fault.New(fault.Conflict, "error.mailing_changed")
+	}
+	people, err := audience(ctx, s.DB.DB, m)
+	if err != nil {
+		return err
+	}
+	l, err := s.load(ctx, m)
+	if err != nil {
+		return err
+	}
+	var stop fault.Fields
+	for _, c := range s.checks(l, people) {
+		if c.Tone == Stop {
+			stop.Add("", c.Key, c.Args...)
+		}
+	}
+	if err := stop.Err(); err != nil {
+		return err
+	}
+	return s.DB.Tx(ctx, func(tx *gorm.DB) error {
+		now := s.Clock.Now()
+		r := tx.Model(&models.Mailing{}).Where("id = ? AND state = ? AND revision = ?", id, models.MailingDraft, revision).
+			Updates(map[string]any{"state": models.MailingFreezing, "updated_at": now})
+		if r.Error != nil {
+			return r.Error
+		}
+		if r.RowsAffected == 0 {
+			return errMoved
+		}
+		if err := audit.Write(ctx, tx, a, now, "mailing.send", "mailings", id, map[string]any{"revision": revision, "people": people.People}); err != nil {
+			return err
+		}
+		return s.Enqueue(ctx, tx, FreezeArgs{MailingID: id})
+	})
+}
+
+// Pause holds a mailing: nothing more of it goes out but what is on the wire. It needs the right actor.Send; a mailing that is
+// not being sent is a Conflict fault.
+func (s *Service) Pause(ctx context.Context, a actor.Actor, id uuid.UUID) error {
+	return s.move(ctx, a, id, "mailing.pause", []models.MailingState{models.MailingSending}, func(tx *gorm.DB) (map[string]any, error) {
+		return map[string]any{"state": models.MailingPaused, "paused_at": s.Clock.Now(), "paused_reason": "mailings.paused_by_hand"}, nil
+	})
+}
+
+// Resume lets a paused mailing go on. It needs the right actor.Send; a mailing that is not paused is a Conflict fault.
+func (s *Service) Resume(ctx context.Context, a actor.Actor, id uuid.UUID) error {
+	return s.move(ctx, a, id, "mailing.resume", []models.MailingState{models.MailingPaused}, func(tx *gorm.DB) (map[string]any, error) {
+		deliveries.Wake(tx)
+		return map[string]any{"state": models.MailingSending, "paused_at": nil, "paused_reason": ""}, nil
+	})
+}
+
+// Stop ends a mailing for good: what has not gone out never will. A draft is thrown away in the same way. It needs the right
+// actor.Send; a mailing that has ended is a Conflict fault.
+func (s *Service) Stop(ctx context.Context, a actor.Actor, id uuid.UUID) error {
+	from := []models.MailingState{models.MailingDraft, models.MailingFreezing, models.MailingSending, models.MailingPaused}
+	return s.move(ctx, a, id, "mailing.stop", from, func(tx *gorm.DB) (map[string]any, error) {
+		return map[string]any{"state": models.MailingCancelled, "finished_at": s.Clock.Now()}, nil
+	})
+}
+
+// stopped is the reply of a delivery that did not go out because its mailing was stopped.
+const stopped = "stopped"
+
+// expireStopped ends the deliveries of mailings that were stopped. Those that are claimed are ended too: the node that holds
+// one asks for its state before it goes on the wire.
+func expireStopped(tx *gorm.DB, now any, mailings string, args ...any) error {
+	return tx.Exec(`UPDATE deliveries SET state = 'expired', reply = ?, lease_until = NULL, updated_at = ?
+		WHERE mailing_id IN (`+mailings+`) AND state IN ('queued', 'claimed', 'deferred')`, append([]any{stopped, now}, args...)...).Error
+}
+
+// move changes the state of a mailing where it is in one of some states.
+func (s *Service) move(ctx context.Context, a actor.Actor, id uuid.UUID, action string, from []models.MailingState, set func(tx *gorm.DB) (map[string]any, error)) error {
+	if err := a.Need(actor.Send); err != nil {
+		return err
+	}
+	return s.DB.Tx(ctx, func(tx *gorm.DB) error {
+		m, err := find(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		columns, err := set(tx)
+		if err != nil {
+			return err
+		}
+		now := s.Clock.Now()
+		columns["updated_at"] = now
+		r := tx.Model(&models.Mailing{}).Where("id = ? AND state IN ?", id, from).Updates(columns)
+		if r.Error != nil {
+			return r.Error
+		}
+		if r.RowsAffected == 0 {
+			return errMoved
+		}
+		if columns["state"] == models.MailingCancelled {
+			if err := expireStopped(tx, now, "?", id); err != nil {
+				return err
+			}
+		}
+		return audit.Write(ctx, tx, a, now, action, "mailings", id, map[string]any{"from": string(m.State)})
+	})
+}
+
+// left is the reply of a delivery whose fate is unknown and which somebody decided to leave so.
+const left = "left"
+
+// Settle decides about the deliveries of a mailing whose fate is unknown, all at once: they are sent again under the same
+// Message-ID, or left as they are. It returns how many there were. It needs the right actor.Send; a mailing that was stopped
+// is a Conflict fault where they are to be sent again.
+func (s *Service) Settle(ctx context.Context, a actor.Actor, id uuid.UUID, again bool) (int, error) {
+	if err := a.Need(actor.Send); err != nil {
+		return 0, err
+	}
+	n := 0
+	err := s.DB.Tx(ctx, func(tx *gorm.DB) error {
+		now := s.Clock.Now()
+		m, err := find(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		set, action := `reply = 'left'`, "mailing.leave_unknown"
+		if again {
+			set, action = `state = 'queued', reply = '', reply_code = 0, not_before = updated_at`, "mailing.resend_unknown"
+			if m.State != models.MailingSending && m.State != models.MailingPaused && m.State != models.MailingFinished {
+				return errMoved
+			}
+		}
+		r := tx.Exec(`UPDATE deliveries SET `+set+`, updated_at = ? WHERE mailing_id = ? AND state = 'unknown' AND reply <> ?`, now, id, left)
+		if r.Error != nil {
+			return r.Error
+		}
+		if n = int(r.RowsAffected); n == 0 {
+			return nil
+		}
+		if again {
+			if err := tx.Exec(`UPDATE mailings SET state = 'sending', finished_at = NULL, updated_at = ? WHERE id = ? AND state = 'finished'`, now, id).Error; err != nil {
+				return err
+			}
+			deliveries.Wake(tx)
+		}
+		return audit.Write(ctx, tx, a, now, action, "mailings", id, map[string]any{"deliveries": n})
+	})
+	return n, err
+}

@@ -1,0 +1,132 @@
+package mailings
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"kithline/campaigns/consents"
+	"kithline/campaigns/tokens"
+	"kithline/models"
+)
+
+// undoFor is how long somebody can take back that they left.
+const undoFor = 30 * time.Minute
+
+// How a consent is withdrawn by the link in a mail, for the record.
+const (
+	ByOneClick = "one_click" // a mail program's button (RFC 8058)
+	ByPage     = "page"      // the button on our page
+)
+
+// Subscription is what the unsubscribe link of a mail is about.
+type Subscription struct {
+	Purpose models.Purpose // "" where the mail is not known any more: erased
+	About   string         // the campaign's title; "" where the purpose has none
+	Active  bool           // mails still come
+	Undo    bool           // it was ended a moment ago and can be taken back
+}
+
+// subscription is Subscription with the rows behind it.
+type subscription struct {
+	Subscription
+	mailbox, scope uuid.UUID
+	last           models.Consent // the newest one
+}
+
+// Subscription reads what a link is about and changes nothing. The token is the proof: who has it reads the mailbox. A token
+// that we did not make is a NotFound fault.
+func (s *Service) Subscription(ctx context.Context, token string) (Subscription, error) {
+	v, err := s.subscription(ctx, s.DB.DB, token)
+	return v.Subscription, err
+}
+
+func (s *Service) subscription(ctx context.Context, tx *gorm.DB, token string) (subscription, error) {
+	var v subscription
+	id, err := s.Signer.Read(tokens.Unsubscribe, token, s.Clock.Now())
+	if err != nil {
+		return v, err
+	}
+	tx = tx.WithContext(ctx)
+	var d models.Delivery
+	if err := tx.Take(&d, "id = ?", id).Error; err != nil {
+		if errors.Is(err, gorm.ErrRecordNotFound) {
+			return v, nil
+		}
+		return v, err
+	}
+	v.Purpose, v.mailbox, v.scope = d.Purpose, d.MailboxID, d.ScopeID
+	if d.Purpose == models.PurposeReceipt {
+		return v, nil
+	}
+	var c models.Campaign
+	if err := tx.Select("title").Take(&c, "id = ?", d.ScopeID).Error; err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
+		return v, err
+	}
+	v.About = c.Title
+	var last []models.Consent
+	err = tx.Where("mailbox_id = ? AND purpose = ? AND scope_id = ?", v.mailbox, v.Purpose, v.scope).
+		Order("given_at DESC, id DESC").Limit(1).Find(&last).Error
+	if err == nil && len(last) == 1 {
+		v.last = last[0]
+		v.Active = v.last.WithdrawnAt == nil
+		v.Undo = !v.Active && (v.last.WithdrawnHow == ByOneClick || v.last.WithdrawnHow == ByPage) &&
+			s.Clock.Now().Sub(*v.last.WithdrawnAt) < undoFor
+	}
+	return v, err
+}
+
+// Unsubscribe ends what the mail of a token belongs to: the consent is withdrawn, and what is queued for the same purpose and
+// scope is suppressed in the same transaction. Doing it again, or for a mail that was erased, is no error. how is ByOneClick
+// or ByPage. A token that we did not make is a NotFound fault.
+func (s *Service) Unsubscribe(ctx context.Context, token, how string) (Subscription, error) {
+	var v subscription
+	err := s.DB.Tx(ctx, func(tx *gorm.DB) error {
+		var err error
+		if v, err = s.subscription(ctx, tx, token); err != nil || v.mailbox == uuid.Nil || v.Purpose == models.PurposeReceipt {
+			return err
+		}
+		now := s.Clock.Now()
+		if _, err := consents.Withdraw(ctx, tx, v.mailbox, v.Purpose, v.scope, how, now); err != nil {
+			return err
+		}
+		// A claimed one too: the node that holds it asks for its state before it goes on the wire.
+		err = tx.Exec(`UPDATE deliveries SET state = 'suppressed', lease_until = NULL, updated_at = ?
+			WHERE mailbox_id = ? AND purpose = ? AND scope_id = ? AND state IN ('queued', 'claimed', 'deferred')`, now, v.mailbox, v.Purpose, v.scope).Error
+		if err != nil {
+			return err
+		}
+		v, err = s.subscription(ctx, tx, token)
+		return err
+	})
+	return v.Subscription, err
+}
+
+// undoSource names the page in the record of a consent that was given again.
+const undoSource = "unsubscribe page undo"
+
+// Undo takes an Unsubscribe back, for 30 minutes: a new consent in the words of the old one. Later it changes nothing: the
+// result says whether mails come. A token that we did not make is a NotFound fault.
+func (s *Service) Undo(ctx context.Context, token string) (Subscription, error) {
+	var v subscription
+	err := s.DB.Tx(ctx, func(tx *gorm.DB) error {
+		var err error
+		if v, err = s.subscription(ctx, tx, token); err != nil || !v.Undo {
+			return err
+		}
+		now := s.Clock.Now()
+		err = consents.Give(ctx, tx, consents.Given{
+			MailboxID: v.mailbox, Purpose: v.Purpose, ScopeID: v.scope, TextID: v.last.TextID, Locale: v.last.Locale, ShownAt: now,
+			Source: undoSource, How: models.ConsentByMail, EvidenceID: v.last.EvidenceID,
+		}, now)
+		if err != nil {
+			return err
+		}
+		v, err = s.subscription(ctx, tx, token)
+		return err
+	})
+	return v.Subscription, err
+}

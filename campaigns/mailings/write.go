@@ -1,0 +1,215 @@
+package mailings
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"kithline/campaigns/actor"
+	"kithline/campaigns/audit"
+	"kithline/campaigns/deliveries"
+	"kithline/campaigns/fault"
+	"kithline/models"
+)
+
+// Limits of what can be written.
+const (
+	MaxBody = 100 << 10 // bytes
+	MaxLine = 200       // characters of a subject or preheader
+)
+
+// Choice is a petition whose signers can be written to.
+type Choice struct {
+	ID             uuid.UUID
+	Title          string
+	SignatureCount int
+}
+
+// Petitions lists the petitions whose signers can be written to, newest first, at most 200. It needs the right
+// actor.WriteMailing.
+func (s *Service) Petitions(ctx context.Context, a actor.Actor) ([]Choice, error) {
+	if err := a.Need(actor.WriteMailing); err != nil {
+		return nil, err
+	}
+	var out []Choice
+	err := s.DB.WithContext(ctx).Model(&models.Petition{}).Select("id, title, signature_count").Where("state IN ?", publicStates).
+		Order("created_at DESC, id DESC").Limit(200).Scan(&out).Error
+	return out, err
+}
+
+var publicStates = []models.PetitionState{
+	models.PetitionPublished, models.PetitionClosed, models.PetitionHandedOver, models.PetitionAnswered,
+}
+
+// petition reads one whose signers can be written to; what names the form's field for the fault.
+func petition(ctx context.Context, tx *gorm.DB, id uuid.UUID) (models.Petition, error) {
+	var p models.Petition
+	err := tx.WithContext(ctx).Take(&p, "id = ?", id).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) || err == nil && !p.State.Public() {
+		var bad fault.Fields
+		bad.Add("petition", "error.mailing_petition")
+		return p, bad.Err()
+	}
+	return p, err
+}
+
+// Create starts a mailing to the signers of a petition, with a greeting in its text. It needs the right actor.WriteMailing; a
+// petition that is not public is an Invalid fault on "petition".
+func (s *Service) Create(ctx context.Context, a actor.Actor, petitionID uuid.UUID) (uuid.UUID, error) {
+	if err := a.Need(actor.WriteMailing); err != nil {
+		return uuid.Nil, err
+	}
+	now := s.Clock.Now()
+	m := models.Mailing{ID: models.NewID(), Purpose: models.PurposeUpdates, State: models.MailingDraft, Revision: 1, CreatedAt: now, UpdatedAt: now}
+	if a.Kind == actor.User {
+		m.CreatedBy = &a.UserID
+	}
+	err := s.DB.Tx(ctx, func(tx *gorm.DB) error {
+		p, err := petition(ctx, tx, petitionID)
+		if err != nil {
+			return err
+		}
+		m.PetitionID, m.CampaignID, m.ScopeID, m.Locale = &p.ID, &p.CampaignID, p.CampaignID, p.Locale
+		m.Body = s.Words.Text(p.Locale, "mailings.start_hello") + " {{" + fieldGivenName + "|" + s.Words.Text(p.Locale, "mailings.start_friend") + "}},\n\n"
+		if err := tx.Create(&m).Error; err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, a, now, "mailing.create", "mailings", m.ID, nil)
+	})
+	return m.ID, err
+}
+
+// Draft is what can be changed of a mailing until it is sent.
+type Draft struct {
+	Revision   int // that the writer saw
+	PetitionID uuid.UUID
+	Subject    string
+	Preheader  string
+	Body       string
+	Unfinished bool // an autosave: merge fields may still be half typed
+}
+
+func (d *Draft) check() error {
+	d.Subject, d.Preheader = oneLine(d.Subject), oneLine(d.Preheader)
+	d.Body = strings.ReplaceAll(strings.ReplaceAll(d.Body, "\r\n", "\n"), "\r", "\n")
+	var bad fault.Fields
+	for _, l := range []struct{ name, text string }{{"subject", d.Subject}, {"preheader", d.Preheader}} {
+		if n := utf8.RuneCountInString(l.text); n > MaxLine {
+			bad.Add(l.name, "error.text_too_long", "Max", strconv.Itoa(MaxLine), "Over", strconv.Itoa(n-MaxLine))
+		}
+	}
+	if n := len(d.Body); n > MaxBody {
+		bad.Add("body", "error.text_too_long", "Max", strconv.Itoa(MaxBody), "Over", strconv.Itoa(n-MaxBody))
+	}
+	if !utf8.ValidString(d.Body) || strings.ContainsRune(d.Body, 0) {
+		bad.Add("body", "error.text_unreadable")
+	}
+	if err := bad.Err(); err != nil || d.Unfinished {
+		return err
+	}
+	var wrong []MergeProblem
+	for _, t := range []struct{ name, text string }{{"subject", d.Subject}, {"preheader", d.Preheader}, {"body", d.Body}} {
+		_, w := parseMerge(t.text, t.name, t.name == "body")
+		wrong = append(wrong, w...)
+	}
+	return mergeFault(wrong)
+}
+
+// Save keeps a draft and returns its new revision. It needs the right actor.WriteMailing. A draft that somebody else saved
+// meanwhile, or a mailing that was sent, is a Conflict fault; merge fields that do not exist are an Invalid fault with their
+// names and lines, unless the draft is unfinished.
+func (s *Service) Save(ctx context.Context, a actor.Actor, id uuid.UUID, d Draft) (int, error) {
+	if err := a.Need(actor.WriteMailing); err != nil {
+		return 0, err
+	}
+	if err := d.check(); err != nil {
+		return 0, err
+	}
+	now, revision := s.Clock.Now(), 0
+	err := s.DB.Tx(ctx, func(tx *gorm.DB) error {
+		m, err := find(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		p, err := petition(ctx, tx, d.PetitionID)
+		if err != nil {
+			return err
+		}
+		if m.State == models.MailingDraft && m.PetitionID != nil && *m.PetitionID == p.ID && m.Subject == d.Subject &&
+			m.Preheader == d.Preheader && m.Body == d.Body {
+			revision = m.Revision
+			return nil
+		}
+		revision = d.Revision + 1
+		r := tx.Model(&models.Mailing{}).Where("id = ? AND state = ? AND revision = ?", id, models.MailingDraft, d.Revision).
+			Updates(map[string]any{
+				"petition_id": p.ID, "campaign_id": p.CampaignID, "scope_id": p.CampaignID, "locale": p.Locale, "subject": d.Subject,
+				"preheader": d.Preheader, "body": d.Body, "revision": revision, "updated_at": now,
+			})
+		if r.Error == nil && r.RowsAffected == 0 {
+			return fault.New(fault.Conflict, "error.mailing_changed")
+		}
+		return r.Error
+	})
+	return revision, err
+}
+
+// Test sends the mailing as it stands to whoever asks. It needs the right actor.WriteMailing and an account. What would make
+// it no mail at all is an Invalid fault: no subject, no text, a wrong merge field, no postal address.
+func (s *Service) Test(ctx context.Context, a actor.Actor, id uuid.UUID) error {
+	if err := a.Need(actor.WriteMailing); err != nil {
+		return err
+	}
+	if a.Kind != actor.User {
+		return fault.New(fault.Forbidden, "error.forbidden", "Right", string(actor.WriteMailing))
+	}
+	m, err := find(ctx, s.DB.DB, id)
+	if err != nil {
+		return err
+	}
+	if err := s.mailable(ctx, m); err != nil {
+		return err
+	}
+	return s.DB.Tx(ctx, func(tx *gorm.DB) error {
+		var u models.User
+		if err := tx.Take(&u, "id = ?", a.UserID).Error; err != nil {
+			return err
+		}
+		now, test := s.Clock.Now(), models.NewID()
+		_, err := deliveries.Insert(ctx, tx, deliveries.New{
+			ID: test, Kind: KindTest, MailboxID: u.MailboxID, SubjectID: id, Purpose: models.PurposeReceipt,
+			DedupeKey: KindTest + "/" + test.String(), Priority: models.PriorityReceipt, OnUnknown: models.Resend,
+		}, now)
+		if err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, a, now, "mailing.test", "mailings", id, map[string]any{"revision": m.Revision})
+	})
+}
+
+// mailable is nil for a mailing that can be made into a mail.
+func (s *Service) mailable(ctx context.Context, m models.Mailing) error {
+	l, err := s.load(ctx, m)
+	if err != nil {
+		return err
+	}
+	if err := mergeFault(l.compiled.problems); err != nil {
+		return err
+	}
+	var bad fault.Fields
+	if m.Subject == "" {
+		bad.Add("subject", "error.mailing_no_subject")
+	}
+	if l.empty() {
+		bad.Add("body", "error.mailing_no_body")
+	}
+	if l.org.PostalAddress == "" {
+		bad.Add("", "error.mailing_no_address")
+	}
+	return bad.Err()
+}
