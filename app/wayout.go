@@ -68,7 +68,7 @@ func (w *wayOut) transport(ctx context.Context, o models.Organisation) (mailer.T
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.smtp == nil || w.from != set {
-		t, err := newSMTP(set)
+		t, err := newSMTP(set, helo(w.cfg.Web))
 		if err != nil {
 			return nil, err
 		}
@@ -85,8 +85,8 @@ func (w *wayOut) settings(ctx context.Context) (organisation.SMTP, error) {
 	return w.organisation.SMTP(ctx)
 }
 
-func newSMTP(s organisation.SMTP) (*mailer.SMTP, error) {
-	return mailer.NewSMTP(mailer.SMTPConfig{Host: s.Host, Port: s.Port, TLS: s.TLS, Username: s.Username, Password: s.Password})
+func newSMTP(s organisation.SMTP, helo string) (*mailer.SMTP, error) {
+	return mailer.NewSMTP(mailer.SMTPConfig{Host: s.Host, Port: s.Port, TLS: s.TLS, Username: s.Username, Password: s.Password, HELO: helo})
 }
 
 func letterhead(o models.Organisation, site string) mailer.Letterhead {
@@ -104,4 +104,13 @@ func firstOf(values ...string) string {
 		}
 	}
 	return ""
+}
+
+// helo is the name we give ourselves to a mail server: the site's, where it has one that others can look up.
+func helo(w config.Web) string {
+	if w.Loopback() {
+		return ""
+	}
+	host, _, _ := strings.Cut(w.Host(), ":")
+	return host
 }
