@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -91,7 +92,8 @@ type ErrorPage struct {
 }
 
 // Fail answers an error: the one place that maps a kind to a status, a page or problem+json, and to the log. It is the
-// app's ErrorHandler.
+// app's ErrorHandler. Two values of a fault speak to it: "RetryAfter", a time.Duration, sets that header; "Next", a path,
+// makes a button on the page, such as to where a new link can be asked for.
 func (w *Web) Fail(c *fiber.Ctx, err error) error {
 	if RequestID(c) == "" { // the server refused it before any handler: too large, too slow, no HTTP
 		defer func(start time.Time) { w.access(c, start) }(time.Now())
@@ -99,7 +101,12 @@ func (w *Web) Fail(c *fiber.Ctx, err error) error {
 	}
 	a := answerTo(err)
 	if a.status >= 500 {
-		w.opt.Logger.Error("a request failed", "request_id", RequestID(c), "route", w.route(c), "status", a.status, "error", err)
+		level := slog.LevelError
+		if a.status == 503 { // too much at once, or a part that is away: many of them, and no fault of the program
+			level = slog.LevelWarn
+		}
+		w.opt.Logger.Log(c.UserContext(), level, "a request failed",
+			"request_id", RequestID(c), "route", w.route(c), "status", a.status, "error", err)
 	}
 	// Nothing that the handler had begun to answer may stay.
 	for _, h := range []string{
@@ -179,6 +186,9 @@ func (w *Web) problem(c *fiber.Ctx, a answer) error {
 	return c.Status(a.status).Send(b)
 }
 
+// nextWords is what the button says that an error's own "Next" leads to: for a link that is over, or else.
+var nextWords = map[bool]string{true: "base.new_link", false: "base.go_on"}
+
 // errorKinds are the statuses that have a heading of their own: base.error_404.
 var errorKinds = map[int]bool{
 	401: true, 403: true, 404: true, 409: true, 410: true, 413: true, 422: true, 429: true, 500: true, 503: true,
@@ -204,6 +214,11 @@ func (w *Web) errorPage(c *fiber.Ctx, a answer) error {
 		p.Next = append(p.Next, Link{URL: "/admin", Label: p.T("base.rail_today")})
 	} else {
 		p.Next = append(p.Next, Link{URL: "/", Label: p.T("base.nav_home")})
+	}
+	for i := 0; i+1 < len(a.args); i += 2 {
+		if to, ok := a.args[i+1].(string); ok && a.args[i] == "Next" {
+			p.Next = append([]Link{{URL: SafePath(to), Label: p.T(nextWords[a.status == 410])}}, p.Next...)
+		}
 	}
 	if a.status == 401 {
 		p.Next = append([]Link{{URL: w.loginPath(c), Label: p.T("base.sign_in")}}, p.Next...)

@@ -38,6 +38,8 @@ func TestErrorsBecomeStatusesAndPages(t *testing.T) {
 			panic("secret panic")
 		case "deadline":
 			return fmt.Errorf("asking: %w", context.DeadlineExceeded)
+		case "over":
+			return fault.New(fault.Gone, "error.link_expired", "Next", "/petitions/x#sign")
 		case "wait":
 			return fault.New(fault.TooMany, "error.too_many", "RetryAfter", 90*time.Second)
 		}
@@ -67,6 +69,7 @@ func TestErrorsBecomeStatusesAndPages(t *testing.T) {
 		{"GET", "/fail/forbidden", 403, "This is not open to you", ""},
 		{"GET", "/fail/conflict", 409, "Someone was faster", ""},
 		{"GET", "/fail/gone", 410, "Ask for a new one", ""},
+		{"GET", "/fail/over", 410, `<a class="button main" href="/petitions/x#sign">Ask for a new link</a>`, ""},
 		{"GET", "/fail/too_many", 429, "Too many tries", "60"},
 		{"GET", "/fail/wait", 429, "Too many tries", "90"},
 		{"GET", "/fail/unavailable", 503, "We need a moment", "5"},
@@ -710,6 +713,35 @@ func TestOptionsAreChecked(t *testing.T) {
 	} {
 		if _, err := New(o); err == nil {
 			t.Errorf("%+v is taken", o)
+		}
+	}
+}
+
+func TestAHandlersContextEnds(t *testing.T) {
+	w, app := house(t, nil)
+	var after context.Context
+	app.Get("/wait", func(c *fiber.Ctx) error {
+		after = c.UserContext()
+		if d, ok := after.Deadline(); !ok || time.Until(d) > requestTimeout {
+			t.Errorf("deadline %v %v", d, ok)
+		}
+		if RequestIDFrom(after) != RequestID(c) || actor.From(after).RequestID != RequestID(c) {
+			t.Error("the context does not know its request")
+		}
+		w.Stop() // the server's time is over
+		<-after.Done()
+		return after.Err()
+	})
+	resp, _ := do(t, app, "GET", "/wait", "")
+	if resp.StatusCode != 503 || after.Err() == nil {
+		t.Errorf("%d %v", resp.StatusCode, after.Err())
+	}
+}
+
+func BenchmarkNew(b *testing.B) {
+	for b.Loop() {
+		if _, err := New(Options{BaseURL: "http://127.0.0.1", Secret: make([]byte, 32)}); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

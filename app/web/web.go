@@ -84,9 +84,7 @@ type Web struct {
 	stop   context.CancelFunc
 	missed sync.Map // locale keys that were asked for and do not exist: logged once
 
-	bodies  []bodyLimit
-	limitMu sync.Mutex
-	limits  []*Limiter
+	bodies []bodyLimit
 }
 
 // New parses the pages and the words. Its errors are mistakes of the program or of Options: they stop the start.
