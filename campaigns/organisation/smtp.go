@@ -39,6 +39,11 @@ func (s *Service) SMTP(ctx context.Context) (SMTP, error) {
 	if err != nil {
 		return SMTP{}, err
 	}
+	return s.SMTPOf(o)
+}
+
+// SMTPOf is SMTP for a row that was read already.
+func (s *Service) SMTPOf(o models.Organisation) (SMTP, error) {
 	password, err := s.vault.Open("organisations", "smtp_password_sealed", o.ID, o.SMTPPasswordSealed)
 	return SMTP{Host: o.SMTPHost, Port: o.SMTPPort, TLS: o.SMTPTLS, Username: o.SMTPUsername, Password: password}, err
 }
