@@ -263,6 +263,8 @@ CREATE INDEX signatures_confirmed ON signatures (petition_id, confirmed_at, id) 
 CREATE INDEX signatures_shown ON signatures (petition_id, confirmed_at, id) WHERE state = 'confirmed' AND display <> 'anonymous';
 CREATE INDEX signatures_pending ON signatures (expires_at) WHERE state = 'pending';
 CREATE INDEX signatures_comments ON signatures (petition_id, created_at, id) WHERE comment_state = 'waiting' AND state = 'confirmed';
+CREATE INDEX signatures_comments_shown ON signatures (petition_id, confirmed_at, id) WHERE comment_state = 'shown' AND state = 'confirmed';
+CREATE INDEX signatures_by_area ON signatures (petition_id, postal_area) WHERE state = 'confirmed';
 CREATE INDEX signatures_by_mailbox ON signatures (mailbox_id);
 
 CREATE TABLE posts (

@@ -1,0 +1,108 @@
+// Package posts holds what is there to read: the updates of a petition so far.
+//
+// The rules: an update is posted by the petition's author or by somebody who moderates, once the petition is public. It
+// shows on the petition's page at once, newest first, and sends no mail: writing to the signers is a mailing.
+package posts
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"kithline/campaigns/actor"
+	"kithline/campaigns/audit"
+	"kithline/campaigns/clock"
+	"kithline/campaigns/fault"
+	"kithline/models"
+	"kithline/models/database"
+)
+
+// Limits, in characters.
+const (
+	TitleMax = 120
+	BodyMax  = 5000
+)
+
+// KindUpdate is news about a petition.
+const KindUpdate = "update"
+
+// Service holds the operations on posts.
+type Service struct {
+	db  *database.DB
+	clk clock.Clock
+}
+
+// New makes the service.
+func New(db *database.DB, clk clock.Clock) *Service { return &Service{db: db, clk: clk} }
+
+// UpdateInput is an update as it was typed.
+type UpdateInput struct {
+	Title string
+	Body  string // Markdown
+}
+
+// PostUpdate posts an update on a petition. It needs actor.DraftPetition, and for another's petition actor.ModeratePetition.
+// The faults are NotFound, error.petition_unknown; Conflict, error.petition_not_public; Invalid with the fields title, body.
+func (s *Service) PostUpdate(ctx context.Context, a actor.Actor, petitionID uuid.UUID, in UpdateInput) (models.Post, error) {
+	if err := a.Need(actor.DraftPetition); err != nil {
+		return models.Post{}, err
+	}
+	in.Title, in.Body = strings.TrimSpace(in.Title), strings.TrimSpace(in.Body)
+	var bad fault.Fields
+	check(&bad, "title", in.Title, TitleMax)
+	check(&bad, "body", in.Body, BodyMax)
+	if err := bad.Err(); err != nil {
+		return models.Post{}, err
+	}
+	now := s.clk.Now()
+	var post models.Post
+	err := s.db.Tx(ctx, func(tx *gorm.DB) error {
+		var p models.Petition
+		err := tx.Where("id = ?", petitionID).Take(&p).Error
+		own := err == nil && p.AuthorID != nil && a.Kind == actor.User && *p.AuthorID == a.UserID
+		switch {
+		case err != nil && !errors.Is(err, gorm.ErrRecordNotFound):
+			return err
+		case err != nil || !own && !a.May(actor.ModeratePetition):
+			return fault.New(fault.NotFound, "error.petition_unknown")
+		case !p.State.Public():
+			return fault.New(fault.Conflict, "error.petition_not_public")
+		}
+		post = models.Post{
+			ID: models.NewID(), CampaignID: p.CampaignID, PetitionID: &p.ID, Kind: KindUpdate, Title: in.Title, Body: in.Body, Locale: p.Locale,
+			PublishedAt: &now, CreatedAt: now, UpdatedAt: now,
+		}
+		if a.Kind == actor.User {
+			post.AuthorID = &a.UserID
+		}
+		if err := tx.Create(&post).Error; err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, a, now, "post.publish", "posts", post.ID, map[string]any{"petition": p.ID})
+	})
+	return post, err
+}
+
+func check(bad *fault.Fields, name, v string, most int) {
+	switch n := utf8.RuneCountInString(v); {
+	case v == "":
+		bad.Add(name, "error.petition_"+name+"_missing")
+	case n > most:
+		bad.Add(name, "error.text_too_long", "Max", most, "Over", n-most)
+	case !utf8.ValidString(v) || strings.ContainsRune(v, 0):
+		bad.Add(name, "error.text_unreadable")
+	}
+}
+
+// Published lists the posts of a petition that everybody may read, newest first.
+func Published(ctx context.Context, tx *gorm.DB, petitionID uuid.UUID, now time.Time, limit int) ([]models.Post, error) {
+	var rows []models.Post
+	err := tx.WithContext(ctx).Where("petition_id = ? AND published_at <= ?", petitionID, now).
+		Order("published_at DESC, id DESC").Limit(limit).Find(&rows).Error
+	return rows, err
+}
