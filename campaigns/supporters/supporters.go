@@ -63,8 +63,13 @@ func Attach(ctx context.Context, tx *gorm.DB, v *vault.Vault, m models.Mailbox, 
 	if err := tx.Create(&s).Error; err != nil {
 		return uuid.Nil, err
 	}
-	return s.ID, tx.Model(&models.Mailbox{}).Where("id = ?", m.ID).
-		Updates(map[string]any{"supporter_id": s.ID, "updated_at": now}).Error
+	return s.ID, SetMailbox(ctx, tx, m.ID, s.ID, now)
+}
+
+// SetMailbox notes whose a mailbox is. The caller holds the row.
+func SetMailbox(ctx context.Context, tx *gorm.DB, mailbox, supporter uuid.UUID, now time.Time) error {
+	return tx.WithContext(ctx).Model(&models.Mailbox{}).Where("id = ?", mailbox).
+		Updates(map[string]any{"supporter_id": supporter, "updated_at": now}).Error
 }
 
 // NewRow makes the row of a new supporter, for Attach and for imports, which write many at once.
@@ -116,4 +121,17 @@ func Fill(ctx context.Context, tx *gorm.DB, v *vault.Vault, id uuid.UUID, f Fact
 	values = append(values, now, id)
 	return tx.WithContext(ctx).Exec("UPDATE supporters SET "+strings.Join(set, ", ")+", updated_at = ? WHERE id = ? AND ("+
 		strings.Join(empty, " OR ")+")", values...).Error
+}
+
+// FillEmpty is Fill for many rows at once: what an INSERT of rows by NewRow, each with the id of a record that is there
+// and held, does instead. Nothing that a record says is written over.
+func FillEmpty() clause.Set {
+	var set clause.Set
+	for _, c := range []string{"given_name_sealed", "family_name_sealed", "phone_sealed"} {
+		set = append(set, clause.Assignment{Column: clause.Column{Name: c}, Value: clause.Expr{SQL: "COALESCE(supporters." + c + ", excluded." + c + ")"}})
+	}
+	for _, c := range []string{"postal_area", "country", "locale"} {
+		set = append(set, clause.Assignment{Column: clause.Column{Name: c}, Value: clause.Expr{SQL: "COALESCE(NULLIF(supporters." + c + ", ''), excluded." + c + ")"}})
+	}
+	return append(set, clause.Assignment{Column: clause.Column{Name: "updated_at"}, Value: clause.Expr{SQL: "excluded.updated_at"}})
 }

@@ -1,0 +1,22 @@
+package supporters
+
+import "strings"
+
+// PostalArea is a postal code as it is kept, in clear: without what would name a house. A US ZIP+4 loses its last four
+// digits, and gets back the zeros that a spreadsheet took from its front. country is ISO 3166-1 alpha-2 and may be empty.
+func PostalArea(country, code string) string {
+	code = strings.ToUpper(strings.Join(strings.Fields(code), " "))
+	digits := func(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+	if zip, four, ok := strings.Cut(code, "-"); ok && len(zip) == 5 && len(four) == 4 && digits(zip) && digits(four) {
+		code = zip
+	}
+	if country == "US" {
+		if len(code) == 9 && digits(code) {
+			code = code[:5]
+		}
+		if (len(code) == 3 || len(code) == 4) && digits(code) {
+			code = "00"[:5-len(code)] + code
+		}
+	}
+	return code
+}
