@@ -6,23 +6,28 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
-	"os"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/google/uuid"
 	"github.com/riverqueue/river"
+	"gorm.io/gorm"
 
 	"kithline/app/web"
-	"kithline/campaigns/actor"
+	"kithline/campaigns"
 	"kithline/campaigns/audit"
 	"kithline/campaigns/clock"
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/files"
+	"kithline/campaigns/imports"
 	"kithline/campaigns/jobs"
+	"kithline/campaigns/mailings"
 	"kithline/campaigns/organisation"
+	"kithline/campaigns/petitions"
+	"kithline/campaigns/posts"
+	"kithline/campaigns/supporters"
 	"kithline/campaigns/today"
 	"kithline/campaigns/tokens"
+	"kithline/campaigns/users"
 	"kithline/campaigns/vault"
 	"kithline/config"
 	"kithline/mailer"
@@ -43,7 +48,16 @@ type App struct {
 	Deliveries   *deliveries.Service
 	Outbox       *deliveries.Outbox // captured mail; empty where mail is sent
 	Organisation *organisation.Service
+	Users        *users.Service
+	Supporters   *supporters.Service
+	Campaigns    *campaigns.Service
+	Petitions    *petitions.Service
+	Posts        *posts.Service
+	Mailings     *mailings.Service
+	Imports      *imports.Service
 	Today        *today.Service
+
+	metrics *metrics
 
 	web   *web.Web
 	fiber *fiber.App
@@ -96,7 +110,11 @@ func Build(ctx context.Context, cfg config.Config, o Options) (a *App, err error
 	}
 	a.Deliveries = deliveries.NewService(a.DB, a.Vault, a.Clock, a.Signer, words, deliveries.Options{Sender: a.mail.sender, Log: a.Log})
 
+	a.metrics = newMetrics(a.Deliveries)
+	a.features(words)
 	workers := river.NewWorkers()
+	a.Mailings.AddWorkers(workers)
+	a.Imports.AddWorkers(workers)
 	if a.Jobs, err = jobs.New(a.DB, jobs.Options{Workers: workers, Regular: a.regular(), Log: quietly(a.Log)}); err != nil {
 		return nil, err
 	}
@@ -106,17 +124,54 @@ func Build(ctx context.Context, cfg config.Config, o Options) (a *App, err error
 	return a, nil
 }
 
+// features makes the services of people, actions and mail, and tells the outbox who writes which mail.
+func (a *App) features(words *mailer.Renderer) {
+	// The words of pages are made after the services that use them in mails: they are asked for late.
+	text := func(lang, key string, args ...any) string { return a.web.Text(lang, key, args...) }
+	page := func(lang string) web.Page { return a.web.Blank(context.Background(), lang, "/") }
+	enqueue := func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error { return a.Jobs.Enqueue(ctx, tx, args) }
+
+	a.Users = users.New(a.DB, a.Vault, a.Signer, a.Organisation, a.Clock)
+	a.Supporters = supporters.New(a.DB, a.Vault)
+	a.Campaigns = campaigns.New(a.DB, a.Clock)
+	a.Posts = posts.New(a.DB, a.Clock)
+	a.Petitions = petitions.New(a.DB, a.Vault, a.Clock, a.Signer, a.Files, petitions.Options{BaseURL: a.Config.Web.BaseURL, Words: text, Log: a.Log})
+	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Enqueue: enqueue, Words: text})
+	a.Mailings = mailings.New(mailings.Options{
+		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Mail: words, Sender: a.mail.sender, Enqueue: enqueue,
+		BaseURL: a.Config.Web.BaseURL,
+		Words: mailings.Words{
+			Text: text, Date: func(lang string, t time.Time) string { return page(lang).Date(t) }, Number: func(lang string, n int64) string { return page(lang).Number(n) },
+		},
+	})
+
+	for kind, r := range a.Users.Renderers(users.Words{
+		URL: func(path string) string { return a.web.URL(path) }, Text: text, DateTime: func(lang string, t time.Time) string { return page(lang).DateTime(t) },
+	}) {
+		a.Deliveries.Handle(kind, r)
+	}
+	for kind, r := range a.Petitions.Renderers() {
+		a.Deliveries.Handle(kind, r)
+	}
+	a.Mailings.Register(a.Deliveries)
+
+	a.Today.Register("settings", a.Organisation.Today)
+	a.Today.Register("petitions", a.Petitions.Queues)
+	a.Today.Register("mailings", a.Mailings.Today)
+}
+
 // regular lists the housekeeping that runs by itself.
 func (a *App) regular() []jobs.Regular {
-	return []jobs.Regular{
-		{Name: "files_sweep", Every: time.Hour, Run: func(ctx context.Context) error { _, err := a.Files.Sweep(ctx); return err }},
-	}
+	return append(a.Petitions.Regular(), a.Mailings.Regular(),
+		jobs.Regular{Name: "sessions_sweep", Every: time.Hour, Run: a.Users.Sweep},
+		jobs.Regular{Name: "files_sweep", Every: time.Hour, Run: func(ctx context.Context) error { _, err := a.Files.Sweep(ctx); return err }},
+	)
 }
 
 // mount makes the web side and puts every page in its place.
 func (a *App) mount(o Options) (err error) {
 	a.web, err = web.New(web.Options{
-		BaseURL: a.Config.Web.BaseURL, TrustedProxies: a.proxies(), Site: a.site(o.Demo), Waiting: a.Today.Waiting,
+		BaseURL: a.Config.Web.BaseURL, TrustedProxies: a.proxies(), Site: a.site(o.Demo), Waiting: a.Today.Waiting, Authenticate: a.Users.Authenticate, Observe: a.metrics.observe,
 		Logger: a.Log, Clock: a.Clock, Secret: a.Vault.Derive("web/flash", 32),
 	})
 	if err != nil {
@@ -124,6 +179,7 @@ func (a *App) mount(o Options) (err error) {
 	}
 	a.fiber = web.NewFiber(a.web)
 	mountHealth(a.fiber, a)
+	mountMetrics(a.fiber, a)
 	return nil
 }
 
@@ -195,10 +251,3 @@ type raise struct{ slog.Handler }
 func (r raise) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
 func (r raise) WithAttrs(a []slog.Attr) slog.Handler         { return raise{r.Handler.WithAttrs(a)} }
 func (r raise) WithGroup(n string) slog.Handler              { return raise{r.Handler.WithGroup(n)} }
-
-var (
-	_ = actor.TheSystem
-	_ = uuid.Nil
-	_ = os.Getpid
-	_ = time.Second
-)

@@ -103,12 +103,16 @@ func (w *Web) begin(c *fiber.Ctx) string {
 
 // access writes the request's line in the log: no address of the reader, no path, no query.
 func (w *Web) access(c *fiber.Ctx, start time.Time) {
+	took := time.Since(start)
+	if w.opt.Observe != nil {
+		w.opt.Observe(c.Method(), w.route(c), c.Response().StatusCode(), took)
+	}
 	level := slog.LevelInfo
 	if strings.HasPrefix(c.Path(), static.Prefix) || c.Path() == "/healthz" || c.Path() == "/readyz" {
 		level = slog.LevelDebug
 	}
 	w.opt.Logger.Log(c.UserContext(), level, "request", "request_id", RequestID(c), "method", c.Method(), "route", w.route(c),
-		"status", c.Response().StatusCode(), "ms", time.Since(start).Milliseconds())
+		"status", c.Response().StatusCode(), "ms", took.Milliseconds())
 }
 
 // inside runs before every handler of a page.

@@ -55,6 +55,9 @@ type Options struct {
 	// TokenPrefixes lists addresses below which a path holds a secret: never logged, never a referrer.
 	TokenPrefixes []string
 
+	// Observe is told of every request that was answered: its method, the pattern of its route, the status. May be nil.
+	Observe func(method, route string, status int, took time.Duration)
+
 	Logger *slog.Logger
 	Clock  clock.Clock
 	Secret []byte // key of the flash cookie's mark; at least 32 bytes

@@ -173,3 +173,17 @@ func (s *Service) Waiting(ctx context.Context) (n int, oldest time.Time, err err
 
 // Outbox is the folder of captured mails, in demo and development.
 type Outbox = mailer.Capture
+
+// Counts tells how many deliveries are in each state.
+func (s *Service) Counts(ctx context.Context) (map[models.DeliveryState]int64, error) {
+	var rows []struct {
+		State models.DeliveryState
+		N     int64
+	}
+	err := s.db.WithContext(ctx).Model(&models.Delivery{}).Select("state, count(*) AS n").Group("state").Scan(&rows).Error
+	out := map[models.DeliveryState]int64{}
+	for _, r := range rows {
+		out[r.State] = r.N
+	}
+	return out, err
+}
