@@ -1,0 +1,94 @@
+package petitions
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"kithline/campaigns/actor"
+	"kithline/campaigns/paging"
+	"kithline/campaigns/today"
+	"kithline/models"
+)
+
+// States lists the states that the list can be filtered by, in the order of the way.
+var States = []models.PetitionState{
+	models.PetitionDraft, models.PetitionSubmitted, models.PetitionReturned, models.PetitionPublished, models.PetitionClosed, models.PetitionHandedOver,
+	models.PetitionAnswered, models.PetitionHidden, models.PetitionWithdrawn,
+}
+
+var publicStates = []models.PetitionState{models.PetitionPublished, models.PetitionClosed, models.PetitionHandedOver, models.PetitionAnswered}
+
+// List is a page of petitions, newest first, of one state or of all for "". It needs actor.SeeFigures: with
+// actor.ModeratePetition it holds all, else the public ones and the actor's own.
+func (s *Service) List(ctx context.Context, a actor.Actor, state models.PetitionState, after paging.Cursor) (paging.Page[models.Petition], error) {
+	if err := a.Need(actor.SeeFigures); err != nil {
+		return paging.Page[models.Petition]{}, err
+	}
+	q := s.db.WithContext(ctx).Order("created_at DESC, id DESC").Limit(paging.Size + 1)
+	if state != "" {
+		q = q.Where("state = ?", state)
+	}
+	if !a.May(actor.ModeratePetition) {
+		q = q.Where("(state IN ? OR author_id = ?)", publicStates, a.UserID)
+	}
+	if !after.First() {
+		q = q.Where("(created_at, id) < (?, ?)", after.At, after.ID)
+	}
+	var rows []models.Petition
+	if err := q.Find(&rows).Error; err != nil {
+		return paging.Page[models.Petition]{}, err
+	}
+	return paging.Cut(rows, paging.Size, func(p models.Petition) paging.Cursor { return paging.Cursor{At: p.CreatedAt, ID: p.ID} }), nil
+}
+
+// Get returns a petition for the organizer's side: a public one with actor.SeeFigures, any other as Draft does. The fault
+// is NotFound, error.petition_unknown.
+func (s *Service) Get(ctx context.Context, a actor.Actor, id uuid.UUID) (models.Petition, error) {
+	if err := a.Need(actor.SeeFigures); err != nil {
+		return models.Petition{}, err
+	}
+	p, err := take(ctx, s.db.DB, id)
+	if err == nil && !p.State.Public() && !own(a, p) && !a.May(actor.ModeratePetition) {
+		return models.Petition{}, unknown()
+	}
+	return p, err
+}
+
+// AuthorName opens the name of a petition's author, for the organizer's side; "" where the server itself made it.
+func (s *Service) AuthorName(ctx context.Context, a actor.Actor, p models.Petition) (string, error) {
+	if p.AuthorID == nil || !own(a, p) && !a.May(actor.ModeratePetition) {
+		return "", nil
+	}
+	var u models.User
+	if err := s.db.WithContext(ctx).Where("id = ?", *p.AuthorID).Limit(1).Find(&u).Error; err != nil {
+		return "", err
+	}
+	return s.vault.Open("users", "name_sealed", u.ID, u.NameSealed)
+}
+
+// Queues says what waits for the actor: petitions to review, comments to read. It is a today.Provider.
+func (s *Service) Queues(ctx context.Context, a actor.Actor) ([]today.Queue, error) {
+	if !a.May(actor.ModeratePetition) {
+		return nil, nil
+	}
+	review := today.Queue{Key: "petition.queue_review", Path: "/admin/petitions?state=submitted", Minutes: 5, Right: actor.ModeratePetition}
+	comments := today.Queue{Key: "petition.queue_comments", Path: "/admin/petitions/comments", Minutes: 1, Right: actor.ModeratePetition}
+	db := s.db.WithContext(ctx)
+	var submitted []models.Petition
+	if err := db.Select("id", "submitted_at").Where("state = ?", models.PetitionSubmitted).Order("submitted_at, id").Limit(1000).Find(&submitted).Error; err != nil {
+		return nil, err
+	}
+	if review.Count = len(submitted); review.Count > 0 && submitted[0].SubmittedAt != nil {
+		review.Oldest = *submitted[0].SubmittedAt
+	}
+	var n int64
+	waiting := db.Model(&models.Signature{}).Where("comment_state = 'waiting' AND state = 'confirmed'")
+	if err := waiting.Count(&n).Error; err != nil || n == 0 {
+		return []today.Queue{review}, err
+	}
+	var oldest models.Signature
+	err := db.Select("id", "created_at").Where("comment_state = 'waiting' AND state = 'confirmed'").Order("created_at, id").Limit(1).Find(&oldest).Error
+	comments.Count, comments.Oldest = int(n), oldest.CreatedAt
+	return []today.Queue{review, comments}, err
+}

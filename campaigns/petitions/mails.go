@@ -1,0 +1,133 @@
+package petitions
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"kithline/campaigns/deliveries"
+	"kithline/campaigns/fault"
+	"kithline/campaigns/tokens"
+	"kithline/models"
+)
+
+// The kinds of mails of this package, which are also the names of their templates.
+const (
+	KindConfirm = "petition_confirm" // subject: the signature
+	KindAlready = "petition_already" // subject: the signature
+	KindState   = "petition_state"   // subject: the petition
+)
+
+// Renderers makes the content of each kind of mail at the moment it goes: register them with deliveries.Service.Handle.
+func (s *Service) Renderers() map[string]deliveries.Renderer {
+	return map[string]deliveries.Renderer{KindConfirm: s.confirmMail, KindAlready: s.alreadyMail, KindState: s.stateMail}
+}
+
+// ConfirmMail is the data of the template petition_confirm.
+type ConfirmMail struct {
+	GivenName, PetitionTitle, SignedAs string
+	WithUpdates                        bool
+	ConfirmURL, ConfirmHost, Code      string
+	Days                               int // until it ends
+}
+
+// AlreadyMail is the data of the template petition_already.
+type AlreadyMail struct{ GivenName, PetitionTitle, PetitionURL string }
+
+// StateMail is the data of the template petition_state. State is published, returned or submitted.
+type StateMail struct{ PetitionTitle, State, Reason, URL string }
+
+func gone() error { return fault.New(fault.Gone, "error.mail_gone") }
+
+// signed reads the signature and petition of a delivery, if the signature is in the state.
+func (s *Service) signed(ctx context.Context, d models.Delivery, state models.SignatureState) (sig models.Signature, p models.Petition, given, family string, err error) {
+	err = s.db.WithContext(ctx).Where("id = ? AND mailbox_id = ? AND state = ?", d.SubjectID, d.MailboxID, state).Take(&sig).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		err = gone()
+	}
+	if err != nil {
+		return sig, p, "", "", err
+	}
+	if p, err = take(ctx, s.db.DB, sig.PetitionID); err != nil {
+		return sig, p, "", "", err
+	}
+	given, family, err = s.names(sig)
+	return sig, p, given, family, err
+}
+
+func (s *Service) confirmMail(ctx context.Context, d models.Delivery) (deliveries.Content, error) {
+	sig, p, given, family, err := s.signed(ctx, d, models.SignaturePending)
+	if err != nil {
+		return deliveries.Content{}, err
+	}
+	now := s.clk.Now()
+	left := sig.ExpiresAt.Sub(now)
+	if left <= 0 || !confirmableAt(p, now) {
+		return deliveries.Content{}, gone()
+	}
+	host := s.opt.BaseURL
+	if _, rest, ok := strings.Cut(host, "://"); ok {
+		host = rest
+	}
+	return deliveries.Content{Template: KindConfirm, Lang: sig.Locale, Data: ConfirmMail{
+		GivenName: given, PetitionTitle: p.Title, SignedAs: shown(sig.Display, given, family), WithUpdates: sig.WantsUpdates,
+		ConfirmURL:  s.opt.BaseURL + "/confirm/" + s.signer.Make(tokens.Confirm, sig.MailboxID, sig.ExpiresAt),
+		ConfirmHost: host + "/confirm", Code: s.signer.Code(tokens.Confirm, sig.ID), Days: int((left + day - 1) / day),
+	}}, nil
+}
+
+func (s *Service) alreadyMail(ctx context.Context, d models.Delivery) (deliveries.Content, error) {
+	sig, p, given, _, err := s.signed(ctx, d, models.SignatureConfirmed)
+	if err != nil {
+		return deliveries.Content{}, err
+	}
+	if !p.State.Public() {
+		return deliveries.Content{}, gone()
+	}
+	return deliveries.Content{Template: KindAlready, Lang: sig.Locale, Data: AlreadyMail{
+		GivenName: given, PetitionTitle: p.Title, PetitionURL: s.opt.BaseURL + "/petitions/" + p.Slug,
+	}}, nil
+}
+
+func (s *Service) stateMail(ctx context.Context, d models.Delivery) (deliveries.Content, error) {
+	p, err := take(ctx, s.db.DB, d.SubjectID)
+	if fault.Is(err, fault.NotFound) || err == nil && p.AuthorID == nil {
+		return deliveries.Content{}, gone()
+	}
+	if err != nil {
+		return deliveries.Content{}, err
+	}
+	var author models.User
+	if err := s.db.WithContext(ctx).Where("id = ?", *p.AuthorID).Take(&author).Error; err != nil {
+		return deliveries.Content{}, err
+	}
+	lang := author.Locale
+	if lang == "" {
+		lang = p.Locale
+	}
+	m := StateMail{PetitionTitle: p.Title, State: string(p.State)}
+	switch p.State {
+	case models.PetitionPublished:
+		m.URL = s.opt.BaseURL + "/petitions/" + p.Slug
+	case models.PetitionReturned:
+		m.URL = s.opt.BaseURL + "/admin/petitions/" + p.ID.String() + "/edit"
+		m.Reason = s.word(lang, "petition.reason_"+p.ReturnReason)
+		if p.ReturnText != "" {
+			m.Reason = strings.TrimSpace(m.Reason + "\n" + p.ReturnText)
+		}
+	case models.PetitionSubmitted:
+		m.URL = s.opt.BaseURL + "/admin/petitions/" + p.ID.String()
+	default: // it went on since: a later mail tells
+		return deliveries.Content{}, gone()
+	}
+	return deliveries.Content{Template: KindState, Lang: lang, Data: m}, nil
+}
+
+func (s *Service) word(lang, key string) string {
+	if s.opt.Words == nil {
+		return ""
+	}
+	return s.opt.Words(lang, key)
+}

@@ -1,0 +1,140 @@
+// Package petitions asks one decider for one thing, in the name of everybody who signs.
+//
+// The rules, from the first sentence to the count:
+//
+//   - An advocate drafts in several sittings, looks at it as it would be, and submits. While it is a draft, or came back, its
+//     author may change it; two open pages never overwrite each other unseen. Somebody who moderates publishes it, or returns
+//     it with a reason. From then on its address is fixed. It can be paused, hidden and closed; its author can withdraw it.
+//   - Signing needs no account. What a form says waits at the mailbox of the address, as a pending signature, and changes
+//     nothing that exists: no supporter, no count that people see, no list. It goes after 7 days.
+//   - The person who reads the mailbox presses one button on a mailed page. Then, in one transaction, the signature is
+//     confirmed and gets its number, the counts move, the mailbox is verified, the supporter's record is found or made, and
+//     the yes to updates is written down. Opening the page changes nothing. Pressing twice counts once.
+//   - The form answers the same for every address. Who has signed already gets a mail that says so, at most one a day. An
+//     address that was never confirmed gets one mail in 24 hours and three in a week, whatever is typed into forms; its page
+//     lists everything that waits. A confirmed address gets one mail an action, at most ten a day.
+//   - The code in the mail works only in the browser that signed, for five tries; then only the link does.
+//   - A confirmation after closing counts for 24 hours.
+//   - A name shows as its owner chose, a place only where at least ten signed, a comment once somebody has read it. Comments
+//     with words of self-harm stand first in that queue.
+//   - Two numbers are kept with the petition, pending and confirmed, moved in the transaction of what they count; a periodic
+//     recount repairs them. Pages never count.
+//
+// The operations are the methods of Service. Who may do what stands at each.
+package petitions
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"kithline/campaigns/actor"
+	"kithline/campaigns/clock"
+	"kithline/campaigns/fault"
+	"kithline/campaigns/files"
+	"kithline/campaigns/tokens"
+	"kithline/campaigns/vault"
+	"kithline/models"
+	"kithline/models/database"
+)
+
+// Limits of what a petition says, in characters, and of its goal.
+const (
+	TitleMax        = 80
+	SummaryMax      = 300
+	BodyMax         = 10_000
+	DeciderMax      = 200
+	WhyNowMax       = 1000
+	SystemChangeMax = 1000
+	PlaceMax        = 100
+	GoalMin         = 10
+	GoalMax         = 10_000_000
+	ReasonMax       = 2000
+)
+
+// Limits of signing.
+const (
+	NameMax    = 100                // characters of each name
+	CommentMax = 2000               // characters
+	pendingFor = 7 * 24 * time.Hour // then a pending signature goes
+	afterClose = 24 * time.Hour     // a confirmation still counts
+	codeTries  = 5
+	placeFrom  = 10 // signers from which on a place shows
+)
+
+// Options are what the service needs of its surroundings.
+type Options struct {
+	BaseURL string // of the site, without a slash at the end: for links in mails
+	// Words translates a locale key, for the parts of mails that are chosen from a list.
+	Words func(lang, key string, args ...any) string
+	Log   *slog.Logger
+}
+
+// Service holds the operations on petitions and signatures.
+type Service struct {
+	db     *database.DB
+	vault  *vault.Vault
+	clk    clock.Clock
+	signer *tokens.Signer
+	files  *files.Service
+	opt    Options
+}
+
+// New makes the service.
+func New(db *database.DB, v *vault.Vault, clk clock.Clock, signer *tokens.Signer, store *files.Service, o Options) *Service {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{db: db, vault: v, clk: clk, signer: signer, files: store, opt: o}
+}
+
+func unknown() error { return fault.New(fault.NotFound, "error.petition_unknown") }
+
+// take reads a petition by id.
+func take(ctx context.Context, tx *gorm.DB, id uuid.UUID) (models.Petition, error) {
+	var p models.Petition
+	err := tx.WithContext(ctx).Where("id = ?", id).Take(&p).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		err = unknown()
+	}
+	return p, err
+}
+
+// own reports whether the actor wrote the petition.
+func own(a actor.Actor, p models.Petition) bool {
+	return a.Kind == actor.User && p.AuthorID != nil && *p.AuthorID == a.UserID
+}
+
+// mine reads a petition that the actor may work on: their own, or any with actor.ModeratePetition. Anybody else's is
+// unknown to them.
+func mine(ctx context.Context, tx *gorm.DB, a actor.Actor, id uuid.UUID) (models.Petition, error) {
+	if err := a.Need(actor.DraftPetition); err != nil {
+		return models.Petition{}, err
+	}
+	p, err := take(ctx, tx, id)
+	if err == nil && !own(a, p) && !a.May(actor.ModeratePetition) {
+		err = unknown()
+	}
+	return p, err
+}
+
+// openAt reports whether the petition takes signatures at a time: a deadline that passed closes it, also before the job
+// that notes it ran.
+func openAt(p models.Petition, now time.Time) bool {
+	return p.Open() && (p.DeadlineAt == nil || now.Before(*p.DeadlineAt))
+}
+
+// confirmableAt reports whether a signature made in time still counts when it is confirmed at a time.
+func confirmableAt(p models.Petition, now time.Time) bool {
+	switch {
+	case p.State == models.PetitionPublished:
+		return p.DeadlineAt == nil || now.Before(p.DeadlineAt.Add(afterClose))
+	case p.State == models.PetitionClosed && p.ClosedAt != nil:
+		return now.Before(p.ClosedAt.Add(afterClose))
+	}
+	return false
+}

@@ -1,0 +1,218 @@
+package petitions
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"kithline/campaigns/actor"
+	"kithline/campaigns/fault"
+	"kithline/campaigns/posts"
+	"kithline/models"
+)
+
+// How much of a kind a petition's page shows.
+const (
+	shownSigners  = 12
+	shownComments = 10
+	shownUpdates  = 20
+)
+
+// Signer is somebody who chose to be shown.
+type Signer struct {
+	Name  string
+	Place string // "" where fewer than ten signed
+	At    time.Time
+}
+
+// Comment is a comment that an organizer let show.
+type Comment struct {
+	ID     uuid.UUID
+	Text   string
+	Locale string
+	Name   string // "" for anonymous
+	Place  string // as with Signer
+	At     time.Time
+}
+
+// View is a petition's page.
+type View struct {
+	Petition     models.Petition
+	CampaignSlug string // "" while the campaign is a draft
+	Open         bool   // takes signatures now
+	Signers      []Signer
+	Comments     []Comment
+	Updates      []models.Post
+}
+
+// public reads a petition that everybody may see.
+func (s *Service) public(ctx context.Context, slug string) (models.Petition, error) {
+	var p models.Petition
+	err := s.db.WithContext(ctx).Where("slug = ?", slug).Take(&p).Error
+	switch {
+	case errors.Is(err, gorm.ErrRecordNotFound):
+		return p, unknown()
+	case err != nil:
+		return p, err
+	case p.State.Public():
+		return p, nil
+	case p.State == models.PetitionWithdrawn && p.PublishedAt != nil:
+		return models.Petition{}, fault.New(fault.Gone, "error.petition_withdrawn")
+	}
+	return models.Petition{}, unknown()
+}
+
+// Public returns the page of a petition for everybody. The faults are NotFound, error.petition_unknown; Gone,
+// error.petition_withdrawn for one that its author took back.
+func (s *Service) Public(ctx context.Context, slug string) (View, error) {
+	p, err := s.public(ctx, slug)
+	if err != nil {
+		return View{}, err
+	}
+	return s.view(ctx, p)
+}
+
+// Preview is the page as it would look, for whoever may see the draft.
+func (s *Service) Preview(ctx context.Context, a actor.Actor, id uuid.UUID) (View, error) {
+	p, err := mine(ctx, s.db.DB, a, id)
+	if err != nil {
+		return View{}, err
+	}
+	return s.view(ctx, p)
+}
+
+func (s *Service) view(ctx context.Context, p models.Petition) (View, error) {
+	now := s.clk.Now()
+	v := View{Petition: p, Open: openAt(p, now)}
+	db := s.db.WithContext(ctx)
+	var c models.Campaign
+	if err := db.Where("id = ?", p.CampaignID).Take(&c).Error; err != nil {
+		return v, err
+	}
+	if c.State != models.CampaignDraft {
+		v.CampaignSlug = c.Slug
+	}
+	var signers, comments []models.Signature
+	err := db.Select("id", "display_name", "postal_area", "confirmed_at").
+		Where("petition_id = ? AND state = 'confirmed' AND display <> 'anonymous'", p.ID).
+		Order("confirmed_at DESC, id DESC").Limit(shownSigners).Find(&signers).Error
+	if err != nil {
+		return v, err
+	}
+	err = db.Select("id", "display", "display_name", "postal_area", "confirmed_at", "comment_shown", "locale").
+		Where("petition_id = ? AND state = 'confirmed' AND comment_state = 'shown'", p.ID).
+		Order("confirmed_at DESC, id DESC").Limit(shownComments).Find(&comments).Error
+	if err != nil {
+		return v, err
+	}
+	places, err := s.places(ctx, p.ID, append(slices.Clone(signers), comments...))
+	if err != nil {
+		return v, err
+	}
+	for _, sig := range signers {
+		if sig.DisplayName != "" { // erased since
+			v.Signers = append(v.Signers, Signer{Name: sig.DisplayName, Place: places[sig.PostalArea], At: *sig.ConfirmedAt})
+		}
+	}
+	for _, sig := range comments {
+		if sig.CommentShown != "" {
+			v.Comments = append(v.Comments, Comment{
+				ID: sig.ID, Text: sig.CommentShown, Locale: sig.Locale, Name: sig.DisplayName, Place: places[sig.PostalArea], At: *sig.ConfirmedAt,
+			})
+		}
+	}
+	v.Updates, err = posts.Published(ctx, s.db.DB, p.ID, now, shownUpdates)
+	return v, err
+}
+
+// places returns those of the areas of signatures from which at least ten people signed. It reads at most ten rows of each.
+func (s *Service) places(ctx context.Context, petition uuid.UUID, sigs []models.Signature) (map[string]string, error) {
+	var areas []string
+	for _, sig := range sigs {
+		if sig.PostalArea != "" && !slices.Contains(areas, sig.PostalArea) {
+			areas = append(areas, sig.PostalArea)
+		}
+	}
+	out := map[string]string{}
+	if len(areas) == 0 {
+		return out, nil
+	}
+	var parts []string
+	var args []any
+	for _, area := range areas {
+		parts = append(parts, `SELECT ? AS area, COUNT(*) AS n FROM (SELECT 1 FROM signatures WHERE petition_id = ? AND postal_area = ? AND state = 'confirmed' LIMIT ?) AS few`)
+		args = append(args, area, petition, area, placeFrom)
+	}
+	var rows []struct {
+		Area string
+		N    int
+	}
+	if err := s.db.WithContext(ctx).Raw(strings.Join(parts, " UNION ALL "), args...).Scan(&rows).Error; err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		if r.N >= placeFrom {
+			out[r.Area] = r.Area
+		}
+	}
+	return out, nil
+}
+
+// Figures are the open figures of a petition, for everybody's own use.
+type Figures struct {
+	Slug           string     `json:"slug"`
+	Title          string     `json:"title"`
+	State          string     `json:"state"`
+	Decider        string     `json:"decider"`
+	Goal           int        `json:"goal"`
+	SignatureCount int        `json:"signature_count"`
+	PublishedAt    *time.Time `json:"published_at"`
+	URL            string     `json:"url"`
+	Locale         string     `json:"locale"`
+}
+
+// Figures returns the open figures. The faults are those of Public.
+func (s *Service) Figures(ctx context.Context, slug string) (Figures, error) {
+	p, err := s.public(ctx, slug)
+	return Figures{
+		Slug: p.Slug, Title: p.Title, State: string(p.State), Decider: p.Decider, Goal: p.Goal, SignatureCount: p.SignatureCount,
+		PublishedAt: p.PublishedAt, URL: s.opt.BaseURL + "/petitions/" + p.Slug, Locale: p.Locale,
+	}, err
+}
+
+// Current returns one public petition as it is now. The faults are those of Public.
+func (s *Service) Current(ctx context.Context, slug string) (models.Petition, bool, error) {
+	p, err := s.public(ctx, slug)
+	return p, err == nil && openAt(p, s.clk.Now()), err
+}
+
+// Open lists the petitions that can be signed now, newest first.
+func (s *Service) Open(ctx context.Context, limit int) ([]models.Petition, error) {
+	now := s.clk.Now()
+	var rows []models.Petition
+	err := s.db.WithContext(ctx).Where("state = ? AND paused_at IS NULL AND (deadline_at IS NULL OR deadline_at > ?)", models.PetitionPublished, now).
+		Order("published_at DESC, id DESC").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
+// OfCampaign lists the public petitions of a campaign, newest first, and its newest updates.
+func (s *Service) OfCampaign(ctx context.Context, id uuid.UUID) ([]models.Petition, []models.Post, error) {
+	db := s.db.WithContext(ctx)
+	var rows []models.Petition
+	states := []models.PetitionState{models.PetitionPublished, models.PetitionClosed, models.PetitionHandedOver, models.PetitionAnswered}
+	if err := db.Where("campaign_id = ? AND state IN ?", id, states).Order("published_at DESC, id DESC").Limit(50).Find(&rows).Error; err != nil || len(rows) == 0 {
+		return rows, nil, err
+	}
+	ids := make([]uuid.UUID, len(rows))
+	for i, p := range rows {
+		ids[i] = p.ID
+	}
+	var news []models.Post
+	err := db.Where("petition_id IN ? AND published_at <= ?", ids, s.clk.Now()).Order("published_at DESC, id DESC").Limit(shownUpdates).Find(&news).Error
+	return rows, news, err
+}

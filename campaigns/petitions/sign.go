@@ -1,0 +1,199 @@
+package petitions
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"golang.org/x/text/unicode/norm"
+	"gorm.io/gorm"
+
+	"kithline/campaigns/address"
+	"kithline/campaigns/fault"
+	"kithline/campaigns/mailboxes"
+	"kithline/campaigns/supporters"
+	"kithline/models"
+)
+
+// SignInput is the form under a petition as it was typed. Its field names are those of the form, in this order.
+type SignInput struct {
+	Slug        string
+	GivenName   string // given_name
+	FamilyName  string // family_name
+	Email       string // email
+	PostalCode  string // postal_code
+	Comment     string // comment
+	Display     string // display: name, initials, anonymous; anonymous where nothing was chosen
+	Updates     bool   // updates
+	Locale      string // of the page: mails are in it
+	Source      string // how the person came: a short code of ours or of an organizer's, never an address
+	ConsentText string // the words beside the box, exactly as they were shown
+}
+
+// SignResult is what the browser that signed is given. ID is new every time and says nothing about the address: only where
+// the signature was new does a row have it.
+type SignResult struct {
+	ID uuid.UUID
+}
+
+// Sign takes a signature that waits to be confirmed, and queues the mail for it. It answers the same for every address,
+// whether it has signed before or not. Anybody may call it. The faults are NotFound, error.petition_unknown; Gone,
+// error.petition_withdrawn; Conflict, error.petition_closed or error.petition_paused; Invalid with fields.
+func (s *Service) Sign(ctx context.Context, in SignInput) (SignResult, error) {
+	p, err := s.public(ctx, in.Slug)
+	if err != nil {
+		return SignResult{}, err
+	}
+	now := s.clk.Now()
+	if !openAt(p, now) {
+		if p.State == models.PetitionPublished && p.PausedAt != nil {
+			return SignResult{}, fault.New(fault.Conflict, "error.petition_paused")
+		}
+		return SignResult{}, fault.New(fault.Conflict, "error.petition_closed")
+	}
+	row, err := s.prepare(p, in, now)
+	if err != nil {
+		return SignResult{}, err
+	}
+	if err := s.db.Tx(ctx, func(tx *gorm.DB) error { return insertSignatures(ctx, tx, []newSignature{row}) }); err != nil {
+		return SignResult{}, err
+	}
+	return SignResult{ID: row.Signature.ID}, nil
+}
+
+// prepare checks the form and makes the rows it stands for. It asks no database.
+func (s *Service) prepare(p models.Petition, in SignInput, now time.Time) (newSignature, error) {
+	var bad fault.Fields
+	given, family := personName(&bad, "given_name", in.GivenName), personName(&bad, "family_name", in.FamilyName)
+	box, err := mailboxes.NewRow(s.vault, in.Email, now)
+	if err != nil {
+		bad.Add("email", address.Key(err))
+	}
+	postal := postalArea(&bad, "postal_code", in.PostalCode)
+	comment := strings.TrimSpace(norm.NFC.String(strings.ReplaceAll(in.Comment, "\r\n", "\n")))
+	text(&bad, "comment", comment, CommentMax)
+	if !bad.Has("comment") && overloaded(comment) {
+		bad.Add("comment", "error.text_unreadable")
+	}
+	display := models.Display(in.Display)
+	switch display {
+	case models.DisplayName, models.DisplayInitials, models.DisplayAnonymous:
+	case "":
+		display = models.DisplayAnonymous
+	default:
+		bad.Add("display", "error.value_unknown")
+	}
+	if err := bad.Err(); err != nil {
+		return newSignature{}, err
+	}
+	if !localeForm.MatchString(in.Locale) {
+		in.Locale = p.Locale
+	}
+	id := models.NewID()
+	n := newSignature{
+		Mailbox:    box,
+		CampaignID: p.CampaignID,
+		Signature: models.Signature{
+			ID: id, PetitionID: p.ID, State: models.SignaturePending,
+			GivenNameSealed:  s.vault.Seal("signatures", "given_name_sealed", id, given),
+			FamilyNameSealed: s.vault.Seal("signatures", "family_name_sealed", id, family),
+			PostalArea:       postal, Display: display,
+			CommentSealed: s.vault.Seal("signatures", "comment_sealed", id, comment),
+			WantsUpdates:  in.Updates, Locale: in.Locale, Source: sourceCode(in.Source), CreatedAt: now, ExpiresAt: now.Add(pendingFor),
+		},
+	}
+	if in.Updates {
+		if in.ConsentText == "" {
+			return newSignature{}, errors.New("petitions: a form that asks for consent must say with which words")
+		}
+		n.ConsentText = in.ConsentText
+	}
+	return n, nil
+}
+
+// address-like text has no place in a name: who signs as one wants the page to carry it.
+var addressLike = regexp.MustCompile(`(?i)(://|www\.|@|\b[\pL\pN-]{2,}\.(com|org|net|info|biz|io|co|ru|cn|xyz|top|site|online|shop|club|me|app|dev|link|click|live|store|tv|eu|de|uk|us|es|fr|br|in|ly|gl)\b)`)
+
+// personName checks one part of a name and returns it as it is stored.
+func personName(bad *fault.Fields, field, v string) string {
+	v = strings.Join(strings.FieldsFunc(norm.NFC.String(v), unicode.IsSpace), " ")
+	switch {
+	case !utf8.ValidString(v), strings.ContainsFunc(v, badInName), overloaded(v):
+		bad.Add(field, "error.text_unreadable")
+	case v == "":
+		bad.Add(field, "error."+field+"_missing")
+	case utf8.RuneCountInString(v) > NameMax:
+		bad.Add(field, "error.text_too_long", "Max", NameMax, "Over", utf8.RuneCountInString(v)-NameMax)
+	case addressLike.MatchString(v):
+		bad.Add(field, "error.name_address")
+	case !strings.ContainsFunc(v, unicode.IsLetter):
+		bad.Add(field, "error.name_letters")
+	}
+	return v
+}
+
+// badInName are control characters, marks of markup, and marks that turn the direction of everything behind them.
+func badInName(r rune) bool {
+	return unicode.IsControl(r) || r == '<' || r == '>' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' || r == '\u2028' || r == '\u2029' || r == utf8.RuneError
+}
+
+// overloaded reports whether more marks stand on one letter than any script needs.
+func overloaded(v string) bool {
+	marks := 0
+	for _, r := range v {
+		if !unicode.Is(unicode.M, r) {
+			marks = 0
+			continue
+		}
+		if marks++; marks > 6 {
+			return true
+		}
+	}
+	return false
+}
+
+// postalArea checks a postal code and returns it as it is kept.
+func postalArea(bad *fault.Fields, field, v string) string {
+	v = strings.ToUpper(strings.Join(strings.Fields(v), " "))
+	if v == "" {
+		bad.Add(field, "error.postal_code_missing")
+		return ""
+	}
+	if len(v) < 2 || len(v) > 12 || strings.ContainsFunc(v, func(r rune) bool {
+		return (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != ' ' && r != '-'
+	}) || !strings.ContainsFunc(v, func(r rune) bool { return r != ' ' && r != '-' }) {
+		bad.Add(field, "error.postal_code_invalid")
+	}
+	return supporters.PostalArea("", v)
+}
+
+var sourceForm = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,39}$`)
+
+// sourceCode returns a source that can be counted, "" for anything that is none.
+func sourceCode(v string) string {
+	if v = strings.ToLower(strings.TrimSpace(v)); sourceForm.MatchString(v) {
+		return v
+	}
+	return ""
+}
+
+// shown is the name as its owner chose to show it: "June Okafor", "June O.", "".
+func shown(d models.Display, given, family string) string {
+	switch d {
+	case models.DisplayName:
+		return strings.TrimSpace(given + " " + family)
+	case models.DisplayInitials:
+		for _, r := range family {
+			if unicode.IsLetter(r) {
+				return given + " " + string(unicode.ToUpper(r)) + "."
+			}
+		}
+		return given
+	}
+	return ""
+}

@@ -1,0 +1,272 @@
+package petitions
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"kithline/campaigns/consents"
+	"kithline/campaigns/deliveries"
+	"kithline/campaigns/mailboxes"
+	"kithline/models"
+)
+
+// newSignature is a form that was checked and sealed: the rows it stands for, apart from what only the database knows.
+type newSignature struct {
+	Mailbox     models.Mailbox // as it would be if it were new
+	Signature   models.Signature
+	CampaignID  uuid.UUID
+	ConsentText string // the words beside the box; "" where it was not ticked
+}
+
+// pair is what makes a signature one of a kind.
+type pair struct{ petition, mailbox uuid.UUID }
+
+// insertSignatures writes prepared signatures in tx, with everything that goes with them: mailboxes, the words of consents,
+// the mails, and pending_count. It takes one or many. Who has signed before gets no second row: see mails for what they get
+// instead. A row that is written again by a batch that ran before changes nothing.
+func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	tx = tx.WithContext(ctx)
+	now := rows[0].Signature.CreatedAt
+	typed := make([]models.Mailbox, len(rows))
+	for i, r := range rows {
+		typed[i] = r.Mailbox
+	}
+	boxes, err := mailboxes.EnsureAll(ctx, tx, typed, now)
+	if err != nil {
+		return err
+	}
+	byID := make(map[uuid.UUID]models.Mailbox, len(boxes))
+	for _, b := range boxes {
+		byID[b.ID] = b
+	}
+	mailboxIDs, petitionIDs := make([]uuid.UUID, 0, len(byID)), []uuid.UUID{}
+	for id := range byID {
+		mailboxIDs = append(mailboxIDs, id)
+	}
+
+	texts := map[[2]string]uuid.UUID{}
+	seen := map[pair]bool{}
+	var wanted []models.Signature
+	for _, r := range rows {
+		sig := r.Signature
+		sig.MailboxID = boxes[string(r.Mailbox.AddressHash)].ID
+		if k := (pair{sig.PetitionID, sig.MailboxID}); seen[k] {
+			continue
+		} else {
+			seen[k] = true
+		}
+		if r.ConsentText != "" {
+			k := [2]string{sig.Locale, r.ConsentText}
+			if _, ok := texts[k]; !ok {
+				t, err := consents.Text(ctx, tx, models.PurposeUpdates, sig.Locale, r.ConsentText, now)
+				if err != nil {
+					return err
+				}
+				texts[k] = t.ID
+			}
+			id := texts[k]
+			sig.ConsentTextID = &id
+		}
+		if !slices.Contains(petitionIDs, sig.PetitionID) {
+			petitionIDs = append(petitionIDs, sig.PetitionID)
+		}
+		wanted = append(wanted, sig)
+	}
+	// What waited too long makes room, also before the job that removes it ran.
+	if _, err := expirePending(ctx, tx, now, "mailbox_id IN ?", mailboxIDs); err != nil {
+		return err
+	}
+	// The mailboxes are held, so nobody else adds a signature of theirs: what is not there now is new.
+	var there []models.Signature
+	err = tx.Select("id", "petition_id", "mailbox_id", "state", "created_at", "expires_at").
+		Where("mailbox_id IN ? AND petition_id IN ?", mailboxIDs, petitionIDs).Find(&there).Error
+	if err != nil {
+		return err
+	}
+	found := make(map[pair]models.Signature, len(there))
+	for _, t := range there {
+		found[pair{t.PetitionID, t.MailboxID}] = t
+	}
+	added := map[uuid.UUID]int{}
+	var asked []request
+	var fresh []models.Signature
+	for _, sig := range wanted {
+		switch t, ok := found[pair{sig.PetitionID, sig.MailboxID}]; {
+		case !ok:
+			added[sig.PetitionID]++
+			fresh = append(fresh, sig)
+			asked = append(asked, request{sig, true})
+		case t.ID != sig.ID: // else this very row was written by a run before, with all that goes with it
+			asked = append(asked, request{t, false})
+		}
+	}
+	for part := range slices.Chunk(slices.Clone(fresh), 200) {
+		if err := tx.Create(&part).Error; err != nil {
+			return err
+		}
+	}
+	if err := mails(ctx, tx, asked, byID, now); err != nil {
+		return err
+	}
+	return count(ctx, tx, added, nil, now)
+}
+
+// count moves the numbers of petitions in tx: by how many signatures began to wait (below zero: no longer wait), and by how
+// many were confirmed. Rows are taken in one order, so that two transactions never wait for each other.
+func count(ctx context.Context, tx *gorm.DB, pending, confirmed map[uuid.UUID]int, now time.Time) error {
+	var ids []uuid.UUID
+	for id := range pending {
+		ids = append(ids, id)
+	}
+	for id := range confirmed {
+		if _, twice := pending[id]; !twice {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) })
+	for _, id := range ids {
+		// Never below zero: a wrong count must not keep anybody from confirming; the recount repairs it.
+		err := tx.WithContext(ctx).Exec(`UPDATE petitions SET
+				pending_count = CASE WHEN pending_count + ? < 0 THEN 0 ELSE pending_count + ? END,
+				signature_count = CASE WHEN signature_count + ? < 0 THEN 0 ELSE signature_count + ? END
+			WHERE id = ?`, pending[id], pending[id], confirmed[id], confirmed[id], id).Error
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// confirmationKinds are the mails that a form can cause by an address that somebody typed; their number is limited.
+var confirmationKinds = []string{KindConfirm, KindAlready}
+
+// request is a signature whose form was just sent; fresh where the row was made by it.
+type request struct {
+	models.Signature
+	fresh bool
+}
+
+// mails queues what the mailboxes behind signatures get now: the confirmation mail of one that waits, the note that it
+// counts already of one that is confirmed. The limits are in mayMail.
+func mails(ctx context.Context, tx *gorm.DB, asked []request, boxes map[uuid.UUID]models.Mailbox, now time.Time) error {
+	if len(asked) == 0 {
+		return nil
+	}
+	ids := make([]uuid.UUID, 0, len(boxes))
+	for id := range boxes {
+		ids = append(ids, id)
+	}
+	var sent []models.Delivery
+	err := tx.WithContext(ctx).Select("mailbox_id", "subject_id", "kind", "state", "created_at").
+		Where("mailbox_id IN ? AND created_at > ? AND kind IN ?", ids, now.Add(-week), confirmationKinds).Find(&sent).Error
+	if err != nil {
+		return err
+	}
+	history := map[uuid.UUID][]models.Delivery{}
+	for _, d := range sent {
+		history[d.MailboxID] = append(history[d.MailboxID], d)
+	}
+	var out []models.Delivery
+	for _, sig := range asked {
+		kind, key := KindConfirm, KindConfirm+"/"+sig.ID.String()
+		ends := sig.ExpiresAt
+		switch sig.State {
+		case models.SignaturePending, models.SignatureSuspect:
+			if !sig.fresh { // it waited before: the mail of then is not this one
+				key += "/" + now.Format("2006-01-02")
+			}
+		case models.SignatureConfirmed:
+			kind, key = KindAlready, KindAlready+"/"+sig.ID.String()+"/"+now.Format("2006-01-02")
+			ends = now.Add(3 * day)
+		default:
+			continue
+		}
+		if !mayMail(history[sig.MailboxID], boxes[sig.MailboxID].VerifiedAt != nil, kind, sig.ID, now) {
+			continue
+		}
+		d := deliveries.New{
+			Kind: kind, MailboxID: sig.MailboxID, SubjectID: sig.ID, Purpose: models.PurposeReceipt, DedupeKey: key,
+			Priority: models.PriorityReceipt, OnUnknown: models.Resend, ExpiresAt: &ends,
+		}.Row(now)
+		history[sig.MailboxID] = append(history[sig.MailboxID], d)
+		out = append(out, d)
+	}
+	for part := range slices.Chunk(out, 200) {
+		conflict := clause.OnConflict{Columns: []clause.Column{{Name: "dedupe_key"}}, DoNothing: true}
+		if err := tx.WithContext(ctx).Clauses(conflict).Create(&part).Error; err != nil {
+			return err
+		}
+	}
+	if len(out) > 0 {
+		deliveries.Wake(tx)
+	}
+	return nil
+}
+
+const (
+	day  = 24 * time.Hour
+	week = 7 * day
+)
+
+// mayMail reports whether a mailbox may get a mail of a kind about a signature, by what it got in the last week. A mailbox
+// that nobody confirmed yet: one open confirmation mail in 24 hours, three in a week, whatever the form; its page lists what
+// was added since. A confirmed one: one in 24 hours about each signature, ten in 24 hours in all.
+func mayMail(sent []models.Delivery, verified bool, kind string, subject uuid.UUID, now time.Time) bool {
+	inDay := 0
+	for _, d := range sent {
+		ended := d.State == models.DeliveryFailed || d.State == models.DeliveryExpired || d.State == models.DeliverySuppressed
+		recent := d.CreatedAt.After(now.Add(-day))
+		if recent {
+			inDay++
+		}
+		switch {
+		case !recent || ended:
+		case !verified, d.Kind == kind && d.SubjectID == subject:
+			return false
+		}
+	}
+	if !verified {
+		return len(sent) < 3
+	}
+	return inDay < 10
+}
+
+// expirePending deletes in tx the pending signatures whose time is over and that the condition picks, ends their mails, and
+// lowers pending_count. It returns how many went.
+func expirePending(ctx context.Context, tx *gorm.DB, now time.Time, where string, args ...any) (int, error) {
+	return dropPending(ctx, tx, now, "expires_at <= ? AND ("+where+")", append([]any{now}, args...)...)
+}
+
+// dropPending deletes the pending signatures that the condition picks, ends their mails and lowers pending_count. The address
+// of a mailbox that nothing points to any more goes with mailboxes.Sweep.
+func dropPending(ctx context.Context, tx *gorm.DB, now time.Time, where string, args ...any) (int, error) {
+	tx = tx.WithContext(ctx)
+	var gone []models.Signature
+	if err := tx.Raw("DELETE FROM signatures WHERE state = 'pending' AND "+where+" RETURNING id, petition_id, mailbox_id", args...).Scan(&gone).Error; err != nil {
+		return 0, err
+	}
+	if len(gone) == 0 {
+		return 0, nil
+	}
+	ids, boxes, fewer := make([]uuid.UUID, len(gone)), make([]uuid.UUID, len(gone)), map[uuid.UUID]int{}
+	for i, g := range gone {
+		ids[i], boxes[i] = g.ID, g.MailboxID
+		fewer[g.PetitionID]--
+	}
+	err := tx.Model(&models.Delivery{}).
+		Where("mailbox_id IN ? AND subject_id IN ? AND kind = ? AND state IN ?", boxes, ids, KindConfirm, []models.DeliveryState{models.DeliveryQueued, models.DeliveryDeferred}).
+		Updates(map[string]any{"state": models.DeliveryExpired, "updated_at": now}).Error
+	if err != nil {
+		return 0, err
+	}
+	return len(gone), count(ctx, tx, fewer, nil, now)
+}

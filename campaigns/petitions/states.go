@@ -1,0 +1,116 @@
+package petitions
+
+import (
+	"context"
+	"time"
+
+	"gorm.io/gorm"
+
+	"kithline/campaigns/actor"
+	"kithline/campaigns/audit"
+	"kithline/campaigns/fault"
+	"kithline/models"
+)
+
+// Action is what moves a petition from one state to another.
+type Action string
+
+// The actions.
+const (
+	Submit   Action = "submit"   // by its author: please publish
+	Publish  Action = "publish"  // by a moderator, as is everything down to Show
+	Return   Action = "return"   // back to its author, with a reason
+	Pause    Action = "pause"    // no new signatures for now
+	Resume   Action = "resume"   //
+	Close    Action = "close"    // no new signatures any more
+	Hide     Action = "hide"     // nobody sees it
+	Show     Action = "show"     // hidden no longer
+	Withdraw Action = "withdraw" // by its author: not mine any more
+)
+
+// Actions lists every action.
+var Actions = []Action{Submit, Publish, Return, Pause, Resume, Close, Hide, Show, Withdraw}
+
+// moves is the state machine: where each action leads from each state; what is not here cannot be done.
+var moves = map[Action]map[models.PetitionState]models.PetitionState{
+	Submit:   {models.PetitionDraft: models.PetitionSubmitted, models.PetitionReturned: models.PetitionSubmitted},
+	Publish:  {models.PetitionSubmitted: models.PetitionPublished},
+	Return:   {models.PetitionSubmitted: models.PetitionReturned},
+	Pause:    {models.PetitionPublished: models.PetitionPublished},
+	Resume:   {models.PetitionPublished: models.PetitionPublished},
+	Close:    {models.PetitionPublished: models.PetitionClosed},
+	Hide:     {models.PetitionPublished: models.PetitionHidden, models.PetitionClosed: models.PetitionHidden},
+	Show:     {models.PetitionHidden: models.PetitionPublished},
+	Withdraw: {models.PetitionDraft: models.PetitionWithdrawn, models.PetitionSubmitted: models.PetitionWithdrawn, models.PetitionReturned: models.PetitionWithdrawn, models.PetitionPublished: models.PetitionWithdrawn},
+}
+
+// Next returns the state that an action leads to, and whether it can be done at all. A petition that was closed before it
+// was hidden shows as closed again; only a running one can be paused, only a paused one resumed.
+func Next(p models.Petition, do Action) (models.PetitionState, bool) {
+	to, ok := moves[do][p.State]
+	switch {
+	case do == Pause && p.PausedAt != nil, do == Resume && p.PausedAt == nil:
+		return "", false
+	case do == Show && ok && p.ClosedAt != nil:
+		return models.PetitionClosed, true
+	}
+	return to, ok
+}
+
+// Can lists what can be done with a petition by an actor, in the order of Actions: for the buttons of a page.
+func Can(a actor.Actor, p models.Petition) []Action {
+	var out []Action
+	for _, do := range Actions {
+		if _, ok := Next(p, do); ok && may(a, p, do) {
+			out = append(out, do)
+		}
+	}
+	return out
+}
+
+// may reports whether the actor has the right to an action, whatever the state. An author publishes their own petition only
+// with the right to moderate.
+func may(a actor.Actor, p models.Petition, do Action) bool {
+	switch do {
+	case Submit:
+		return a.May(actor.DraftPetition) && (own(a, p) || a.May(actor.ModeratePetition))
+	case Withdraw:
+		return a.May(actor.DraftPetition) && (own(a, p) || a.Kind == actor.System)
+	}
+	return a.May(actor.ModeratePetition)
+}
+
+// move makes a step of the state machine in tx, with what else changes in the row, and writes the audit entry. p is brought
+// up to date. The faults are Forbidden; Conflict, error.petition_state, where the step cannot be made from where the
+// petition is, also when somebody else was faster.
+func move(ctx context.Context, tx *gorm.DB, a actor.Actor, p *models.Petition, do Action, set map[string]any, now time.Time, details map[string]any) error {
+	if !may(a, *p, do) {
+		return fault.New(fault.Forbidden, "error.forbidden")
+	}
+	to, ok := Next(*p, do)
+	if !ok {
+		return fault.New(fault.Conflict, "error.petition_state")
+	}
+	if set == nil {
+		set = map[string]any{}
+	}
+	set["state"], set["updated_at"] = to, now
+	paused := "paused_at IS NULL"
+	if p.PausedAt != nil {
+		paused = "paused_at IS NOT NULL"
+	}
+	r := tx.WithContext(ctx).Model(&models.Petition{}).
+		Where("id = ? AND state = ? AND revision = ? AND "+paused, p.ID, p.State, p.Revision).Updates(set)
+	if r.Error != nil {
+		return r.Error
+	}
+	if r.RowsAffected == 0 {
+		return fault.New(fault.Conflict, "error.petition_state")
+	}
+	if err := audit.Write(ctx, tx, a, now, "petition."+string(do), "petitions", p.ID, details); err != nil {
+		return err
+	}
+	fresh, err := take(ctx, tx, p.ID)
+	*p = fresh
+	return err
+}
