@@ -39,7 +39,29 @@ type Status struct {
 
 // Up brings the schema to this program's version. Nodes that start together wait for the first one. A newer schema is
 // refused with ErrNewer, and nothing is changed.
-func Up(ctx context.Context, db *database.DB) (err error) {
+func Up(ctx context.Context, db *database.DB) error { return up(ctx, db, 0) }
+
+// UpTo brings the schema to an older version than this program's, for rows that were written for it; Up goes on from there.
+// It refuses a version that this program does not know, and a schema that is past it, with ErrNewer.
+func UpTo(ctx context.Context, db *database.DB, version int64) error {
+	if version < 1 {
+		return fmt.Errorf("migrate: there is no version %d", version)
+	}
+	return up(ctx, db, version)
+}
+
+// Target is the version of this program's schema. It asks no database.
+func Target(db *database.DB) (int64, error) {
+	p, err := provider(db)
+	if err != nil {
+		return 0, err
+	}
+	all := p.ListSources()
+	return all[len(all)-1].Version, nil
+}
+
+// up goes to a version, 0 for the last one.
+func up(ctx context.Context, db *database.DB, version int64) (err error) {
 	release, err := lock(ctx, db)
 	if err != nil {
 		return err
@@ -53,10 +75,13 @@ func Up(ctx context.Context, db *database.DB) (err error) {
 	if err != nil {
 		return err
 	}
-	if current > target {
+	if version == 0 {
+		version = target
+	}
+	if current > version || version > target {
 		return ErrNewer
 	}
-	if _, err := p.Up(ctx); err != nil {
+	if _, err := p.UpTo(ctx, version); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return upRiver(ctx, db)
