@@ -2,12 +2,15 @@ package app
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"kithline/app/web"
 	"kithline/campaigns/deliveries"
+	"kithline/campaigns/fault"
 	"kithline/campaigns/organisation"
 	"kithline/config"
 	"kithline/mailer"
@@ -113,4 +116,63 @@ func helo(w config.Web) string {
 	}
 	host, _, _ := strings.Cut(w.Host(), ":")
 	return host
+}
+
+// test sends a test mail by a mail server, for real: by the one in effect for the zero value. Its errors are Invalid faults
+// whose keys say in plain words what is wrong.
+func (w *wayOut) test(ctx context.Context, words *mailer.Renderer, set organisation.SMTP, to string) error {
+	o, err := w.organisation.Current(ctx)
+	if err != nil {
+		return err
+	}
+	from, err := w.sender(ctx)
+	if err != nil {
+		return err
+	}
+	if from.FromAddress == "" {
+		return fault.New(fault.Invalid, "smtp.sender")
+	}
+	transport, host := from.Transport, set.Host
+	if host == "" {
+		effect, err := w.settings(ctx)
+		if err != nil {
+			return err
+		}
+		host = effect.Host
+	} else if w.fixed == nil {
+		if transport, err = newSMTP(set, helo(w.cfg.Web)); err != nil {
+			return fault.Because(err, fault.Invalid, mailer.Refused, "Host", host, "Reply", err.Error())
+		}
+	}
+	if transport == nil {
+		return fault.New(fault.Invalid, "smtp.waiting")
+	}
+	lang := organisation.Language(o, "")
+	body, err := words.Render("setup_test", lang, from.Letterhead, struct{ OrgName string }{firstOf(o.ShortName, o.Name)})
+	if err != nil {
+		return err
+	}
+	conn, err := transport.Open(ctx)
+	if err != nil {
+		return smtpFault(err, host)
+	}
+	defer func() { _ = conn.Close() }()
+	_, domain, _ := strings.Cut(from.FromAddress, "@")
+	out := conn.Send(ctx, mailer.Message{
+		MessageID: mailer.NewMessageID(domain), FromName: from.FromName, FromAddress: from.FromAddress, ReplyTo: from.ReplyTo, To: to,
+		Date: time.Now().UTC(), Subject: body.Subject, Preheader: body.Preheader, Text: body.Text, HTML: body.HTML, AutoSubmitted: true,
+	})
+	key := map[mailer.OutcomeState]string{mailer.Rejected: "smtp.rejected", mailer.Deferred: "smtp.later", mailer.Unknown: "smtp.lost", mailer.NotSent: "smtp.lost"}[out.State]
+	if key == "" {
+		return nil
+	}
+	return fault.Because(out.Err, fault.Invalid, key, "Host", host, "Reply", out.Reply)
+}
+
+func smtpFault(err error, host string) error {
+	var f *mailer.Failure
+	if errors.As(err, &f) {
+		return fault.Because(err, fault.Invalid, f.Kind, "Host", host, "Reply", f.Reply)
+	}
+	return err
 }

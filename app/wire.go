@@ -12,6 +12,8 @@ import (
 	"github.com/riverqueue/river"
 	"gorm.io/gorm"
 
+	"kithline/app/admin"
+	"kithline/app/public"
 	"kithline/app/web"
 	"kithline/campaigns"
 	"kithline/campaigns/audit"
@@ -118,7 +120,7 @@ func Build(ctx context.Context, cfg config.Config, o Options) (a *App, err error
 	if a.Jobs, err = jobs.New(a.DB, jobs.Options{Workers: workers, Regular: a.regular(), Log: quietly(a.Log)}); err != nil {
 		return nil, err
 	}
-	if err := a.mount(o); err != nil {
+	if err := a.mount(words, o); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -169,7 +171,7 @@ func (a *App) regular() []jobs.Regular {
 }
 
 // mount makes the web side and puts every page in its place.
-func (a *App) mount(o Options) (err error) {
+func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	a.web, err = web.New(web.Options{
 		BaseURL: a.Config.Web.BaseURL, TrustedProxies: a.proxies(), Site: a.site(o.Demo), Waiting: a.Today.Waiting, Authenticate: a.Users.Authenticate, Observe: a.metrics.observe,
 		Logger: a.Log, Clock: a.Clock, Secret: a.Vault.Derive("web/flash", 32),
@@ -180,7 +182,31 @@ func (a *App) mount(o Options) (err error) {
 	a.fiber = web.NewFiber(a.web)
 	mountHealth(a.fiber, a)
 	mountMetrics(a.fiber, a)
+	public.MountSite(a.fiber, a.web, a.Organisation)
+
+	smtp := admin.Mail{
+		Test:  func(ctx context.Context, s organisation.SMTP, to string) error { return a.mail.test(ctx, words, s, to) },
+		Fixed: a.Config.Mail.SMTP.Set,
+	}
+	admin.MountSetup(a.fiber, a.web, a.Users, a.Organisation, smtp)
+	admin.MountLogin(a.fiber, a.web, a.Users, a.Organisation)
+	admin.MountToday(a.fiber, a.web, a.Today, a.Log)
+	admin.MountAccount(a.fiber, a.web, a.Users)
+	admin.MountUsers(a.fiber, a.web, a.Users)
+	admin.MountSettings(a.fiber, a.web, a.Organisation, smtp)
+	admin.MountRecovery(a.fiber, a.web, a.Organisation, a.recoverySheet)
+	admin.MountJobs(a.fiber, a.web, a.Jobs)
+	admin.MountAudit(a.fiber, a.web, a.Audit, a.Users)
 	return nil
+}
+
+// recoverySheet reads the key file for the page that is printed.
+func (a *App) recoverySheet() (organisation.Sheet, error) {
+	k, err := vault.Read(a.Config.Storage.Key)
+	if err != nil {
+		return organisation.Sheet{}, err
+	}
+	return organisation.Sheet{KeyID: k.ID(), Groups: k.Sheet()}, nil
 }
 
 // Close ends what Build made, in the opposite order.
