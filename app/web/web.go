@@ -112,7 +112,7 @@ func New(o Options) (*Web, error) {
 	}
 	if w.opt.TokenPrefixes == nil {
 		w.opt.TokenPrefixes = []string{
-			"/confirm/", "/me/", "/cant/", "/u/", "/admin/setup/", "/admin/login/", "/admin/invite/", "/admin/invitations/",
+			"/confirm/", "/me/", "/cant/", "/u/", "/admin/setup/", "/admin/login/", "/admin/invitation/",
 			"/petitions/drafts/", "/drafts/",
 		}
 	}
