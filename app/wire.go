@@ -126,6 +126,16 @@ func Build(ctx context.Context, cfg config.Config, o Options) (a *App, err error
 	return a, nil
 }
 
+// open builds the program for a command that works on its rows and then ends. Mail that the command causes is sent by the
+// server, when that runs.
+func (c *cli) open(ctx context.Context) (*App, error) {
+	cfg, err := c.config()
+	if err != nil {
+		return nil, err
+	}
+	return Build(ctx, cfg, Options{LogTo: c.err})
+}
+
 // features makes the services of people, actions and mail, and tells the outbox who writes which mail.
 func (a *App) features(words *mailer.Renderer) {
 	// The words of pages are made after the services that use them in mails: they are asked for late.

@@ -35,7 +35,8 @@ var levels = [][]string{
 	{""}, // campaigns itself
 	{"petitions", "letters", "events", "rosters", "posts", "services", "flows"},
 	{"mailings"},
-	{"imports", "exports", "webhooks", "reports", "backups", "demo"},
+	{"imports", "exports", "webhooks", "reports", "backups"},
+	{"demo"},
 }
 
 // sameLevel lists what a package may import of its own floor. Each line is a decision, and there is no circle.
