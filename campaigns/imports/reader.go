@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -126,7 +127,9 @@ func (d *Reader) fill() {
 		d.end, d.start = d.end-d.start, 0
 	}
 	if d.end == len(d.buf) {
-		d.buf = append(d.buf, make([]byte, min(len(d.buf), maxRecord-len(d.buf)+1))...)
+		grown := make([]byte, min(2*len(d.buf), maxRecord+1))
+		copy(grown, d.buf)
+		d.buf = grown
 	}
 	for range 100 {
 		n, err := d.src.Read(d.buf[d.end:])
@@ -217,14 +220,14 @@ func (d *Reader) shape() error {
 	case err != nil:
 		return err
 	case first.Bad != nil:
-		return fault.New(fault.Invalid, "error.import_header", "Line", first.Line)
+		return fault.New(fault.Invalid, "error.import_header", "Line", itoa(first.Line))
 	}
 	cells := first.Cells
 	for len(cells) > 1 && strings.TrimSpace(cells[len(cells)-1]) == "" { // a delimiter at the end of each line
 		cells = cells[:len(cells)-1]
 	}
 	if len(cells) > maxColumns {
-		return fault.New(fault.Invalid, "error.import_columns_many", "Count", len(cells))
+		return fault.New(fault.Invalid, "error.import_columns_many", "Columns", itoa(len(cells)), "Most", itoa(maxColumns))
 	}
 	if slices.ContainsFunc(cells, isAddress) {
 		d.bare, d.pending = true, &first
@@ -242,21 +245,26 @@ func (d *Reader) shape() error {
 
 // sniff chooses the delimiter by which the first line has the most columns that are known, then the most columns.
 func (d *Reader) sniff() byte {
-	best, score := byte(','), -1
+	best, score := byte(','), math.MinInt
 	for _, delim := range []byte{',', ';', '\t', '|'} {
 		d.delim = delim
 		b := d.buf[d.start:d.end]
 		for len(b) > 0 && (b[0] == '\n' || b[0] == '\r') {
 			b = b[1:]
 		}
-		n, state := d.parse(b, true)
-		if state != whole || n == 0 {
-			continue
+		var cells []string
+		if _, state := d.parse(b, true); state == whole {
+			cells = d.cells()
+		} else {
+			line, _, _ := bytes.Cut(b, []byte{d.eol})
+			cells = strings.Split(d.text(line), string(delim))
 		}
-		cells := d.cells()
 		s := len(cells)
 		for _, c := range cells {
-			if isKnown(c) || isAddress(c) {
+			switch {
+			case strings.Contains(c, `"`): // a quoted cell was cut through
+				s -= 100
+			case isKnown(c) || isAddress(c):
 				s += 100
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -212,6 +213,7 @@ func (b *batch) refuse(refused map[int]Reason) {
 			b.bad = append(b.bad, BadRow{row, r})
 		}
 	}
+	slices.SortStableFunc(b.bad, func(x, y BadRow) int { return x.Line - y.Line })
 }
 
 // feed makes batches of a file.

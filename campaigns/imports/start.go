@@ -66,6 +66,20 @@ func (s *Service) Start(ctx context.Context, a actor.Actor, id uuid.UUID) error 
 	})
 }
 
+// Resume goes on with an import that stopped, from the batch where it did. It needs the right actor.Import. The faults are
+// NotFound, error.import_unknown, and Conflict, error.import_running and error.import_unchecked.
+func (s *Service) Resume(ctx context.Context, a actor.Actor, id uuid.UUID) error {
+	if err := a.Need(actor.Import); err != nil {
+		return err
+	}
+	return s.begin(ctx, a, id, "import.resume", func(m *models.Import) error {
+		if m.State != models.ImportFailed || m.DryRun {
+			return fault.New(fault.Conflict, "error.import_unchecked")
+		}
+		return nil
+	})
+}
+
 // begin makes a new run of an import. The run is the fence: a worker of an earlier one changes nothing any more.
 func (s *Service) begin(ctx context.Context, a actor.Actor, id uuid.UUID, action string, change func(*models.Import) error) error {
 	return s.DB.Tx(ctx, func(tx *gorm.DB) error {
@@ -79,17 +93,21 @@ func (s *Service) begin(ctx context.Context, a actor.Actor, id uuid.UUID, action
 		if m.State == models.ImportFinished && !m.DryRun {
 			return fault.New(fault.Conflict, "error.import_done")
 		}
+		done, was := countsOf(m), m.State
 		if err := change(&m); err != nil {
 			return err
 		}
+		if was != models.ImportFailed || m.DryRun {
+			done = Counts{}
+		}
 		now := s.Clock.Now()
-		if basis := basisOf(m); !m.DryRun {
+		if basis := basisOf(m); !m.DryRun && m.BasisTextID == nil {
 			if m.BasisTextID, err = basis.words(ctx, tx, m.Locale, now); err != nil {
 				return err
 			}
 		}
 		m.Run++
-		set := columnsOf(Counts{})
+		set := columnsOf(done)
 		for k, v := range map[string]any{
 			"run": m.Run, "state": models.ImportRunning, "dry_run": m.DryRun, "mapping": m.Mapping, "basis_purpose": m.BasisPurpose,
 			"basis_scope_id": m.BasisScopeID, "basis_text": m.BasisText, "basis_source": m.BasisSource, "basis_text_id": m.BasisTextID,
