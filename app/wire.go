@@ -148,6 +148,7 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Campaigns = campaigns.New(a.DB, a.Clock)
 	a.Posts = posts.New(a.DB, a.Clock)
 	a.Petitions = petitions.New(a.DB, a.Vault, a.Clock, a.Signer, a.Files, petitions.Options{BaseURL: a.Config.Web.BaseURL, Words: text, Log: a.Log})
+	a.ends = append(a.ends, a.Petitions.Close)
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Mail: words, Sender: a.mail.sender, Enqueue: enqueue,

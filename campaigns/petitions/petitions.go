@@ -36,6 +36,7 @@ import (
 	"kithline/campaigns/clock"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/files"
+	"kithline/campaigns/groupcommit"
 	"kithline/campaigns/tokens"
 	"kithline/campaigns/vault"
 	"kithline/models"
@@ -82,15 +83,28 @@ type Service struct {
 	signer *tokens.Signer
 	files  *files.Service
 	opt    Options
+
+	signing *groupcommit.Group[newSignature]
 }
 
-// New makes the service.
+// New makes the service. End it with Close.
 func New(db *database.DB, v *vault.Vault, clk clock.Clock, signer *tokens.Signer, store *files.Service, o Options) *Service {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{db: db, vault: v, clk: clk, signer: signer, files: store, opt: o}
+	s := &Service{db: db, vault: v, clk: clk, signer: signer, files: store, opt: o}
+	s.signing = groupcommit.New(db, func(ctx context.Context, tx *gorm.DB, batch []*newSignature) error {
+		rows := make([]newSignature, len(batch))
+		for i, r := range batch {
+			rows[i] = *r
+		}
+		return insertSignatures(ctx, tx, rows)
+	})
+	return s
 }
+
+// Close refuses new signatures, and returns when those that came in are written and answered.
+func (s *Service) Close() { s.signing.Close() }
 
 func unknown() error { return fault.New(fault.NotFound, "error.petition_unknown") }
 

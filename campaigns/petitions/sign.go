@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/uuid"
 	"golang.org/x/text/unicode/norm"
-	"gorm.io/gorm"
 
 	"kithline/campaigns/address"
 	"kithline/campaigns/fault"
@@ -43,7 +42,8 @@ type SignResult struct {
 
 // Sign takes a signature that waits to be confirmed, and queues the mail for it. It answers the same for every address,
 // whether it has signed before or not. Anybody may call it. The faults are NotFound, error.petition_unknown; Gone,
-// error.petition_withdrawn; Conflict, error.petition_closed or error.petition_paused; Invalid with fields.
+// error.petition_withdrawn; Conflict, error.petition_closed or error.petition_paused; Invalid with fields; Unavailable,
+// error.busy.
 func (s *Service) Sign(ctx context.Context, in SignInput) (SignResult, error) {
 	p, err := s.public(ctx, in.Slug)
 	if err != nil {
@@ -60,7 +60,7 @@ func (s *Service) Sign(ctx context.Context, in SignInput) (SignResult, error) {
 	if err != nil {
 		return SignResult{}, err
 	}
-	if err := s.db.Tx(ctx, func(tx *gorm.DB) error { return insertSignatures(ctx, tx, []newSignature{row}) }); err != nil {
+	if err := s.signing.Do(ctx, &row); err != nil {
 		return SignResult{}, err
 	}
 	return SignResult{ID: row.Signature.ID}, nil
