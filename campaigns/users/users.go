@@ -114,6 +114,28 @@ func (s *Service) List(ctx context.Context, a actor.Actor) ([]Account, error) {
 	return out, nil
 }
 
+// Find returns the account of an address. It needs the right actor.ManageUsers and returns a NotFound fault,
+// error.user_unknown, where there is none.
+func (s *Service) Find(ctx context.Context, a actor.Actor, email string) (Account, error) {
+	if err := a.Need(actor.ManageUsers); err != nil {
+		return Account{}, err
+	}
+	var rows []models.User
+	err := s.db.WithContext(ctx).Where("mailbox_id = (SELECT id FROM mailboxes WHERE address_hash = ?)", s.typedHash(email)).
+		Limit(1).Find(&rows).Error
+	if err != nil {
+		return Account{}, err
+	}
+	if len(rows) == 0 {
+		return Account{}, fault.New(fault.NotFound, "error.user_unknown")
+	}
+	u, m, err := find(ctx, s.db.DB, rows[0].ID)
+	if err != nil {
+		return Account{}, err
+	}
+	return s.account(u, m)
+}
+
 // boxes reads mailboxes by their ids.
 func boxes(ctx context.Context, tx *gorm.DB, ids []uuid.UUID) (map[uuid.UUID]models.Mailbox, error) {
 	out := make(map[uuid.UUID]models.Mailbox, len(ids))

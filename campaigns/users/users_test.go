@@ -822,6 +822,14 @@ func TestRoleAndDisableWorkAtOnce(t *testing.T) {
 		if err != nil || len(list) != 2 || list[0].Email != "ilse@example.org" || !list[0].HasPassword || list[1].Name != "Maren Oyelaran" || list[1].HasPassword {
 			t.Errorf("%+v, %v", list, err)
 		}
+		if got, err := w.Find(ctx, owner, "MAREN@example.org "); err != nil || got.ID != id {
+			t.Errorf("%+v, %v", got, err)
+		}
+		for _, email := range []string{"nobody@example.org", "", "not an address"} {
+			if _, err := w.Find(ctx, owner, email); !fault.Is(err, fault.NotFound) {
+				t.Errorf("%q: %v", email, err)
+			}
+		}
 		names, err := w.Names(ctx, owner, []uuid.UUID{id, models.NewID()})
 		if err != nil || len(names) != 1 || names[id] != "Maren Oyelaran" {
 			t.Errorf("%v, %v", names, err)
@@ -845,6 +853,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	n := 0
 	ops := map[string]func(a actor.Actor) error{
 		"list":        func(a actor.Actor) error { _, err := w.List(ctx, a); return err },
+		"find":        func(a actor.Actor) error { _, err := w.Find(ctx, a, "target@example.org"); return err },
 		"invitations": func(a actor.Actor) error { _, err := w.Invitations(ctx, a); return err },
 		"invite": func(a actor.Actor) error {
 			n++
