@@ -266,23 +266,18 @@ func (l *lines) next() ([]byte, error) {
 	return nil, io.EOF
 }
 
-// check is the target that only looks: it counts rows and reads contents to nowhere.
+// check is the target that only looks: it counts lines and reads contents to nowhere. What is in a line shows when it is
+// loaded; that it is the line which was written, the sums show.
 type check struct{}
 
 func (check) head(Head) error { return nil }
 
-func (check) table(t Table, rows *lines) (n int64, err error) {
-	values := make([]any, len(t.Columns))
+func (check) table(_ Table, rows *lines) (n int64, err error) {
 	for {
-		line, err := rows.next()
-		if err == io.EOF {
+		if _, err := rows.next(); err == io.EOF {
 			return n, nil
-		}
-		if err == nil {
-			err = parse(line, t.Columns, values)
-		}
-		if err != nil {
-			return n, damaged(fmt.Errorf("table %s, row %d: %w", t.Name, n+1, err))
+		} else if err != nil {
+			return n, err
 		}
 		n++
 	}
