@@ -43,8 +43,8 @@ type waiting[T any] struct {
 	done chan struct{}
 }
 
-// ErrBusy is a fault of kind Unavailable, error.busy: the queue is full or the server is stopping. Nothing was written.
-var ErrBusy = fault.New(fault.Unavailable, "error.busy", "RetryAfter", 2*time.Second)
+// ErrBusy is a fault of kind Unavailable, error.unavailable: the queue is full or the server is stopping. Nothing was written.
+var ErrBusy = fault.New(fault.Unavailable, "error.unavailable", "RetryAfter", 2*time.Second)
 
 // New starts a writer.
 func New[T any](db *database.DB, write Write[T]) *Group[T] {

@@ -43,7 +43,7 @@ type SignResult struct {
 // Sign takes a signature that waits to be confirmed, and queues the mail for it. It answers the same for every address,
 // whether it has signed before or not. Anybody may call it. The faults are NotFound, error.petition_unknown; Gone,
 // error.petition_withdrawn; Conflict, error.petition_closed or error.petition_paused; Invalid with fields; Unavailable,
-// error.busy.
+// error.unavailable.
 func (s *Service) Sign(ctx context.Context, in SignInput) (SignResult, error) {
 	p, err := s.public(ctx, in.Slug)
 	if err != nil {
