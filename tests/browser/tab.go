@@ -268,10 +268,36 @@ func quote(s string) string {
 // the failure's message.
 func (tab *Tab) Check(name string) {
 	tab.t.Helper()
+	tab.Glance(name)
+	found := map[string]*Violation{}
+	looks := map[string][]string{}
+	order := []string{}
+	for _, size := range []Size{Phone, Desk} {
+		for _, scheme := range []string{"light", "dark"} {
+			tab.Look(size, scheme)
+			for _, v := range tab.Axe(scheme == "dark") {
+				if found[v.Rule] == nil {
+					found[v.Rule] = &v
+					order = append(order, v.Rule)
+				}
+				looks[v.Rule] = append(looks[v.Rule], fmt.Sprint(size, " ", scheme))
+			}
+		}
+	}
+	for _, rule := range order {
+		tab.t.Errorf("%s (%s) at %s: %s", name, tab.Path(), strings.Join(looks[rule], ", "), found[rule])
+	}
+	tab.Clean()
+}
+
+// Glance is the part of Check that asks no rules of accessibility.
+func (tab *Tab) Glance(name string) {
+	tab.t.Helper()
 	problem := func(format string, args ...any) {
 		tab.t.Helper()
 		tab.t.Errorf("%s (%s): %s", name, tab.Path(), fmt.Sprintf(format, args...))
 	}
+	tab.Look(Phone, "light")
 	head := Eval[struct {
 		Title string
 		H1    int
@@ -286,18 +312,8 @@ func (tab *Tab) Check(name string) {
 	if head.Lang == "" {
 		problem("no language")
 	}
-	for _, size := range []Size{Phone, Desk} {
-		for _, scheme := range []string{"light", "dark"} {
-			tab.Look(size, scheme)
-			if size == Phone && scheme == "light" {
-				if wide := tab.sideways(); wide != "" {
-					problem("has to be scrolled sideways: %s", wide)
-				}
-			}
-			for _, v := range tab.Axe() {
-				problem("at %s, %s: %s", size, scheme, v)
-			}
-		}
+	if wide := tab.sideways(); wide != "" {
+		problem("has to be scrolled sideways: %s", wide)
 	}
 	tab.Clean()
 }

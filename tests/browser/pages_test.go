@@ -1,0 +1,186 @@
+package browser
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"kithline/tests/testapp"
+)
+
+// Every page that can be reached by links is looked at: 320 and 1280 pixels wide, light and dark.
+
+// most is how many pages a walk looks at before it says that something is endless.
+const most = 80
+
+// alike is how many pages of one kind are looked at: a petition's page differs by the petition's state.
+const alike = 5
+
+var (
+	ids    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|[A-Za-z0-9_-]{51}`)
+	noPage = regexp.MustCompile(`\.(csv|json|ics|png|svg|eml|txt|zip|pdf)$|/logout$|/static/|^/outbox`)
+)
+
+// kind is what pages made by one template share: the path without its ids, and which query names it has.
+func kind(u *url.URL) string {
+	names := []string{}
+	for name := range u.Query() {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	p := ids.ReplaceAllString(u.Path, ":id")
+	for _, prefix := range []string{"/petitions/", "/campaigns/"} {
+		if rest, ok := strings.CutPrefix(p, prefix); ok && rest != "new" {
+			_, tail, _ := strings.Cut(rest, "/")
+			p = prefix + ":slug/" + tail
+		}
+	}
+	return p + "?" + strings.Join(names, "&")
+}
+
+// walk looks at the pages in start and at whatever they link to, as long as wanted says so. reader is somebody without a
+// browser who has the same rights: it finds out what is a page and what is a file.
+func (w *world) walk(t *testing.T, tab *Tab, reader *testapp.Client, wanted func(path string) bool, start ...string) {
+	t.Helper()
+	seen, kinds := map[string]bool{}, map[string]int{}
+	looked, pages := 0, []string{}
+	for todo := start; len(todo) > 0; todo = todo[1:] {
+		here, err := url.Parse(todo[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if key := here.RequestURI(); seen[key] || kinds[kind(here)] >= alike {
+			continue
+		} else {
+			seen[key] = true
+			kinds[kind(here)]++
+		}
+		// Asked without a browser first: a file would not open in a tab, and a dead link is told with where it stood.
+		page := reader.Get(here.RequestURI())
+		if page.Status != 200 {
+			t.Errorf("%s answers %d", here.RequestURI(), page.Status)
+			continue
+		}
+		if page.Doc == nil {
+			continue
+		}
+		if looked++; looked > most {
+			t.Fatalf("more than %d pages; the last is %s", most, here)
+		}
+		tab.Open(here.RequestURI())
+		tab.Check("page")
+		if kinds[kind(here)] == 1 {
+			pages = append(pages, here.RequestURI())
+		}
+		for _, href := range Eval[[]string](tab, `[...document.querySelectorAll('a[href]:not([download])')].map(a => a.href)`) {
+			link, err := url.Parse(href)
+			if err != nil {
+				t.Errorf("%s links to %q: %v", here.RequestURI(), href, err)
+				continue
+			}
+			if strings.HasPrefix(href, tab.origin+"/") && !noPage.MatchString(link.Path) && wanted(link.Path) && !link.Query().Has("lang") {
+				todo = append(todo, link.RequestURI())
+			}
+		}
+	}
+	t.Logf("looked at %d pages", looked)
+	// In Spanish the words are longer.
+	tab.Open(pages[0] + "?lang=es")
+	for _, p := range pages {
+		tab.Open(p)
+		tab.Glance("page in Spanish")
+		if lang := tab.Attr("html", "lang"); lang != "es" {
+			t.Errorf("%s is in %q, not in Spanish", p, lang)
+		}
+	}
+	tab.Open(pages[0] + "?lang=en")
+	if looked < len(start) {
+		t.Errorf("only %d pages of %d to start with", looked, len(start))
+	}
+}
+
+func TestPublicPages(t *testing.T) {
+	t.Parallel()
+	w := full(t)
+	tab := New(t, w.URL)
+	w.walk(t, tab, w.Client(t), func(path string) bool { return !strings.HasPrefix(path, "/admin") }, "/", "/display", "/privacy", "/accessibility", "/petitions/"+w.slug, "/admin/login", "/admin/login/link")
+	// Pages of things that are not there, or not any more.
+	for path, status := range map[string]int{
+		"/nothing": 404, "/petitions/nothing": 404, "/confirm/" + strings.Repeat("x", 51): 404, "/u/" + strings.Repeat("x", 51): 404,
+		"/admin/login/" + strings.Repeat("x", 51): 404,
+	} {
+		if got := tab.Open(path); got != status {
+			t.Errorf("%s answers %d, not %d", path, got, status)
+		}
+		tab.Check("error page")
+	}
+}
+
+func TestOrganizersPages(t *testing.T) {
+	t.Parallel()
+	w := full(t)
+	tab := New(t, w.URL)
+	w.signIn(tab)
+	w.walk(t, tab, w.Owner(t), func(path string) bool {
+		return strings.HasPrefix(path, "/admin") && !strings.HasPrefix(path, "/admin/login")
+	},
+		"/admin", "/admin/petitions", "/admin/mailings", "/admin/supporters", "/admin/imports", "/admin/settings", "/admin/users", "/admin/jobs", "/admin/audit", "/admin/account")
+	tab.Open("/admin/nothing")
+	tab.Want(404, "/admin/nothing")
+	tab.Check("error page")
+}
+
+// The pages of the first run, from the link that the server prints.
+func TestSetupPages(t *testing.T) {
+	t.Parallel()
+	need(t)
+	a := testapp.New(t, databaseURL(t))
+	a.Clock.Set(time.Now())
+	tab := New(t, a.URL)
+	link, err := a.SetupURL(t.Context())
+	if err != nil || link == "" {
+		t.Fatalf("%q, %v", link, err)
+	}
+	tab.Open(link)
+	tab.Want(200, "/admin/setup/")
+	tab.Check("the organisation")
+	next, skip := `main form button.main`, `main form button[value=skip]`
+	tab.Press(next)
+	tab.Want(422, "/admin/setup/")
+	tab.Check("the organisation, with errors")
+	tab.Fill(`[name=name]`, "Wennick Chronic Pain Coalition")
+	tab.Fill(`[name=postal_address]`, "12 Ferry Street")
+	tab.Fill(`[name=from_address]`, "hello@act.example.org")
+	tab.Press(next)
+	tab.Want(200, tab.Path())
+	tab.Check("the mail server")
+	tab.Fill(`[name=smtp_host]`, "not a host")
+	tab.Press(next)
+	tab.Want(422, tab.Path())
+	tab.Check("the mail server, with errors")
+	tab.Press(skip)
+	tab.Want(200, tab.Path())
+	tab.Check("the texts")
+	tab.Press(next)
+	tab.Want(200, tab.Path())
+	tab.Check("the owner")
+	tab.Press(next)
+	tab.Want(422, tab.Path())
+	tab.Check("the owner, with errors")
+	tab.Fill(`[name=name]`, "Ilse Halvorsen")
+	tab.Fill(`[name=email]`, testapp.OwnerEmail)
+	tab.Fill(`[name=password]`, testapp.Password)
+	tab.Press(next)
+	tab.Want(200, "/admin/recovery")
+	tab.Press(`form[action="/admin/recovery/sheet"] button`)
+	tab.Want(200, "/admin/recovery/sheet")
+	tab.Check("the recovery sheet")
+	tab.Press(`form[action="/admin/recovery/kept"] button`)
+	tab.Check("after the setup")
+	tab.Open(link)
+	tab.Want(410, "/admin/setup/")
+	tab.Check("the setup link, used")
+}

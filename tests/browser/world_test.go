@@ -1,0 +1,186 @@
+package browser
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"kithline/campaigns/actor"
+	"kithline/campaigns/imports"
+	"kithline/campaigns/mailings"
+	"kithline/campaigns/petitions"
+	"kithline/campaigns/posts"
+	"kithline/models"
+	"kithline/tests/testapp"
+	"kithline/tests/testdb"
+)
+
+// world is the site under test: the whole program, with something in every corner of it.
+type world struct {
+	*testapp.App
+	t     testing.TB
+	owner actor.Actor
+	slug  string // of the petition that is open
+}
+
+// empty starts the program with an organisation and an owner, and nothing else. Its clock shows the real time: a browser
+// does not keep a cookie that has ended by its own clock.
+func empty(t *testing.T) *world {
+	t.Helper()
+	need(t)
+	w := &world{App: testapp.New(t, databaseURL(t)), t: t}
+	w.Clock.Set(time.Now())
+	w.SetUp()
+	accounts, err := w.Users.List(t.Context(), actor.TheSystem())
+	w.must(err)
+	w.owner = actor.Actor{Kind: actor.User, UserID: accounts[0].ID, Role: actor.Owner}
+	return w
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func must[T any](w *world) func(v T, err error) T {
+	return func(v T, err error) T {
+		w.t.Helper()
+		w.must(err)
+		return v
+	}
+}
+
+var draft = petitions.Draft{
+	Title: "Twenty visits: let people in pain get the care their doctor ordered", Summary: "We ask the House Health Committee to pass HB 412. You can sign without showing your name.",
+	Body:    "1. Cover **20 visits a year** of physical therapy.\n2. Answer exceptions **within 72 hours**.\n\nPlease bring [HB 412](https://example.org/hb412) to a vote.",
+	Decider: "The Chair of the House Health Committee", WhyNow: "The hearing is on 16 March.", SystemChange: "Insurers stop at eight visits. The law sets no lower limit.",
+	Place: "Wennick", Goal: 5000, Locale: "en",
+}
+
+// petition makes a petition of what d says and brings it as far as state.
+func (w *world) petition(d petitions.Draft, state models.PetitionState) models.Petition {
+	w.t.Helper()
+	ctx, step := context.Background(), must[models.Petition](w)
+	p := step(w.Petitions.Create(ctx, w.owner, petitions.CreateInput{Draft: d}))
+	if state == models.PetitionDraft {
+		return p
+	}
+	p = step(w.Petitions.Submit(ctx, w.owner, p.ID, p.Revision))
+	switch state {
+	case models.PetitionSubmitted:
+	case models.PetitionReturned:
+		p = step(w.Petitions.Return(ctx, w.owner, p.ID, petitions.ReturnInput{Reason: petitions.Reasons[0], Text: "Please say who decides.", Revision: p.Revision}))
+	default:
+		p = step(w.Petitions.Publish(ctx, w.owner, p.ID, p.Revision))
+		if state == models.PetitionClosed {
+			p = step(w.Petitions.Steer(ctx, w.owner, p.ID, petitions.Close))
+		}
+	}
+	return p
+}
+
+// signer is somebody who signs.
+type signer struct {
+	given, family, email, comment, display string
+	updates                                bool
+}
+
+// sign signs and confirms by the mailed link, and returns the link.
+func (w *world) sign(slug string, s signer) string {
+	w.t.Helper()
+	ctx := context.Background()
+	before := len(w.mailsTo(s.email))
+	_, err := w.Petitions.Sign(ctx, petitions.SignInput{
+		Slug: slug, GivenName: s.given, FamilyName: s.family, Email: s.email, PostalCode: "10203", Comment: s.comment, Display: s.display,
+		Updates: s.updates, Locale: "en", ConsentText: "Write to me about this petition",
+	})
+	w.must(err)
+	link := testapp.Link(w.t, w.WaitMail(w.t, s.email, before+1)[before], "/confirm/")
+	_, err = w.Petitions.Confirm(ctx, path.Base(link), nil)
+	w.must(err)
+	return link
+}
+
+func (w *world) mailsTo(email string) (n []string) {
+	for _, m := range w.Mail.Messages() {
+		if m.To == email {
+			n = append(n, m.MessageID)
+		}
+	}
+	return n
+}
+
+// full starts the program with petitions in every state, signers, comments, an update, mailings and an import.
+func full(t *testing.T) *world {
+	t.Helper()
+	w := empty(t)
+	ctx := context.Background()
+	open := w.petition(draft, models.PetitionPublished)
+	w.slug = open.Slug
+	for _, state := range []models.PetitionState{models.PetitionDraft, models.PetitionSubmitted, models.PetitionReturned, models.PetitionClosed} {
+		d := draft
+		d.Title = "Benches at bus stops: " + string(state)
+		w.petition(d, state)
+	}
+	for i, s := range []signer{
+		{"June", "Okafor", "june@example.org", "After visit six I did the exercises from a sheet of paper. It was not the same.", "name", true},
+		{"Cal", "Whitcomb", "cal@example.org", "I drive my wife 40 minutes each way.", "initials", true},
+		{"Ana", "Ruiz", "ana@example.org", "Some days I want to end my life.", "anonymous", false},
+		{"Wolfeschlegelsteinhausenbergerdorff", "Wolfeschlegelsteinhausenbergerdorff", "wolfe@example.org", "", "name", true},
+	} {
+		w.Clock.Add(time.Duration(i) * time.Minute)
+		w.sign(w.slug, s)
+	}
+	queue, _, err := w.Petitions.CommentQueue(ctx, w.owner, open.ID)
+	w.must(err)
+	if len(queue) != 3 {
+		t.Fatalf("%d comments wait, not 3", len(queue))
+	}
+	w.must(w.Petitions.JudgeComment(ctx, w.owner, open.ID, queue[len(queue)-1].ID, true))
+	_, err = w.Posts.PostUpdate(ctx, w.owner, open.ID, posts.UpdateInput{Title: "The hearing has a date", Body: "The Committee hears HB 412 **on 16 March**."})
+	w.must(err)
+	w.mailing(open.ID, "The hearing has a date", "Hello {{given_name}},\n\nthe Committee hears HB 412 on 16 March.", true)
+	w.mailing(open.ID, "Thank you", "Hello,\n\nthank you.", false)
+	_, err = w.Imports.Run(ctx, w.owner, strings.NewReader("Given name,Family name,E-mail\nIda,Berg,ida@example.org\nNoel,Berg,not an address\n"), imports.RunOptions{Locale: "en"}, nil)
+	w.must(err)
+	return w
+}
+
+// mailing writes to the signers of a petition, and sends where asked to.
+func (w *world) mailing(petition uuid.UUID, subject, body string, send bool) uuid.UUID {
+	w.t.Helper()
+	ctx := context.Background()
+	id := must[uuid.UUID](w)(w.Mailings.Create(ctx, w.owner, petition))
+	revision := must[int](w)(w.Mailings.Save(ctx, w.owner, id, mailings.Draft{Revision: 1, PetitionID: petition, Subject: subject, Body: body}))
+	if send {
+		w.must(w.Mailings.Send(ctx, w.owner, id, revision))
+	}
+	return id
+}
+
+// signIn signs the owner in, by the page.
+func (w *world) signIn(tab *Tab) {
+	w.t.Helper()
+	tab.Open("/admin/login")
+	tab.Want(200, "/admin/login")
+	tab.Fill(`form[action="/admin/login"] [name=email]`, testapp.OwnerEmail)
+	tab.Fill(`form[action="/admin/login"] [name=password]`, testapp.Password)
+	tab.Press(`form[action="/admin/login"] button`)
+	tab.Want(200, "/admin")
+}
+
+// count is how many have signed, by the open figures.
+func (w *world) count(slug string) string {
+	w.t.Helper()
+	f := must[petitions.Figures](w)(w.Petitions.Figures(context.Background(), slug))
+	return fmt.Sprint(f.SignatureCount)
+}
+
+func databaseURL(t *testing.T) string { t.Helper(); return testdb.SQLiteURL(t) }
