@@ -34,11 +34,10 @@ func (s *Service) Audience(ctx context.Context, a actor.Actor, id uuid.UUID) (Au
 func audience(ctx context.Context, tx *gorm.DB, m models.Mailing) (Audience, error) {
 	var a Audience
 	err := tx.WithContext(ctx).Raw(`SELECT count(*) AS confirmed,
-			COALESCE(sum(CASE WHEN c.mailbox_id IS NOT NULL THEN 1 ELSE 0 END), 0) AS people,
+			COALESCE(sum(CASE WHEN EXISTS (SELECT 1 FROM mailable c WHERE c.mailbox_id = s.mailbox_id AND c.purpose = ? AND c.scope_id = ?)
+				THEN 1 ELSE 0 END), 0) AS people,
 			COALESCE(sum(CASE WHEN b.suppressed_at IS NOT NULL OR b.address_sealed IS NULL THEN 1 ELSE 0 END), 0) AS suppressed
-		FROM signatures s
-		JOIN mailboxes b ON b.id = s.mailbox_id
-		LEFT JOIN mailable c ON c.mailbox_id = s.mailbox_id AND c.purpose = ? AND c.scope_id = ?
+		FROM signatures s JOIN mailboxes b ON b.id = s.mailbox_id
 		WHERE s.petition_id = ? AND s.state = ?`, m.Purpose, m.ScopeID, m.PetitionID, models.SignatureConfirmed).Scan(&a).Error
 	a.WithoutConsent = a.Confirmed - a.People - a.Suppressed
 	return a, err

@@ -15,14 +15,17 @@ import (
 	"kithline/models/database"
 )
 
-// freezeBatch is how many deliveries one statement inserts: 23 columns each, below SQLite's 32,766 and PostgreSQL's 65,535
+// freezeBatch is how many deliveries one statement inserts: 22 columns each, below SQLite's 32,766 and PostgreSQL's 65,535
 // parameters.
 const freezeBatch = 1000
 
 // Freeze makes the deliveries of a mailing that is to be sent, in one transaction: all of its audience, or nothing. It may run
 // any number of times, on several nodes at once: a mailing that is not freezing stays as it is.
 func (s *Service) Freeze(ctx context.Context, id uuid.UUID) error {
-	var err error
+	err := analyze(ctx, s.DB)
+	if err != nil {
+		return err
+	}
 	for range 5 { // somebody may leave the list between being counted and being inserted: the trigger then refuses all
 		if err = s.freeze(ctx, id); !database.NoConsent(err) {
 			return err

@@ -111,7 +111,7 @@ CREATE TABLE consents (
 );
 CREATE UNIQUE INDEX consents_in_force ON consents (mailbox_id, purpose, scope_id) WHERE withdrawn_at IS NULL;
 CREATE INDEX consents_by_mailbox ON consents (mailbox_id);
-CREATE INDEX consents_by_purpose ON consents (purpose, scope_id);
+CREATE INDEX consents_by_purpose ON consents (purpose, scope_id, mailbox_id);
 
 CREATE TABLE users (
     id uuid PRIMARY KEY,
