@@ -118,7 +118,7 @@ func (a *App) WaitMail(t testing.TB, to string, n int) []mailer.Message {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	for all := 1; ; all++ {
+	for all := 0; ; all++ {
 		var mine []mailer.Message
 		for _, m := range a.Mail.Messages() {
 			if m.To == to {
