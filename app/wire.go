@@ -76,8 +76,8 @@ type Options struct {
 }
 
 // Build opens the store and makes every part. Nothing runs and nobody is served before Run; Close ends it.
-func Build(ctx context.Context, cfg config.Config, o Options) (a *App, err error) {
-	a = &App{Config: cfg, Log: logger(cfg, o.LogTo), Clock: o.Clock}
+func Build(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) {
+	a := &App{Config: cfg, Log: logger(cfg, o.LogTo), Clock: o.Clock}
 	if a.Clock == nil {
 		a.Clock = clock.System
 	}
