@@ -134,3 +134,28 @@ func TestScriptsOnAndOff(t *testing.T) {
 		}
 	}
 }
+
+func TestWeigh(t *testing.T) {
+	t.Parallel()
+	site := small(t)
+	tab := New(t, site.URL)
+	light, _ := tab.Weigh("/good")
+	heavy, asked := tab.Weigh("/wide")
+	if light < 100 || heavy < light+700 || heavy > light+3000 || len(asked) < 1 || asked[0] != site.URL+"/wide" {
+		t.Errorf("%d and %d bytes for %q", light, heavy, asked)
+	}
+}
+
+// What the tests look for in other people's text is found where it does harm.
+func TestShowBites(t *testing.T) {
+	t.Parallel()
+	tab := New(t, small(t).URL)
+	heard := &told{TB: t}
+	tab.t = heard
+	tab.Show(`<p>Hello</p>` + attacks[0])
+	tab.unharmed("shown")
+	tab.t = t
+	if missing := heard.has("somebody's text ran", "markup of somebody's text"); len(missing) > 0 {
+		t.Errorf("missing %q in %q", missing, heard.said)
+	}
+}

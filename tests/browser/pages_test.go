@@ -41,12 +41,13 @@ func kind(u *url.URL) string {
 	return p + "?" + strings.Join(names, "&")
 }
 
-// walk looks at the pages in start and at whatever they link to, as long as wanted says so. reader is somebody without a
-// browser who has the same rights: it finds out what is a page and what is a file.
-func (w *world) walk(t *testing.T, tab *Tab, reader *testapp.Client, wanted func(path string) bool, start ...string) {
+// walk opens the pages in start and whatever they link to, as long as wanted says so, and looks at each. reader is somebody
+// without a browser who has the same rights: it finds out what is a page and what is a file. It returns one page of each
+// kind.
+func (w *world) walk(t *testing.T, tab *Tab, reader *testapp.Client, look func(name string), wanted func(path string) bool, start ...string) (pages []string) {
 	t.Helper()
 	seen, kinds := map[string]bool{}, map[string]int{}
-	looked, pages := 0, []string{}
+	looked := 0
 	for todo := start; len(todo) > 0; todo = todo[1:] {
 		here, err := url.Parse(todo[0])
 		if err != nil {
@@ -71,7 +72,7 @@ func (w *world) walk(t *testing.T, tab *Tab, reader *testapp.Client, wanted func
 			t.Fatalf("more than %d pages; the last is %s", most, here)
 		}
 		tab.Open(here.RequestURI())
-		tab.Check("page")
+		look("page")
 		if kinds[kind(here)] == 1 {
 			pages = append(pages, here.RequestURI())
 		}
@@ -87,7 +88,18 @@ func (w *world) walk(t *testing.T, tab *Tab, reader *testapp.Client, wanted func
 		}
 	}
 	t.Logf("looked at %d pages", looked)
-	// In Spanish the words are longer.
+	if looked < len(start) {
+		t.Errorf("only %d pages of %d to start with", looked, len(start))
+	}
+	return pages
+}
+
+// inSpanish glances at pages in Spanish, where the words are longer.
+func inSpanish(t *testing.T, tab *Tab, pages []string) {
+	t.Helper()
+	if len(pages) == 0 {
+		t.Fatal("no pages")
+	}
 	tab.Open(pages[0] + "?lang=es")
 	for _, p := range pages {
 		tab.Open(p)
@@ -97,16 +109,26 @@ func (w *world) walk(t *testing.T, tab *Tab, reader *testapp.Client, wanted func
 		}
 	}
 	tab.Open(pages[0] + "?lang=en")
-	if looked < len(start) {
-		t.Errorf("only %d pages of %d to start with", looked, len(start))
-	}
 }
+
+func public(path string) bool { return !strings.HasPrefix(path, "/admin") }
+
+func organizers(path string) bool {
+	return strings.HasPrefix(path, "/admin") && !strings.HasPrefix(path, "/admin/login")
+}
+
+var (
+	publicStart     = []string{"/", "/display", "/privacy", "/accessibility"}
+	organizersStart = []string{
+		"/admin", "/admin/petitions", "/admin/mailings", "/admin/supporters", "/admin/imports", "/admin/settings", "/admin/users", "/admin/jobs", "/admin/audit", "/admin/account",
+	}
+)
 
 func TestPublicPages(t *testing.T) {
 	t.Parallel()
 	w := full(t)
 	tab := New(t, w.URL)
-	w.walk(t, tab, w.Client(t), func(path string) bool { return !strings.HasPrefix(path, "/admin") }, "/", "/display", "/privacy", "/accessibility", "/petitions/"+w.slug, "/admin/login", "/admin/login/link")
+	inSpanish(t, tab, w.walk(t, tab, w.Client(t), tab.Check, public, append([]string{"/petitions/" + w.slug, "/admin/login", "/admin/login/link"}, publicStart...)...))
 	// Pages of things that are not there, or not any more.
 	for path, status := range map[string]int{
 		"/nothing": 404, "/petitions/nothing": 404, "/confirm/" + strings.Repeat("x", 51): 404, "/u/" + strings.Repeat("x", 51): 404,
@@ -124,10 +146,7 @@ func TestOrganizersPages(t *testing.T) {
 	w := full(t)
 	tab := New(t, w.URL)
 	w.signIn(tab)
-	w.walk(t, tab, w.Owner(t), func(path string) bool {
-		return strings.HasPrefix(path, "/admin") && !strings.HasPrefix(path, "/admin/login")
-	},
-		"/admin", "/admin/petitions", "/admin/mailings", "/admin/supporters", "/admin/imports", "/admin/settings", "/admin/users", "/admin/jobs", "/admin/audit", "/admin/account")
+	inSpanish(t, tab, w.walk(t, tab, w.Owner(t), tab.Check, organizers, organizersStart...))
 	tab.Open("/admin/nothing")
 	tab.Want(404, "/admin/nothing")
 	tab.Check("error page")

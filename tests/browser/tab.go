@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -248,6 +249,40 @@ func (tab *Tab) Path() string {
 func (tab *Tab) Until(expr string) {
 	tab.t.Helper()
 	Eval[bool](tab, `new Promise(done => { (function look() { (`+expr+`) ? done(true) : setTimeout(look, 20); })(); })`)
+}
+
+// Weigh opens a path and returns how many bytes came over the wire for it and all it loads, headers included, and the
+// addresses that were asked for.
+func (tab *Tab) Weigh(path string) (bytes int, asked []string) {
+	tab.t.Helper()
+	tab.watch.reset()
+	tab.Open(path)
+	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	defer cancel()
+	bytes, asked, err := tab.watch.weight(ctx)
+	if err != nil {
+		tab.t.Fatal(err)
+	}
+	return bytes, asked
+}
+
+// Show puts HTML into an empty page that forbids nothing, as a careless mail program would.
+func (tab *Tab) Show(html string) {
+	tab.t.Helper()
+	tab.do(chromedp.Navigate("about:blank"), chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		tree, err := cdp.Call(ctx, t, page.GetFrameTree, cdp.Empty{})
+		if err != nil {
+			return err
+		}
+		_, err = cdp.Call(ctx, t, page.SetDocumentContent, page.SetDocumentContentParams{FrameID: tree.FrameTree.Frame.ID, HTML: html})
+		return err
+	}))
+}
+
+// Picture is a picture of the whole page as PNG.
+func (tab *Tab) Picture() []byte {
+	tab.t.Helper()
+	return run(tab, chromedp.FullScreenshot(100))
 }
 
 // Clean fails the test for whatever the page did since the last call that it must not.

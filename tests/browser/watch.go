@@ -28,6 +28,7 @@ type watch struct {
 	requests []string
 	bytes    map[network.RequestID]float64
 	kinds    map[network.RequestID]network.ResourceType
+	quiet    chan struct{} // closed once nothing was asked for during half a second
 }
 
 func newWatch(origin string) *watch {
@@ -41,6 +42,7 @@ func (w *watch) reset() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.faults, w.requests, w.bytes, w.kinds = nil, nil, map[network.RequestID]float64{}, map[network.RequestID]network.ResourceType{}
+	w.quiet = make(chan struct{})
 }
 
 // take returns the faults so far and forgets them.
@@ -52,14 +54,23 @@ func (w *watch) take() []string {
 	return out
 }
 
-// weight returns the bytes that came over the wire since reset, headers included, and the addresses asked for.
-func (w *watch) weight() (total int, asked []string) {
+// weight returns the bytes that came over the wire since reset, headers included, and the addresses asked for, once nothing
+// more is asked for.
+func (w *watch) weight(ctx context.Context) (total int, asked []string, err error) {
+	w.mu.Lock()
+	quiet := w.quiet
+	w.mu.Unlock()
+	select {
+	case <-quiet:
+	case <-ctx.Done():
+		return 0, nil, ctx.Err()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, n := range w.bytes {
 		total += int(n)
 	}
-	return total, append([]string(nil), w.requests...)
+	return total, append([]string(nil), w.requests...), nil
 }
 
 // begin makes the tab tell what it does.
@@ -110,6 +121,14 @@ func (w *watch) see(ctx context.Context, target *chromedp.Context, ev any) {
 			fault("a request was blocked: %s", ev.BlockedReason)
 		} else if !ev.Canceled && w.kinds[ev.RequestID] != network.ResourceTypeDocument {
 			fault("a request failed: %s", ev.ErrorText)
+		}
+	case *page.EventLifecycleEvent:
+		if ev.Name == "networkIdle" && len(w.requests) > 0 {
+			select {
+			case <-w.quiet:
+			default:
+				close(w.quiet)
+			}
 		}
 	case *runtime.EventConsoleAPICalled:
 		if ev.Type == runtime.ConsoleAPICalledTypeError || ev.Type == runtime.ConsoleAPICalledTypeAssert || ev.Type == runtime.ConsoleAPICalledTypeWarning {

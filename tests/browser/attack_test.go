@@ -1,0 +1,100 @@
+package browser
+
+import (
+	"strings"
+	"testing"
+
+	"kithline/campaigns/petitions"
+	"kithline/campaigns/posts"
+	"kithline/models"
+)
+
+// attacks are texts that are scripts where a page does not take them for text. Each calls the alarm and leaves its mark.
+var attacks = []string{
+	`<img src=x data-attack onerror=kithlineAlarm(/1/.source)>`,
+	`<script data-attack>kithlineAlarm(/2/.source)</script>`,
+	`"><svg data-attack onload=kithlineAlarm(/3/.source)>`,
+	`'><b data-attack onmouseover='kithlineAlarm(/4/.source)'>b</b>`,
+	`</title></textarea><iframe data-attack srcdoc="<script>top.kithlineAlarm(/5/.source)</script>">`,
+	`" autofocus data-attack onfocus=kithlineAlarm(/6/.source) x="`,
+	`[a](javascript:kithlineAlarm(/7/.source))`,
+	`[b](<java` + "\t" + `script:kithlineAlarm(/8/.source)>)`,
+	`[c](data:text/html;base64,PHNjcmlwdD5vcGVuZXIua2l0aGxpbmVBbGFybSgnOScpPC9zY3JpcHQ+)`,
+	`![d](x"data-attack onerror="kithlineAlarm(/10/.source))`,
+	`<a data-attack href="javascript:kithlineAlarm(/11/.source)">e</a>`,
+	`{{.Site}} {{"</script>"}} ${kithlineAlarm(/12/.source)}`,
+	`<math data-attack><mtext><style><img src=x onerror=kithlineAlarm(/13/.source)></style></mtext></math>`,
+	`<form data-attack action="javascript:kithlineAlarm(/14/.source)"><button>f</button></form>`,
+}
+
+// unharmed fails the test if a text on the page became markup, or a script ran.
+func (tab *Tab) unharmed(name string) {
+	tab.t.Helper()
+	// What happens only when somebody points or clicks happens now.
+	Eval[bool](tab, `(() => {
+		for (const e of document.querySelectorAll('main *')) e.dispatchEvent(new MouseEvent('mouseover', {bubbles: true}));
+		return true;
+	})()`)
+	bad := Eval[[]string](tab, `[...document.querySelectorAll('*')].filter(e => e.hasAttribute('data-attack') || [...e.attributes].some(a =>
+		/^on/.test(a.name) || /^(href|src|action|formaction|srcdoc)$/.test(a.name) && /^\s*(javascript|data|vbscript):/i.test(a.value.replace(/[\t\n\r]/g, '')))).map(e => e.outerHTML.slice(0, 200))`)
+	for _, html := range bad {
+		tab.t.Errorf("%s: markup of somebody's text: %s", name, html)
+	}
+	tab.Clean()
+}
+
+// Texts of strangers, advocates and organizers stay texts on every page and in every mail that shows them.
+func TestAttacks(t *testing.T) {
+	t.Parallel()
+	w := empty(t)
+	tab := New(t, w.URL)
+	all := strings.Join(attacks, "\n\n")
+	short := func(i, most int) string { a := attacks[i%len(attacks)]; return a[:min(len(a), most)] }
+	d := petitions.Draft{
+		Title: short(0, petitions.TitleMax), Summary: short(1, petitions.SummaryMax), Body: all, Decider: short(2, petitions.DeciderMax), WhyNow: all[:petitions.WhyNowMax*9/10],
+		SystemChange: strings.Join(attacks[5:], "\n"), Place: short(3, petitions.PlaceMax), Goal: 100, Locale: "en",
+	}
+	slugs := []string{w.petition(d, models.PetitionPublished).Slug}
+	for i := 1; i < 4; i++ {
+		d.Title, d.Place, d.Decider = short(i, petitions.TitleMax), short(i+4, petitions.PlaceMax), short(i+6, petitions.DeciderMax)
+		p := w.petition(d, []models.PetitionState{models.PetitionSubmitted, models.PetitionPublished, models.PetitionDraft}[i-1])
+		if p.State == models.PetitionPublished {
+			slugs = append(slugs, p.Slug)
+		}
+	}
+	first, err := w.Petitions.Public(t.Context(), slugs[0])
+	w.must(err)
+	for i, name := range []string{`" onfocus=kithlineAlarm(/20/.source) autofocus x="`, `'-kithlineAlarm(/21/.source)-'`, `${kithlineAlarm(/22/.source)}`, `{{kithlineAlarm}}`} {
+		w.sign(slugs[0], signer{given: name, family: name, email: string(rune('a'+i)) + "@example.org", comment: short(i, 200) + "\n" + short(i+5, 200), display: "name", updates: true})
+	}
+	queue, _, err := w.Petitions.CommentQueue(t.Context(), w.owner, first.Petition.ID)
+	w.must(err)
+	for _, c := range queue[:2] {
+		w.must(w.Petitions.JudgeComment(t.Context(), w.owner, first.Petition.ID, c.ID, true))
+	}
+	_, err = w.Posts.PostUpdate(t.Context(), w.owner, first.Petition.ID, posts.UpdateInput{Title: short(4, posts.TitleMax), Body: all})
+	w.must(err)
+	subject := strings.Join(attacks[:2], " ")
+	plain := strings.NewReplacer("{{", "{ {").Replace(all)
+	w.mailing(first.Petition.ID, subject, plain, true)
+	w.mailing(first.Petition.ID, subject, plain, false)
+
+	public := w.walk(t, tab, w.Client(t), func(name string) { tab.unharmed(name + " " + tab.Path()) }, public, "/", "/petitions/"+slugs[0], "/petitions/"+slugs[1])
+	w.signIn(tab)
+	organizers := w.walk(t, tab, w.Owner(t), func(name string) { tab.unharmed(name + " " + tab.Path()) }, organizers, "/admin", "/admin/petitions", "/admin/petitions/comments", "/admin/mailings", "/admin/supporters", "/admin/audit")
+	if len(public) < 3 || len(organizers) < 8 {
+		t.Errorf("only %d and %d kinds of pages", len(public), len(organizers))
+	}
+	bulk := 0
+	w.WaitMail(t, "a@example.org", 2)
+	for _, m := range w.Mail.Messages() {
+		if m.Bulk {
+			bulk++
+		}
+		tab.Show(m.HTML)
+		tab.unharmed("mail " + m.Subject)
+	}
+	if bulk == 0 {
+		t.Error("no mailing went out")
+	}
+}
