@@ -194,6 +194,10 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	mountHealth(a.fiber, a)
 	mountMetrics(a.fiber, a)
 	public.MountSite(a.fiber, a.web, a.Organisation)
+	public.MountHome(a.fiber, a.web, a.Petitions)
+	public.MountCampaigns(a.fiber, a.web, a.Campaigns, a.Petitions)
+	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Organisation)
+	public.MountConfirm(a.fiber, a.web, a.Petitions)
 
 	smtp := admin.Mail{
 		Test:  func(ctx context.Context, s organisation.SMTP, to string) error { return a.mail.test(ctx, words, s, to) },
@@ -202,12 +206,16 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountSetup(a.fiber, a.web, a.Users, a.Organisation, smtp)
 	admin.MountLogin(a.fiber, a.web, a.Users, a.Organisation)
 	admin.MountToday(a.fiber, a.web, a.Today, a.Log)
+	admin.MountSupporters(a.fiber, a.web, a.Supporters)
+	admin.MountImports(a.fiber, a.web, a.Imports, a.Campaigns, a.Clock)
 	admin.MountAccount(a.fiber, a.web, a.Users)
 	admin.MountUsers(a.fiber, a.web, a.Users)
 	admin.MountSettings(a.fiber, a.web, a.Organisation, smtp)
 	admin.MountRecovery(a.fiber, a.web, a.Organisation, a.recoverySheet)
 	admin.MountJobs(a.fiber, a.web, a.Jobs)
 	admin.MountAudit(a.fiber, a.web, a.Audit, a.Users)
+	admin.MountSupporters(a.fiber, a.web, a.Supporters)
+	admin.MountImports(a.fiber, a.web, a.Imports, a.Campaigns, a.Clock)
 	return nil
 }
 
