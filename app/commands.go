@@ -67,10 +67,13 @@ them. Every command ends with 0 when done, 1 when it failed, 2 for wrong usage o
 	}
 	root.SetVersionTemplate("{{.Version}}")
 	root.AddCommand(
+		c.backupCommand(),
 		c.configCommand(),
 		c.healthcheckCommand(),
+		c.importCommand(),
 		c.keyCommand(),
 		c.migrateCommand(),
+		c.restoreCommand(),
 		c.serveCommand(),
 		c.userCommand(),
 		c.versionCommand(),

@@ -151,15 +151,12 @@ var plainName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 
 // first reads the head.
 func (a *archive) first(h *Head) error {
-	unknown := func(cause error) error {
-		if errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
-			return cause
-		}
-		return fault.Because(cause, fault.Invalid, "error.backup_unknown")
-	}
+	unknown := func(cause error) error { return fault.Because(cause, fault.Invalid, "error.backup_unknown") }
 	switch hdr, err := a.tar.Next(); {
-	case err != nil:
+	case err == io.EOF, errors.Is(err, zstd.ErrMagicMismatch), errors.Is(err, tar.ErrHeader):
 		return unknown(err)
+	case err != nil:
+		return a.fail(err)
 	case hdr.Name != "head.json" || hdr.Typeflag != tar.TypeReg || hdr.Size > maxHead:
 		return unknown(fmt.Errorf("it begins with %q", hdr.Name))
 	default:
