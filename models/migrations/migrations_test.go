@@ -67,3 +67,34 @@ func TestDowngradeIsRefused(t *testing.T) {
 		}
 	})
 }
+
+// A database goes to any version that there was, never back, and on from there.
+func TestUpTo(t *testing.T) {
+	testdb.EachURL(t, func(t *testing.T, url string) {
+		ctx := context.Background()
+		db := open(t, url)
+		target, err := migrations.Target(db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, version := range []int64{-1, 0, target + 1} {
+			if err := migrations.UpTo(ctx, db, version); err == nil {
+				t.Errorf("version %d was taken", version)
+			}
+		}
+		for version := int64(1); version <= target; version++ {
+			if err := migrations.UpTo(ctx, db, version); err != nil {
+				t.Fatal(err)
+			}
+			if s, err := migrations.Read(ctx, db); err != nil || s.Current != version || s.Target != target {
+				t.Fatalf("%+v %v", s, err)
+			}
+			if err := migrations.UpTo(ctx, db, version-1); err == nil {
+				t.Errorf("went back from %d", version)
+			}
+		}
+		if err := migrations.Up(ctx, db); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
