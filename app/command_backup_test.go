@@ -28,38 +28,45 @@ func TestBackupAndRestore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, "one.kithline")
+	base, file := dir, filepath.Join(dir, "one.kithline")
 	code, out, errOut := kithline(home, "backup", file)
 	if code != 0 || errOut != "" || !strings.Contains(out, "which is not in it") {
 		t.Fatalf("exit %d\n%s%s", code, out, errOut)
 	}
-	for round, more := range [][]string{{"KITHLINE_DATABASE_URL=" + testdb.EmptyPostgresURL(t)}, nil} {
-		there, dir := place(t, more...)
-		code, out, errOut := kithline(there, "restore", file)
-		if code != 0 || errOut != "" || !strings.Contains(out, "Before you start kithline, put key ") || !strings.Contains(out, "Restored ") {
-			t.Fatalf("round %d: exit %d\n%s%s", round, code, out, errOut)
-		}
-		if code, _, errOut := kithline(there, "user", "list"); code != 1 || !strings.Contains(errOut, "kithline key recover") {
-			t.Errorf("round %d, without the key: exit %d, %s", round, code, errOut)
-		}
-		if err := os.MkdirAll(filepath.Join(dir, "key"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, "key", "kithline.key"), key, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if code, out, errOut := kithline(there, "user", "list"); code != 0 || !strings.Contains(out, "ilse@example.org  Ilse") {
-			t.Errorf("round %d, with the key: exit %d, %s%s", round, code, out, errOut)
-		}
-		if code, _, errOut := kithline(there, "restore", file); code != 1 || !strings.Contains(errOut, "into an empty database only") || strings.Count(errOut, "\n") != 1 {
-			t.Errorf("round %d, a second time: exit %d, %s", round, code, errOut)
-		}
-		file = filepath.Join(dir, "next.kithline")
-		code, out, errOut = kithline(there, "backup", file, "--json")
-		var sum backupSummary
-		if err := json.Unmarshal([]byte(out), &sum); err != nil || code != 0 || sum.Rows["users"] != 1 || sum.File != file || sum.Bytes < 1000 || sum.KeyID == "" {
-			t.Errorf("round %d: exit %d, %v, %s%s", round, code, err, out, errOut)
-		}
+	for _, to := range []string{"postgres", "sqlite"} { // by way of PostgreSQL where there is one
+		t.Run("to "+to, func(t *testing.T) {
+			var more []string
+			if to == "postgres" {
+				more = append(more, "KITHLINE_DATABASE_URL="+testdb.EmptyPostgresURL(t))
+			}
+			there, dir := place(t, more...)
+			code, out, errOut := kithline(there, "restore", file)
+			if code != 0 || errOut != "" || !strings.Contains(out, "Before you start kithline, put key ") || !strings.Contains(out, "Restored ") {
+				t.Fatalf("exit %d\n%s%s", code, out, errOut)
+			}
+			if code, _, errOut := kithline(there, "user", "list"); code != 1 || !strings.Contains(errOut, "kithline key recover") {
+				t.Errorf("without the key: exit %d, %s", code, errOut)
+			}
+			if err := os.MkdirAll(filepath.Join(dir, "key"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "key", "kithline.key"), key, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if code, out, errOut := kithline(there, "user", "list"); code != 0 || !strings.Contains(out, "ilse@example.org  Ilse") {
+				t.Errorf("with the key: exit %d, %s%s", code, out, errOut)
+			}
+			if code, _, errOut := kithline(there, "restore", file); code != 1 || !strings.Contains(errOut, "into an empty database only") || strings.Count(errOut, "\n") != 1 {
+				t.Errorf("a second time: exit %d, %s", code, errOut)
+			}
+			next := filepath.Join(base, "after-"+to+".kithline")
+			code, out, errOut = kithline(there, "backup", next, "--json")
+			var sum backupSummary
+			if err := json.Unmarshal([]byte(out), &sum); err != nil || code != 0 || sum.Rows["users"] != 1 || sum.File != next || sum.Bytes < 1000 || sum.KeyID == "" || sum.Database != to {
+				t.Fatalf("exit %d, %v, %s%s", code, err, out, errOut)
+			}
+			file = next
+		})
 	}
 
 	// Through a pipe; the words go the other way, and the key is already there.
