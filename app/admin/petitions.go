@@ -1,0 +1,701 @@
+package admin
+
+import (
+	"bytes"
+	"html/template"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
+
+	"kithline/app/web"
+	"kithline/campaigns"
+	"kithline/campaigns/actor"
+	"kithline/campaigns/fault"
+	"kithline/campaigns/files"
+	"kithline/campaigns/markdown"
+	"kithline/campaigns/paging"
+	"kithline/campaigns/petitions"
+	"kithline/campaigns/posts"
+	"kithline/models"
+)
+
+type petitionAdmin struct {
+	web       *web.Web
+	petitions *petitions.Service
+	campaigns *campaigns.Service
+	posts     *posts.Service
+}
+
+// MountPetitions puts the organizer's and the advocate's side of petitions in place, below /admin/petitions: list, draft,
+// review, report, comments, updates. Every page asks for a session; rights are checked by the operations.
+func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, c *campaigns.Service, n *posts.Service) {
+	h := &petitionAdmin{w, s, c, n}
+	w.AllowBody("/admin/petitions/:id/picture", files.PictureMaxUpload+1<<20)
+	g := r.Group("/admin/petitions", w.Signed)
+	g.Get("/", h.list)
+	g.Get("/new", h.newForm)
+	g.Post("/", h.create)
+	g.Get("/comments", h.allComments)
+	g.Get("/:id", h.show)
+	g.Get("/:id/edit", h.edit)
+	g.Post("/:id/edit", h.save)
+	g.Post("/:id/draft", h.autosave)
+	g.Get("/:id/picture", h.showPicture)
+	g.Post("/:id/picture", h.picture)
+	g.Get("/:id/preview", h.preview)
+	g.Get("/:id/check", h.check)
+	g.Post("/:id/submit", h.submit)
+	g.Post("/:id/publish", h.publish)
+	g.Post("/:id/return", h.giveBack)
+	g.Post("/:id/steer", h.steer)
+	g.Get("/:id/update", h.updateForm)
+	g.Post("/:id/update", h.update)
+	g.Post("/:id/comments/:comment", h.judge)
+}
+
+type petitionList struct {
+	web.Page
+	State  string
+	States []models.PetitionState
+	Rows   paging.Page[models.Petition]
+}
+
+func (h *petitionAdmin) list(c *fiber.Ctx) error {
+	p := petitionList{Page: h.web.Page(c, "base.rail_petitions", "petitions"), States: petitions.States}
+	after, err := paging.Parse(p.Query("after"))
+	if err != nil {
+		return err
+	}
+	if s := models.PetitionState(p.Query("state")); slices.Contains(petitions.States, s) {
+		p.State = string(s)
+	}
+	if p.Rows, err = h.petitions.List(c.UserContext(), h.web.Actor(c), models.PetitionState(p.State), after); err != nil {
+		return err
+	}
+	return h.web.Render(c, "admin/petitions/list", &p)
+}
+
+type petitionStart struct {
+	web.Page
+	Form      startForm
+	Campaigns []web.Option
+}
+
+type startForm struct {
+	Title    string `form:"title,max=80"`
+	Campaign string `form:"campaign,max=40"`
+	Locale   string `form:"locale,max=20"`
+}
+
+func (h *petitionAdmin) start(c *fiber.Ctx) (*petitionStart, error) {
+	rows, err := h.campaigns.Choices(c.UserContext(), h.web.Actor(c))
+	if err != nil {
+		return nil, err
+	}
+	p := &petitionStart{Page: h.web.Page(c, "petition.start_title", "petitions")}
+	p.Form.Locale = p.Lang
+	p.Campaigns = []web.Option{{Value: "", Label: p.T("petition.start_campaign_new")}}
+	for _, r := range rows {
+		p.Campaigns = append(p.Campaigns, web.Option{Value: r.ID.String(), Label: r.Title})
+	}
+	return p, nil
+}
+
+func (h *petitionAdmin) newForm(c *fiber.Ctx) error {
+	p, err := h.start(c)
+	if err != nil {
+		return err
+	}
+	return h.web.Render(c, "admin/petitions/new", p)
+}
+
+func (h *petitionAdmin) create(c *fiber.Ctx) error {
+	p, err := h.start(c)
+	if err != nil {
+		return err
+	}
+	if err := web.Bind(c, &p.Form); p.Failed(err) {
+		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/new", p)
+	} else if err != nil {
+		return err
+	}
+	in := petitions.CreateInput{Draft: petitions.Draft{Title: p.Form.Title, Locale: p.Form.Locale}}
+	if p.Form.Campaign != "" {
+		if in.CampaignID, err = uuid.Parse(p.Form.Campaign); err != nil {
+			return fault.New(fault.NotFound, "error.campaign_unknown")
+		}
+	}
+	made, err := h.petitions.Create(c.UserContext(), h.web.Actor(c), in)
+	if p.Failed(err) {
+		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/new", p)
+	} else if err != nil {
+		return err
+	}
+	return web.SeeOther(c, editPath(made.ID))
+}
+
+func showPath(id uuid.UUID) string { return "/admin/petitions/" + id.String() }
+func editPath(id uuid.UUID) string { return showPath(id) + "/edit" }
+
+// draftForm is the whole text of a petition.
+type draftForm struct {
+	Title        string `form:"title,max=80"`
+	Summary      string `form:"summary,max=300,lines"`
+	Body         string `form:"body,max=10000,lines"`
+	Decider      string `form:"decider,max=200"`
+	WhyNow       string `form:"why_now,max=1000,lines"`
+	SystemChange string `form:"system_change,max=1000,lines"`
+	Place        string `form:"place,max=100"`
+	Goal         int    `form:"goal"`
+	Deadline     string `form:"deadline,max=20"`
+	Locale       string `form:"locale,max=20"`
+	Revision     int    `form:"revision"`
+	Do           string `form:"do,max=20"`
+}
+
+// input turns the form into a draft. A deadline is a day, and holds until that day is over in the organisation's zone.
+func (f draftForm) input(zone *time.Location) (petitions.Draft, error) {
+	d := petitions.Draft{
+		Title: f.Title, Summary: f.Summary, Body: f.Body, Decider: f.Decider, WhyNow: f.WhyNow, SystemChange: f.SystemChange,
+		Place: f.Place, Goal: f.Goal, Locale: f.Locale,
+	}
+	if f.Deadline == "" {
+		return d, nil
+	}
+	day, err := time.ParseInLocation(time.DateOnly, f.Deadline, zone)
+	if err != nil || day.Year() < 2000 || day.Year() > 2200 {
+		var bad fault.Fields
+		bad.Add("deadline", "error.petition_deadline")
+		return d, bad.Err()
+	}
+	last := time.Date(day.Year(), day.Month(), day.Day()+1, 0, 0, 0, 0, zone).Add(-time.Second)
+	d.DeadlineAt = &last
+	return d, nil
+}
+
+func formOf(p models.Petition, zone *time.Location) draftForm {
+	f := draftForm{
+		Title: p.Title, Summary: p.Summary, Body: p.Body, Decider: p.Decider, WhyNow: p.WhyNow, SystemChange: p.SystemChange,
+		Place: p.Place, Goal: p.Goal, Locale: p.Locale, Revision: p.Revision,
+	}
+	if p.DeadlineAt != nil {
+		f.Deadline = p.DeadlineAt.In(zone).Format(time.DateOnly)
+	}
+	return f
+}
+
+func zoneOf(p web.Page) *time.Location {
+	if p.Site.Zone == nil {
+		return time.UTC
+	}
+	return p.Site.Zone
+}
+
+type editPage struct {
+	web.Page
+	Petition models.Petition
+	Form     draftForm
+	Goal     string
+	Locales  []web.Option
+	Stored   *models.Petition // what another page saved in the meantime
+}
+
+func (h *petitionAdmin) editPage(c *fiber.Ctx, row models.Petition) *editPage {
+	p := &editPage{Page: h.web.Page(c, "petition.edit_title", "petitions"), Petition: row}
+	p.fill(formOf(row, zoneOf(p.Page)))
+	return p
+}
+
+// fill puts values into the form.
+func (p *editPage) fill(f draftForm) {
+	p.Form, p.Goal = f, ""
+	if f.Goal != 0 {
+		p.Goal = p.Digits(int64(f.Goal))
+	}
+	p.Locales = p.LanguageOptions()
+	if !slices.ContainsFunc(p.Locales, func(o web.Option) bool { return o.Value == f.Locale }) && f.Locale != "" {
+		p.Locales = append(p.Locales, web.Option{Value: f.Locale, Label: f.Locale})
+	}
+}
+
+func (h *petitionAdmin) draft(c *fiber.Ctx) (models.Petition, error) {
+	id, err := paramID(c, "id")
+	if err != nil {
+		return models.Petition{}, err
+	}
+	return h.petitions.Draft(c.UserContext(), h.web.Actor(c), id)
+}
+
+func (h *petitionAdmin) edit(c *fiber.Ctx) error {
+	row, err := h.draft(c)
+	if err != nil {
+		return err
+	}
+	if !row.Editable() {
+		return web.SeeOther(c, showPath(row.ID))
+	}
+	return h.web.Render(c, "admin/petitions/edit", h.editPage(c, row))
+}
+
+// bindDraft reads the form of a draft.
+func bindDraft(c *fiber.Ctx, zone *time.Location) (draftForm, petitions.SaveInput, error) {
+	var f draftForm
+	if err := web.Bind(c, &f); err != nil {
+		return f, petitions.SaveInput{}, err
+	}
+	d, err := f.input(zone)
+	return f, petitions.SaveInput{Draft: d, Revision: f.Revision}, err
+}
+
+func (h *petitionAdmin) save(c *fiber.Ctx) error {
+	row, err := h.draft(c)
+	if err != nil {
+		return err
+	}
+	p := h.editPage(c, row)
+	f, in, err := bindDraft(c, zoneOf(p.Page))
+	p.fill(f)
+	if p.Failed(err) {
+		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/edit", p)
+	} else if err != nil {
+		return err
+	}
+	stored, err := h.petitions.Save(c.UserContext(), h.web.Actor(c), row.ID, in)
+	switch {
+	case p.Failed(err):
+		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/edit", p)
+	case fault.Is(err, fault.Conflict) && stored.Editable(): // both versions are shown; saving again keeps this one
+		p.Stored, p.Form.Revision = &stored, stored.Revision
+		p.Errors = append(p.Errors, web.FieldError{Text: p.T("error.petition_changed")})
+		return h.web.RenderStatus(c, fiber.StatusConflict, "admin/petitions/edit", p)
+	case err != nil:
+		return err
+	}
+	switch f.Do {
+	case "preview":
+		return web.SeeOther(c, showPath(row.ID)+"/preview")
+	case "check":
+		return web.SeeOther(c, showPath(row.ID)+"/check")
+	}
+	h.web.Flash(c, "good", "petition.saved")
+	return web.SeeOther(c, editPath(row.ID))
+}
+
+// autosave keeps what is typed; the page goes on from the revision that is answered.
+func (h *petitionAdmin) autosave(c *fiber.Ctx) error {
+	id, err := paramID(c, "id")
+	if err != nil {
+		return err
+	}
+	p := h.web.Blank(c.UserContext(), "", c.Path())
+	_, in, err := bindDraft(c, zoneOf(p))
+	if err != nil {
+		return err
+	}
+	row, err := h.petitions.Save(c.UserContext(), h.web.Actor(c), id, in)
+	if err != nil {
+		return err
+	}
+	return c.JSON(fiber.Map{"fields": fiber.Map{"revision": row.Revision}})
+}
+
+func (h *petitionAdmin) picture(c *fiber.Ctx) error {
+	row, err := h.draft(c)
+	if err != nil {
+		return err
+	}
+	ctx, a := c.UserContext(), h.web.Actor(c)
+	if string(c.Request().PostArgs().Peek("do")) == "remove" {
+		if err := h.petitions.RemovePicture(ctx, a, row.ID); err != nil {
+			return err
+		}
+		h.web.Flash(c, "good", "petition.picture_removed")
+		return web.SeeOther(c, editPath(row.ID)+"#picture-h")
+	}
+	name, content, err := web.Upload(c, "picture", files.PictureMaxUpload)
+	if err == nil {
+		err = h.petitions.SetPicture(ctx, a, row.ID, name, bytes.NewReader(content))
+	}
+	p := h.editPage(c, row)
+	if p.Failed(err) {
+		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/edit", p)
+	} else if err != nil {
+		return err
+	}
+	h.web.Flash(c, "good", "petition.picture_set")
+	return web.SeeOther(c, editPath(row.ID)+"#picture-h")
+}
+
+func (h *petitionAdmin) showPicture(c *fiber.Ctx) error {
+	id, err := paramID(c, "id")
+	if err != nil {
+		return err
+	}
+	rc, f, err := h.petitions.DraftPicture(c.UserContext(), h.web.Actor(c), id)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rc.Close() }()
+	b, err := io.ReadAll(rc)
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, f.ContentType)
+	c.Set(fiber.HeaderCacheControl, "private, no-store")
+	return c.Send(b)
+}
+
+// readPage shows a petition's text, with what can be done about it.
+type readPage struct {
+	web.Page
+	Petition   models.Petition
+	View       petitions.View
+	Author     string
+	Body       template.HTML
+	PictureURL string
+	Can        []petitions.Action
+	Missing    bool
+	Form       returnForm
+	Reasons    []web.Option
+}
+
+type returnForm struct {
+	Reason   string `form:"reason,max=40"`
+	Text     string `form:"text,max=2000,lines"`
+	Revision int    `form:"revision"`
+}
+
+// Does reports whether an action is among those that the reader can take.
+func (p readPage) Does(do string) bool { return slices.Contains(p.Can, petitions.Action(do)) }
+
+func (h *petitionAdmin) readPage(c *fiber.Ctx, row models.Petition, titleKey string) (*readPage, error) {
+	a := h.web.Actor(c)
+	p := &readPage{Page: h.web.Page(c, titleKey, "petitions"), Petition: row, Body: markdown.HTML(row.Body), Can: petitions.Can(a, row)}
+	if row.PictureID != nil {
+		p.PictureURL = showPath(row.ID) + "/picture"
+	}
+	for _, r := range petitions.Reasons {
+		p.Reasons = append(p.Reasons, web.Option{Value: r, Label: p.T("petition.reason_" + r)})
+	}
+	var err error
+	p.Author, err = h.petitions.AuthorName(c.UserContext(), a, row)
+	return p, err
+}
+
+func (h *petitionAdmin) preview(c *fiber.Ctx) error {
+	id, err := paramID(c, "id")
+	if err != nil {
+		return err
+	}
+	v, err := h.petitions.Preview(c.UserContext(), h.web.Actor(c), id)
+	if err != nil {
+		return err
+	}
+	p, err := h.readPage(c, v.Petition, "petition.preview_title")
+	if err != nil {
+		return err
+	}
+	p.View = v
+	return h.web.Render(c, "admin/petitions/preview", p)
+}
+
+// check shows all answers before a petition is submitted, with what is missing.
+func (h *petitionAdmin) check(c *fiber.Ctx) error {
+	id, err := paramID(c, "id")
+	if err != nil {
+		return err
+	}
+	row, err := h.petitions.Check(c.UserContext(), h.web.Actor(c), id)
+	return h.checkPage(c, row, err, fiber.StatusOK)
+}
+
+func (h *petitionAdmin) checkPage(c *fiber.Ctx, row models.Petition, err error, status int) error {
+	if _, missing := web.Invalid(err); err != nil && !missing {
+		return err
+	}
+	p, err2 := h.readPage(c, row, "petition.check_title")
+	if err2 != nil {
+		return err2
+	}
+	p.Missing = p.Failed(err)
+	return h.web.RenderStatus(c, status, "admin/petitions/check", p)
+}
+
+func (h *petitionAdmin) submit(c *fiber.Ctx) error {
+	id, err := paramID(c, "id")
+	if err != nil {
+		return err
+	}
+	var f returnForm
+	if err := web.Bind(c, &f); err != nil {
+		return err
+	}
+	ctx, a := c.UserContext(), h.web.Actor(c)
+	row, err := h.petitions.Submit(ctx, a, id, f.Revision)
+	if _, missing := web.Invalid(err); missing {
+		if row, err = h.petitions.Check(ctx, a, id); err != nil {
+			return h.checkPage(c, row, err, fiber.StatusUnprocessableEntity)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	h.web.Flash(c, "good", "petition.submitted")
+	return web.SeeOther(c, showPath(row.ID))
+}
+
+func (h *petitionAdmin) publish(c *fiber.Ctx) error {
+	id, err := paramID(c, "id")
+	if err != nil {
+		return err
+	}
+	var f returnForm
+	if err := web.Bind(c, &f); err != nil {
+		return err
+	}
+	row, err := h.petitions.Publish(c.UserContext(), h.web.Actor(c), id, f.Revision)
+	if err != nil {
+		return err
+	}
+	h.changed(row)
+	h.web.Flash(c, "good", "petition.published")
+	return web.SeeOther(c, showPath(id))
+}
+
+// changed makes what visitors see follow at once.
+func (h *petitionAdmin) changed(p models.Petition) {
+	h.web.Drop("/petitions/" + p.Slug)
+	h.web.Drop("/campaigns/")
+	h.web.Drop("/\x00") // the first page
+}
+
+func (h *petitionAdmin) giveBack(c *fiber.Ctx) error {
+	row, err := h.draft(c)
+	if err != nil {
+		return err
+	}
+	p, err := h.readPage(c, row, "petition.review_title")
+	if err != nil {
+		return err
+	}
+	err = web.Bind(c, &p.Form)
+	if err == nil {
+		_, err = h.petitions.Return(c.UserContext(), h.web.Actor(c), row.ID, petitions.ReturnInput{Reason: p.Form.Reason, Text: p.Form.Text, Revision: p.Form.Revision})
+	}
+	if p.Failed(err) {
+		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/review", p)
+	} else if err != nil {
+		return err
+	}
+	h.web.Flash(c, "good", "petition.returned")
+	return web.SeeOther(c, "/admin/petitions?state=submitted")
+}
+
+func (h *petitionAdmin) steer(c *fiber.Ctx) error {
+	id, err := paramID(c, "id")
+	if err != nil {
+		return err
+	}
+	var f struct {
+		Do string `form:"do,max=20"`
+	}
+	if err := web.Bind(c, &f); err != nil {
+		return err
+	}
+	row, err := h.petitions.Steer(c.UserContext(), h.web.Actor(c), id, petitions.Action(f.Do))
+	if err != nil {
+		return err
+	}
+	h.changed(row)
+	h.web.Flash(c, "good", "petition.did_"+f.Do)
+	return web.SeeOther(c, showPath(id))
+}
+
+// reportPage is the course of a petition.
+type reportPage struct {
+	web.Page
+	Petition models.Petition
+	Report   petitions.Report
+	Chart    web.Bars
+	Author   string
+	Can      []petitions.Action
+	Queue    []petitions.QueuedComment
+	Waiting  int
+	Shown    []petitions.QueuedComment
+	Hidden   []petitions.QueuedComment
+	Moderate bool
+	MayPost  bool
+}
+
+// Does reports whether an action is among those that the reader can take.
+func (p reportPage) Does(do string) bool { return slices.Contains(p.Can, petitions.Action(do)) }
+
+// MostSource is the largest count of a source.
+func (p reportPage) MostSource() int64 {
+	var most int64 = 1
+	for _, s := range p.Report.Sources {
+		most = max(most, s.Count)
+	}
+	return most
+}
+
+// show is the page of one petition: the report once it is public, the review while it is submitted, else all it says.
+func (h *petitionAdmin) show(c *fiber.Ctx) error {
+	id, err := paramID(c, "id")
+	if err != nil {
+		return err
+	}
+	row, err := h.petitions.Get(c.UserContext(), h.web.Actor(c), id)
+	if err != nil {
+		return err
+	}
+	if row.PublishedAt != nil {
+		return h.report(c, id)
+	}
+	titleKey := "petition.read_title"
+	if row.State == models.PetitionSubmitted {
+		titleKey = "petition.review_title"
+	}
+	p, err := h.readPage(c, row, titleKey)
+	if err != nil {
+		return err
+	}
+	return h.web.Render(c, "admin/petitions/review", p)
+}
+
+func (h *petitionAdmin) report(c *fiber.Ctx, id uuid.UUID) error {
+	ctx, a := c.UserContext(), h.web.Actor(c)
+	p := reportPage{Page: h.web.Page(c, "", "petitions"), Moderate: a.May(actor.ModeratePetition)}
+	r, err := h.petitions.Report(ctx, a, id, zoneOf(p.Page))
+	if err != nil {
+		return err
+	}
+	p.Report, p.Petition, p.Title, p.Can = r, r.Petition, r.Petition.Title, petitions.Can(a, r.Petition)
+	own := r.Petition.AuthorID != nil && *r.Petition.AuthorID == a.UserID && a.Kind == actor.User
+	p.MayPost = r.Petition.State.Public() && (p.Moderate || own && a.May(actor.DraftPetition))
+	if p.Author, err = h.petitions.AuthorName(ctx, a, r.Petition); err != nil {
+		return err
+	}
+	p.Chart = h.chart(p.Page, r)
+	if p.Moderate {
+		if p.Queue, p.Waiting, err = h.petitions.CommentQueue(ctx, a, id); err != nil {
+			return err
+		}
+		if p.Shown, err = h.petitions.JudgedComments(ctx, a, id, models.CommentShown); err != nil {
+			return err
+		}
+		if p.Hidden, err = h.petitions.JudgedComments(ctx, a, id, models.CommentHidden); err != nil {
+			return err
+		}
+	}
+	return h.web.Render(c, "admin/petitions/report", &p)
+}
+
+func (h *petitionAdmin) chart(p web.Page, r petitions.Report) web.Bars {
+	b := web.Bars{
+		ID: "days", Title: p.T("petition.days"), RowHead: p.T("petition.day"), Series: []string{p.T("petition.confirmed")},
+		TableName: p.T("petition.days_table"), Format: p.Digits,
+	}
+	if best := r.Best(); best.Count > 0 {
+		b.Say = p.T("petition.days_best", "Date", p.Date(best.Day), "Count", best.Count)
+	} else {
+		b.Say = p.T("petition.days_none")
+	}
+	for _, d := range r.Days {
+		b.Rows = append(b.Rows, web.BarRow{Label: p.Date(d.Day), Values: []int64{d.Count}})
+	}
+	return b
+}
+
+type commentsPage struct {
+	web.Page
+	Queue   []petitions.QueuedComment
+	Waiting int
+}
+
+func (h *petitionAdmin) allComments(c *fiber.Ctx) error {
+	p := commentsPage{Page: h.web.Page(c, "petition.comments_title", "petitions")}
+	var err error
+	if p.Queue, p.Waiting, err = h.petitions.CommentQueue(c.UserContext(), h.web.Actor(c), uuid.Nil); err != nil {
+		return err
+	}
+	return h.web.Render(c, "admin/petitions/comments", &p)
+}
+
+func (h *petitionAdmin) judge(c *fiber.Ctx) error {
+	id, err := paramID(c, "id")
+	if err != nil {
+		return err
+	}
+	comment, err := paramID(c, "comment")
+	if err != nil {
+		return err
+	}
+	var f struct {
+		Do   string `form:"do,max=10"`
+		Next string `form:"next,max=200"`
+	}
+	if err := web.Bind(c, &f); err != nil {
+		return err
+	}
+	if f.Do != "show" && f.Do != "hide" {
+		return fault.New(fault.Invalid, "error.value_unknown")
+	}
+	ctx, a := c.UserContext(), h.web.Actor(c)
+	if err := h.petitions.JudgeComment(ctx, a, id, comment, f.Do == "show"); err != nil {
+		return err
+	}
+	if row, err := h.petitions.Get(ctx, a, id); err == nil {
+		h.changed(row)
+	}
+	h.web.Flash(c, "good", "petition.comment_did_"+f.Do)
+	if f.Next != "" {
+		return web.SeeOther(c, f.Next)
+	}
+	return web.SeeOther(c, showPath(id)+"#comments")
+}
+
+type updatePage struct {
+	web.Page
+	Petition models.Petition
+	Form     updateForm
+}
+
+type updateForm struct {
+	Title string `form:"title,max=120"`
+	Body  string `form:"body,max=5000,lines"`
+}
+
+func (h *petitionAdmin) updateForm(c *fiber.Ctx) error {
+	row, err := h.draft(c)
+	if err != nil {
+		return err
+	}
+	if !row.State.Public() {
+		return web.SeeOther(c, showPath(row.ID))
+	}
+	return h.web.Render(c, "admin/petitions/update", &updatePage{Page: h.web.Page(c, "petition.update_title", "petitions"), Petition: row})
+}
+
+func (h *petitionAdmin) update(c *fiber.Ctx) error {
+	row, err := h.draft(c)
+	if err != nil {
+		return err
+	}
+	p := updatePage{Page: h.web.Page(c, "petition.update_title", "petitions"), Petition: row}
+	err = web.Bind(c, &p.Form)
+	if err == nil {
+		_, err = h.posts.PostUpdate(c.UserContext(), h.web.Actor(c), row.ID, posts.UpdateInput{Title: p.Form.Title, Body: p.Form.Body})
+	}
+	if p.Failed(err) {
+		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/update", &p)
+	} else if err != nil {
+		return err
+	}
+	h.changed(row)
+	h.web.Flash(c, "good", "petition.update_posted")
+	return web.SeeOther(c, showPath(row.ID))
+}

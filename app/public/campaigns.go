@@ -1,0 +1,44 @@
+package public
+
+import (
+	"context"
+
+	"github.com/gofiber/fiber/v2"
+
+	"kithline/app/web"
+	"kithline/campaigns"
+	"kithline/campaigns/petitions"
+	"kithline/models"
+)
+
+type campaignPages struct {
+	web       *web.Web
+	campaigns *campaigns.Service
+	petitions *petitions.Service
+}
+
+// MountCampaigns puts the page of a campaign in place: /campaigns/:slug.
+func MountCampaigns(r fiber.Router, w *web.Web, s *campaigns.Service, p *petitions.Service) {
+	h := &campaignPages{w, s, p}
+	r.Get("/campaigns/:slug", h.show)
+}
+
+type campaignPage struct {
+	web.Page
+	Campaign  models.Campaign
+	Petitions []models.Petition
+	Updates   []updateView
+}
+
+func (h *campaignPages) show(c *fiber.Ctx) error {
+	slug := c.Params("slug")
+	return h.web.Cached(c, "public/campaigns/show", "home", func(ctx context.Context, p web.Page) (any, error) {
+		campaign, err := h.campaigns.Public(ctx, slug)
+		if err != nil {
+			return nil, err
+		}
+		p.Title = campaign.Title
+		rows, news, err := h.petitions.OfCampaign(ctx, campaign.ID)
+		return campaignPage{Page: p, Campaign: campaign, Petitions: rows, Updates: updatesOf(news)}, err
+	})
+}

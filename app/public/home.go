@@ -1,0 +1,38 @@
+package public
+
+import (
+	"context"
+
+	"github.com/gofiber/fiber/v2"
+
+	"kithline/app/web"
+	"kithline/campaigns/petitions"
+	"kithline/models"
+)
+
+// homeShown is how many petitions the first page lists.
+const homeShown = 6
+
+type home struct {
+	web       *web.Web
+	petitions *petitions.Service
+}
+
+// MountHome puts the first page in place: what can be done now, by how long it takes, and what the organisation works for.
+func MountHome(r fiber.Router, w *web.Web, s *petitions.Service) {
+	h := &home{w, s}
+	r.Get("/", h.show)
+}
+
+type homePage struct {
+	web.Page
+	Petitions []models.Petition
+}
+
+func (h *home) show(c *fiber.Ctx) error {
+	return h.web.Cached(c, "public/home/home", "home", func(ctx context.Context, p web.Page) (any, error) {
+		p.Title = p.T("home.title")
+		open, err := h.petitions.Open(ctx, homeShown)
+		return homePage{Page: p, Petitions: open}, err
+	})
+}

@@ -1,0 +1,247 @@
+package public
+
+import (
+	"context"
+	"html/template"
+	"io"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"kithline/app/web"
+	"kithline/campaigns/fault"
+	"kithline/campaigns/markdown"
+	"kithline/campaigns/organisation"
+	"kithline/campaigns/petitions"
+	"kithline/models"
+)
+
+// signedCookie holds the mark of what was signed in this browser, which binds the short code to it.
+const signedCookie = "signed"
+
+type petitionPages struct {
+	web       *web.Web
+	petitions *petitions.Service
+	org       *organisation.Service
+}
+
+// MountPetitions puts the pages of a petition in place: /petitions/:slug with its form, what comes after it, its open
+// figures (/petitions/:slug.json), QR code and picture; and /petitions/new, where an advocate begins.
+func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, org *organisation.Service) {
+	h := &petitionPages{w, s, org}
+	r.Get("/petitions/new", func(c *fiber.Ctx) error { return web.SeeOther(c, "/admin/petitions/new") })
+	r.Get("/petitions/:slug.json", h.figures)
+	r.Get("/petitions/:slug", h.show)
+	r.Get("/petitions/:slug/sign", func(c *fiber.Ctx) error { return web.SeeOther(c, "/petitions/"+c.Params("slug")+"#sign") })
+	r.Post("/petitions/:slug/sign", h.sign)
+	r.Get("/petitions/:slug/sent", h.sent)
+	r.Post("/petitions/:slug/sent", w.Limit(30, tryWindow), h.again)
+	r.Get("/petitions/:slug/thanks", h.thanks)
+	r.Get("/petitions/:slug/share", h.thanks)
+	r.Get("/petitions/:slug/qr.svg", h.qr)
+	r.Get("/petitions/:slug/picture", h.picture)
+}
+
+type signForm struct {
+	GivenName  string `form:"given_name,max=100"`
+	FamilyName string `form:"family_name,max=100"`
+	Email      string `form:"email,max=254"`
+	PostalCode string `form:"postal_code,max=40"`
+	Comment    string `form:"comment,max=2000,lines"`
+	Display    string `form:"display,max=20"`
+	Updates    bool   `form:"updates"`
+	Source     string `form:"source,max=100"`
+}
+
+// petitionPage is the page of a petition, and the page of its form alone.
+type petitionPage struct {
+	web.Page
+	View       petitions.View
+	Form       signForm
+	Body       template.HTML
+	Updates    []updateView
+	PictureURL string
+	MinimumAge string
+}
+
+// updateView is an update with its text ready to show.
+type updateView struct {
+	models.Post
+	HTML template.HTML
+}
+
+func updatesOf(posts []models.Post) []updateView {
+	out := make([]updateView, len(posts))
+	for i, p := range posts {
+		out[i] = updateView{p, markdown.HTML(p.Body)}
+	}
+	return out
+}
+
+var sourceCode = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,39}$`)
+
+func (h *petitionPages) show(c *fiber.Ctx) error {
+	slug := c.Params("slug")
+	return h.web.Cached(c, "public/petitions/show", "home", func(ctx context.Context, p web.Page) (any, error) {
+		v, err := h.petitions.Public(ctx, slug)
+		if err != nil {
+			return nil, err
+		}
+		p.Title = v.Petition.Title
+		page := petitionPage{Page: p, View: v, Body: markdown.HTML(v.Petition.Body), Updates: updatesOf(v.Updates), PictureURL: pictureURL(v.Petition)}
+		page.Form.Display = string(models.DisplayInitials)
+		if s := p.Query("source"); sourceCode.MatchString(s) {
+			page.Form.Source = s
+		}
+		page.MinimumAge, err = h.minimumAge(ctx)
+		return page, err
+	}, "source")
+}
+
+func pictureURL(p models.Petition) string {
+	if p.PictureID == nil {
+		return ""
+	}
+	return "/petitions/" + p.Slug + "/picture?v=" + p.PictureID.String()[24:]
+}
+
+func (h *petitionPages) minimumAge(ctx context.Context) (string, error) {
+	o, err := h.org.Current(ctx)
+	return o.MinimumAge, err
+}
+
+func (h *petitionPages) sign(c *fiber.Ctx) error {
+	ctx, slug := c.UserContext(), c.Params("slug")
+	petition, _, err := h.petitions.Current(ctx, slug)
+	if err != nil {
+		return err
+	}
+	p := petitionPage{Page: h.web.Page(c, "petition.sign", "home"), View: petitions.View{Petition: petition, Open: true}}
+	if p.MinimumAge, err = h.minimumAge(ctx); err != nil {
+		return err
+	}
+	if err := web.Bind(c, &p.Form); p.Failed(err) {
+		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "public/petitions/sign", &p)
+	} else if err != nil {
+		return err
+	}
+	signed, err := h.petitions.Sign(ctx, petitions.SignInput{
+		Slug: slug, GivenName: p.Form.GivenName, FamilyName: p.Form.FamilyName, Email: p.Form.Email, PostalCode: p.Form.PostalCode,
+		Comment: p.Form.Comment, Display: p.Form.Display, Updates: p.Form.Updates, Locale: p.Lang, Source: p.Form.Source,
+		ConsentText: p.T("petition.updates") + "\n" + p.T("petition.updates_hint"),
+	})
+	switch {
+	case p.Failed(err):
+		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "public/petitions/sign", &p)
+	case fault.Is(err, fault.Conflict): // closed or paused while the form was open: the words stay
+		p.Refuse(err)
+		return h.web.RenderStatus(c, fiber.StatusConflict, "public/petitions/sign", &p)
+	case err != nil:
+		return err
+	}
+	h.web.SetCookie(c, signedCookie, h.petitions.Mark(h.web.Cookie(c, signedCookie), signed.ID), petitions.BrowserFor)
+	return web.SeeOther(c, "/petitions/"+slug+"/sent")
+}
+
+// Refuse takes a fault that is not about the input into the page's errors.
+func (p *petitionPage) Refuse(err error) {
+	if key, args := faultText(err); key != "" {
+		p.Errors = append(p.Errors, web.FieldError{Text: p.T(key, args...)})
+	}
+}
+
+// sentPage is what follows the form: look into your mail.
+type sentPage struct {
+	web.Page
+	Petition models.Petition
+}
+
+func (h *petitionPages) sent(c *fiber.Ctx) error {
+	petition, _, err := h.petitions.Current(c.UserContext(), c.Params("slug"))
+	if err != nil {
+		return err
+	}
+	return h.web.Render(c, "public/petitions/sent", &sentPage{Page: h.web.Page(c, "petition.sent_title", "home"), Petition: petition})
+}
+
+// again asks for the mail once more. Whoever asks gets the same answer.
+func (h *petitionPages) again(c *fiber.Ctx) error {
+	petition, _, err := h.petitions.Current(c.UserContext(), c.Params("slug"))
+	if err != nil {
+		return err
+	}
+	if err := h.petitions.Again(c.UserContext(), h.petitions.Marked(h.web.Cookie(c, signedCookie))); err != nil {
+		return err
+	}
+	h.web.Flash(c, "good", "petition.sent_again")
+	return web.SeeOther(c, "/petitions/"+petition.Slug+"/sent")
+}
+
+// thanksPage is what follows the confirmation: that is all, and how to pass it on.
+type thanksPage struct {
+	web.Page
+	Petition models.Petition
+	Signed   bool // comes from the confirmation, not from a link to pass on
+	ShareURL string
+	MailURL  string
+}
+
+func (h *petitionPages) thanks(c *fiber.Ctx) error {
+	petition, _, err := h.petitions.Current(c.UserContext(), c.Params("slug"))
+	if err != nil {
+		return err
+	}
+	p := thanksPage{Page: h.web.Page(c, "petition.share_title", "home"), Petition: petition, Signed: strings.HasSuffix(c.Path(), "/thanks")}
+	if p.Signed {
+		p.Title = p.T("petition.thanks_title")
+	}
+	p.ShareURL = h.web.URL("/petitions/" + petition.Slug)
+	body := p.T("petition.share_mail", "Title", petition.Title, "URL", p.ShareURL+"?source=mail")
+	p.MailURL = "mailto:?subject=" + url.PathEscape(petition.Title) + "&body=" + url.PathEscape(body)
+	return h.web.Render(c, "public/petitions/thanks", &p)
+}
+
+func (h *petitionPages) figures(c *fiber.Ctx) error {
+	f, err := h.petitions.Figures(c.UserContext(), c.Params("slug"))
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderAccessControlAllowOrigin, "*")
+	c.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	c.Set(fiber.HeaderCacheControl, "public, max-age=5")
+	return c.JSON(f)
+}
+
+func (h *petitionPages) qr(c *fiber.Ctx) error {
+	site := h.web.Lang(c, web.Site{})
+	svg, err := h.petitions.QR(c.UserContext(), c.Params("slug"), h.web.Text(site, "petition.qr_alt"))
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, "image/svg+xml")
+	c.Set(fiber.HeaderCacheControl, "public, max-age=3600")
+	return c.Send(svg)
+}
+
+func (h *petitionPages) picture(c *fiber.Ctx) error {
+	rc, f, err := h.petitions.Picture(c.UserContext(), c.Params("slug"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rc.Close() }()
+	return sendPicture(c, rc, f)
+}
+
+// sendPicture answers with a stored picture, which is small: it is read whole, so that a damaged one is not sent.
+func sendPicture(c *fiber.Ctx, r io.Reader, f models.File) error {
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, f.ContentType)
+	c.Set(fiber.HeaderCacheControl, "public, max-age=86400")
+	c.Set(fiber.HeaderETag, `"`+f.SHA256[:20]+`"`)
+	return c.Send(b)
+}
