@@ -54,7 +54,7 @@ func TestSupportersFromTheTerminal(t *testing.T) {
 	if st, err := os.Stat(bad); err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("others may read the rows: %v, %v", st.Mode(), err)
 	}
-	run(0, "2  unchanged", with(basis...)...)
+	run(0, "2 unchanged", with(basis...)...)
 
 	run(1, "does not exist", "import", "supporters", filepath.Join(dir, "none.csv"))
 	run(1, "is a folder", "import", "supporters", dir)

@@ -216,10 +216,6 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountRecovery(a.fiber, a.web, a.Organisation, a.recoverySheet)
 	admin.MountJobs(a.fiber, a.web, a.Jobs)
 	admin.MountAudit(a.fiber, a.web, a.Audit, a.Users)
-	admin.MountPetitions(a.fiber, a.web, a.Petitions, a.Campaigns, a.Posts)
-	admin.MountMailings(a.fiber, a.web, a.Mailings)
-	admin.MountSupporters(a.fiber, a.web, a.Supporters)
-	admin.MountImports(a.fiber, a.web, a.Imports, a.Campaigns, a.Clock)
 	return nil
 }
 
