@@ -58,11 +58,22 @@ type Given struct {
 
 // Give records a yes at now. A yes that is in force already stays as it is: the older proof is the better one.
 func Give(ctx context.Context, tx *gorm.DB, g Given, now time.Time) error {
-	c := models.Consent{
-		ID: models.NewID(), MailboxID: g.MailboxID, Purpose: g.Purpose, ScopeID: g.ScopeID, TextID: g.TextID, Locale: g.Locale,
-		ShownAt: g.ShownAt, GivenAt: now, Source: g.Source, How: g.How, EvidenceID: g.EvidenceID,
+	return GiveAll(ctx, tx, []Given{g}, now)
+}
+
+// GiveAll is Give for many at once.
+func GiveAll(ctx context.Context, tx *gorm.DB, gs []Given, now time.Time) error {
+	if len(gs) == 0 {
+		return nil
 	}
-	return tx.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&c).Error
+	rows := make([]models.Consent, len(gs))
+	for i, g := range gs {
+		rows[i] = models.Consent{
+			ID: models.NewID(), MailboxID: g.MailboxID, Purpose: g.Purpose, ScopeID: g.ScopeID, TextID: g.TextID, Locale: g.Locale,
+			ShownAt: g.ShownAt, GivenAt: now, Source: g.Source, How: g.How, EvidenceID: g.EvidenceID,
+		}
+	}
+	return tx.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(&rows, 200).Error
 }
 
 // Withdraw ends the consent of a mailbox to one purpose and scope, and reports whether there was one. how is a word for the

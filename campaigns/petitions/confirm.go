@@ -3,17 +3,11 @@ package petitions
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
-	"kithline/campaigns/consents"
-	"kithline/campaigns/fault"
-	"kithline/campaigns/mailboxes"
-	"kithline/campaigns/supporters"
 	"kithline/campaigns/tokens"
 	"kithline/models"
 )
@@ -49,7 +43,7 @@ func (s *Service) Waiting(ctx context.Context, token string) (Waiting, error) {
 		return Waiting{}, err
 	}
 	var out Waiting
-	pending, err := s.pendingAt(ctx, s.db.DB, box, nil, now, false)
+	pending, err := s.pendingAt(ctx, box, now)
 	if err != nil {
 		return out, err
 	}
@@ -81,18 +75,11 @@ func (s *Service) names(sig models.Signature) (given, family string, err error) 
 	return given, family, err
 }
 
-// pendingAt reads the signatures that wait at a mailbox, oldest first: those of ids, or all where ids is nil. With hold they
-// stay as they are until tx ends.
-func (s *Service) pendingAt(ctx context.Context, tx *gorm.DB, box uuid.UUID, ids []uuid.UUID, now time.Time, hold bool) ([]models.Signature, error) {
-	q := tx.WithContext(ctx).Where("mailbox_id = ? AND state IN ? AND expires_at > ?", box, []models.SignatureState{models.SignaturePending}, now).Order("created_at, id")
-	if ids != nil {
-		q = q.Where("id IN ?", ids)
-	}
-	if hold {
-		q = q.Clauses(clause.Locking{Strength: "UPDATE"})
-	}
+// pendingAt reads the signatures that wait at a mailbox, oldest first.
+func (s *Service) pendingAt(ctx context.Context, box uuid.UUID, now time.Time) ([]models.Signature, error) {
 	var rows []models.Signature
-	return rows, q.Find(&rows).Error
+	err := s.db.WithContext(ctx).Where("mailbox_id = ? AND state = ? AND expires_at > ?", box, models.SignaturePending, now).Order("created_at, id").Find(&rows).Error
+	return rows, err
 }
 
 func petitionsOf(ctx context.Context, tx *gorm.DB, sigs []models.Signature) (map[uuid.UUID]models.Petition, error) {
@@ -143,7 +130,8 @@ type Confirmed struct {
 // Confirm counts signatures that wait at the mailbox of a mailed link: those of ids, which the page showed; with none named,
 // the one that waits where it is only one. Done twice it counts once. Anybody with the link may call it. The faults are
 // those of tokens.Signer.Read; Invalid with the field signature where several wait and none was named; Gone,
-// error.confirm_nothing where nothing waits any more, error.confirm_closed where the petitions do not take them any more.
+// error.confirm_nothing where nothing waits any more, error.confirm_closed where the petitions do not take them any more;
+// Unavailable, error.busy.
 func (s *Service) Confirm(ctx context.Context, token string, ids []uuid.UUID) (Confirmed, error) {
 	box, err := s.signer.Read(tokens.Confirm, token, s.clk.Now())
 	if err != nil {
@@ -155,115 +143,13 @@ func (s *Service) Confirm(ctx context.Context, token string, ids []uuid.UUID) (C
 	return s.confirm(ctx, box, ids)
 }
 
+// confirm shares a commit with others who press at the same moment.
 func (s *Service) confirm(ctx context.Context, box uuid.UUID, ids []uuid.UUID) (Confirmed, error) {
-	now := s.clk.Now()
-	var out Confirmed
-	err := s.db.Tx(ctx, func(tx *gorm.DB) error {
-		out = Confirmed{}
-		// The mailbox is held first, as signing does, so that neither waits for the other.
-		var m models.Mailbox
-		if err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("id = ?", box).Take(&m).Error; err != nil {
-			if err == gorm.ErrRecordNotFound {
-				return fault.New(fault.Gone, "error.confirm_nothing")
-			}
-			return err
-		}
-		pending, err := s.pendingAt(ctx, tx, box, ids, now, true)
-		if err != nil {
-			return err
-		}
-		if ids == nil && len(pending) > 1 {
-			return fault.Fields{{Name: "signature", Key: "error.confirm_choose"}}.Err()
-		}
-		if len(pending) == 0 {
-			out.Already = true
-			out.Counted, err = s.counted(ctx, tx, box, ids)
-			if err == nil && len(out.Counted) == 0 {
-				err = fault.New(fault.Gone, "error.confirm_nothing")
-			}
-			return err
-		}
-		petitions, err := petitionsOf(ctx, tx, pending)
-		if err != nil {
-			return err
-		}
-		pending = slices.DeleteFunc(pending, func(sig models.Signature) bool { return !confirmableAt(petitions[sig.PetitionID], now) })
-		if len(pending) == 0 {
-			return fault.New(fault.Gone, "error.confirm_closed")
-		}
-		if err := mailboxes.Verify(ctx, tx, box, now); err != nil {
-			return err
-		}
-		numbers, err := s.confirmSignatures(ctx, tx, m, pending, petitions, now)
-		if err != nil {
-			return err
-		}
-		for _, sig := range pending {
-			p := petitions[sig.PetitionID]
-			out.Counted = append(out.Counted, CountedSignature{Slug: p.Slug, Title: p.Title, TitleLocale: p.Locale, Number: numbers[sig.ID]})
-		}
-		return nil
-	})
-	return out, err
-}
-
-// confirmSignatures confirms pending signatures of one mailbox, which tx holds, with everything that goes with it: the
-// supporter, consents, the counts, the numbers.
-func (s *Service) confirmSignatures(ctx context.Context, tx *gorm.DB, m models.Mailbox, sigs []models.Signature, petitions map[uuid.UUID]models.Petition, now time.Time) (map[uuid.UUID]int, error) {
-	// Petitions last and in one order: their rows are the busiest.
-	sigs = slices.Clone(sigs)
-	slices.SortFunc(sigs, func(a, b models.Signature) int { return strings.Compare(a.PetitionID.String(), b.PetitionID.String()) })
-	names := make(map[uuid.UUID]string, len(sigs))
-	for _, sig := range sigs {
-		given, family, err := s.names(sig)
-		if err != nil {
-			return nil, err
-		}
-		names[sig.ID] = shown(sig.Display, given, family)
-		_, err = supporters.Attach(ctx, tx, s.vault, m, supporters.Facts{
-			GivenName: given, FamilyName: family, PostalArea: sig.PostalArea, Locale: sig.Locale, Source: supporters.SourcePetition,
-		}, now)
-		if err != nil {
-			return nil, err
-		}
-		if sig.WantsUpdates && sig.ConsentTextID != nil {
-			p := petitions[sig.PetitionID]
-			err := consents.Give(ctx, tx, consents.Given{
-				MailboxID: m.ID, Purpose: models.PurposeUpdates, ScopeID: p.CampaignID, TextID: *sig.ConsentTextID, Locale: sig.Locale,
-				ShownAt: sig.CreatedAt, Source: "/petitions/" + p.Slug, How: models.ConsentByMail, EvidenceID: &sig.ID,
-			}, now)
-			if err != nil {
-				return nil, err
-			}
-		}
-		if m.SupporterID == nil { // the next of this mailbox finds whom this one made
-			if err := tx.WithContext(ctx).Where("id = ?", m.ID).Take(&m).Error; err != nil {
-				return nil, err
-			}
-		}
+	c := &confirmation{box: box, ids: ids}
+	if err := s.confirming.Do(ctx, c); err != nil {
+		return Confirmed{}, err
 	}
-	numbers := make(map[uuid.UUID]int, len(sigs))
-	for _, sig := range sigs { // a mailbox signs a petition once, so each petition comes once
-		one := map[uuid.UUID]int{sig.PetitionID: 1}
-		if err := count(ctx, tx, map[uuid.UUID]int{sig.PetitionID: -1}, one, now); err != nil {
-			return nil, err
-		}
-		var number int // ours alone: the row of the petition is held since it was counted
-		if err := tx.WithContext(ctx).Model(&models.Petition{}).Where("id = ?", sig.PetitionID).Pluck("signature_count", &number).Error; err != nil {
-			return nil, err
-		}
-		set := map[string]any{
-			"state": models.SignatureConfirmed, "confirmed_at": now, "display_name": names[sig.ID], "number": number,
-		}
-		if sig.CommentSealed != nil {
-			set["comment_state"] = models.CommentWaiting
-		}
-		if err := tx.WithContext(ctx).Model(&models.Signature{}).Where("id = ?", sig.ID).Updates(set).Error; err != nil {
-			return nil, err
-		}
-		numbers[sig.ID] = number
-	}
-	return numbers, nil
+	return c.out, c.err
 }
 
 // Disown deletes what waits at the mailbox of a mailed link, because its reader did not sign: those of ids, or everything.

@@ -84,7 +84,8 @@ type Service struct {
 	files  *files.Service
 	opt    Options
 
-	signing *groupcommit.Group[newSignature]
+	signing    *groupcommit.Group[newSignature]
+	confirming *groupcommit.Group[confirmation]
 }
 
 // New makes the service. End it with Close.
@@ -100,11 +101,15 @@ func New(db *database.DB, v *vault.Vault, clk clock.Clock, signer *tokens.Signer
 		}
 		return insertSignatures(ctx, tx, rows)
 	})
+	s.confirming = groupcommit.New(db, s.confirmBatch)
 	return s
 }
 
-// Close refuses new signatures, and returns when those that came in are written and answered.
-func (s *Service) Close() { s.signing.Close() }
+// Close refuses new signatures and confirmations, and returns when those that came in are written and answered.
+func (s *Service) Close() {
+	s.signing.Close()
+	s.confirming.Close()
+}
 
 func unknown() error { return fault.New(fault.NotFound, "error.petition_unknown") }
 

@@ -39,6 +39,11 @@ type Options struct {
 	URL         string // postgres://..., postgresql://..., sqlite:PATH or a path
 	Connections int
 	Now         func() time.Time // the injected clock: GORM fills created_at and updated_at from it where an operation did not
+
+	// Building gives up durability for speed: a commit does not wait for the disk. A process that ends loses nothing by
+	// it, a machine that loses power may lose or break what was written. It is for a database that can be thrown away and
+	// made again, until it is opened anew without it; nothing that people entrusted to a server may be written so.
+	Building bool
 }
 
 // ErrUnreachable wraps what the driver said when the database could not be opened at all.
@@ -73,6 +78,9 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 		cfg.MaxConns = int32(o.Connections)
 	}
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	if o.Building {
+		cfg.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
+	}
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "kithline"
 	}
@@ -112,7 +120,7 @@ func openSQLite(ctx context.Context, o Options) (*DB, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	sqlDB, err := sql.Open("sqlite", sqliteDSN(path))
+	sqlDB, err := sql.Open("sqlite", sqliteDSN(path, o.Building))
 	if err != nil {
 		return nil, err
 	}

@@ -18,9 +18,13 @@ import (
 
 // sqliteDSN opens a file with what durability and several connections need: write-ahead log, a full sync at every commit,
 // transactions that write from their begin, UTC times in a form that sorts as text.
-func sqliteDSN(path string) string {
+func sqliteDSN(path string, building bool) string {
 	q := url.Values{}
-	for _, p := range []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-16384)", "temp_store(MEMORY)"} {
+	sync := "synchronous(FULL)"
+	if building { // see Options.Building
+		sync = "synchronous(OFF)"
+	}
+	for _, p := range []string{"busy_timeout(10000)", "journal_mode(WAL)", sync, "foreign_keys(1)", "cache_size(-16384)", "temp_store(MEMORY)"} {
 		q.Add("_pragma", p)
 	}
 	q.Set("_txlock", "immediate")

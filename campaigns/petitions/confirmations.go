@@ -1,0 +1,230 @@
+package petitions
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"kithline/campaigns/consents"
+	"kithline/campaigns/fault"
+	"kithline/campaigns/supporters"
+	"kithline/models"
+)
+
+// confirmation is one press on the button: what waits at a mailbox, those of ids or, where ids is nil, the only one. out and
+// err are what became of it.
+type confirmation struct {
+	box uuid.UUID
+	ids []uuid.UUID
+
+	out Confirmed
+	err error
+}
+
+// confirmBatch confirms for many mailboxes in tx. What is wrong with one press stands in its err; it stops nobody else's.
+func (s *Service) confirmBatch(ctx context.Context, tx *gorm.DB, batch []*confirmation) error {
+	now := s.clk.Now()
+	for len(batch) > 0 {
+		var first, second []*confirmation // who pressed twice finds what the first press did
+		seen := make(map[uuid.UUID]bool, len(batch))
+		for _, c := range batch {
+			c.out, c.err = Confirmed{}, nil
+			if seen[c.box] {
+				second = append(second, c)
+				continue
+			}
+			seen[c.box] = true
+			first = append(first, c)
+		}
+		if err := s.confirmBoxes(ctx, tx.WithContext(ctx), first, now); err != nil {
+			return err
+		}
+		batch = second
+	}
+	return nil
+}
+
+// press is a confirmation with the rows it is about.
+type press struct {
+	*confirmation
+	mailbox models.Mailbox
+	sigs    []models.Signature
+}
+
+// confirmBoxes is confirmBatch for presses of different mailboxes.
+func (s *Service) confirmBoxes(ctx context.Context, tx *gorm.DB, batch []*confirmation, now time.Time) error {
+	presses, petitions, err := s.presses(ctx, tx, batch, now)
+	if err != nil || len(presses) == 0 {
+		return err
+	}
+	boxes := make([]uuid.UUID, len(presses))
+	for i, p := range presses {
+		boxes[i] = p.mailbox.ID
+	}
+	err = tx.Model(&models.Mailbox{}).Where("id IN ? AND verified_at IS NULL", boxes).Updates(map[string]any{"verified_at": now, "updated_at": now}).Error
+	if err != nil {
+		return err
+	}
+	names, err := s.attach(ctx, tx, presses, now)
+	if err != nil {
+		return err
+	}
+	var yes []consents.Given
+	fewer, more := map[uuid.UUID]int{}, map[uuid.UUID]int{}
+	for _, p := range presses {
+		for _, sig := range p.sigs {
+			fewer[sig.PetitionID]--
+			more[sig.PetitionID]++
+			if sig.WantsUpdates && sig.ConsentTextID != nil {
+				yes = append(yes, consents.Given{
+					MailboxID: p.mailbox.ID, Purpose: models.PurposeUpdates, ScopeID: petitions[sig.PetitionID].CampaignID, TextID: *sig.ConsentTextID,
+					Locale: sig.Locale, ShownAt: sig.CreatedAt, Source: "/petitions/" + petitions[sig.PetitionID].Slug, How: models.ConsentByMail, EvidenceID: &sig.ID,
+				})
+			}
+		}
+	}
+	if err := consents.GiveAll(ctx, tx, yes, now); err != nil {
+		return err
+	}
+	// Petitions last: their rows are the busiest.
+	if err := count(ctx, tx, fewer, more, now); err != nil {
+		return err
+	}
+	next := make(map[uuid.UUID]int, len(more)) // the number of the next signature; ours alone, since the rows are held
+	for id, n := range more {
+		var counted int
+		if err := tx.Model(&models.Petition{}).Where("id = ?", id).Pluck("signature_count", &counted).Error; err != nil {
+			return err
+		}
+		next[id] = counted - n + 1
+	}
+	for _, p := range presses {
+		for _, sig := range p.sigs {
+			state := models.CommentNone
+			if sig.CommentSealed != nil {
+				state = models.CommentWaiting
+			}
+			err := tx.Exec("UPDATE signatures SET state = ?, confirmed_at = ?, display_name = ?, number = ?, comment_state = ? WHERE id = ?",
+				models.SignatureConfirmed, now, names[sig.ID], next[sig.PetitionID], state, sig.ID).Error
+			if err != nil {
+				return err
+			}
+			on := petitions[sig.PetitionID]
+			p.out.Counted = append(p.out.Counted, CountedSignature{Slug: on.Slug, Title: on.Title, TitleLocale: on.Locale, Number: next[sig.PetitionID]})
+			next[sig.PetitionID]++
+		}
+	}
+	return nil
+}
+
+// presses reads and holds what the confirmations are about, and answers those that there is nothing to confirm for.
+func (s *Service) presses(ctx context.Context, tx *gorm.DB, batch []*confirmation, now time.Time) ([]press, map[uuid.UUID]models.Petition, error) {
+	boxes := make([]uuid.UUID, len(batch))
+	for i, c := range batch {
+		boxes[i] = c.box
+	}
+	hold := clause.Locking{Strength: "UPDATE"}
+	// Mailboxes are held first and in one order, as signing does, so that neither waits for the other.
+	var rows []models.Mailbox
+	if err := tx.Clauses(hold).Where("id IN ?", boxes).Order("address_hash").Find(&rows).Error; err != nil {
+		return nil, nil, err
+	}
+	var waiting []models.Signature
+	err := tx.Clauses(hold).Where("mailbox_id IN ? AND state = ? AND expires_at > ?", boxes, models.SignaturePending, now).Order("created_at, id").Find(&waiting).Error
+	if err != nil {
+		return nil, nil, err
+	}
+	petitions, err := petitionsOf(ctx, tx, waiting)
+	if err != nil {
+		return nil, nil, err
+	}
+	at := make(map[uuid.UUID][]models.Signature, len(rows))
+	for _, sig := range waiting {
+		at[sig.MailboxID] = append(at[sig.MailboxID], sig)
+	}
+	found := make(map[uuid.UUID]models.Mailbox, len(rows))
+	for _, m := range rows {
+		found[m.ID] = m
+	}
+	var out []press
+	for _, c := range batch {
+		m, there := found[c.box]
+		sigs := at[c.box]
+		if c.ids != nil {
+			sigs = slices.DeleteFunc(sigs, func(sig models.Signature) bool { return !slices.Contains(c.ids, sig.ID) })
+		}
+		switch {
+		case !there:
+			c.err = fault.New(fault.Gone, "error.confirm_nothing")
+			continue
+		case c.ids == nil && len(sigs) > 1:
+			c.err = fault.Fields{{Name: "signature", Key: "error.confirm_choose"}}.Err()
+			continue
+		case len(sigs) == 0:
+			c.out.Already = true
+			if c.out.Counted, err = s.counted(ctx, tx, c.box, c.ids); err != nil {
+				return nil, nil, err
+			}
+			if len(c.out.Counted) == 0 {
+				c.err = fault.New(fault.Gone, "error.confirm_nothing")
+			}
+			continue
+		}
+		sigs = slices.DeleteFunc(sigs, func(sig models.Signature) bool { return !confirmableAt(petitions[sig.PetitionID], now) })
+		if len(sigs) == 0 {
+			c.err = fault.New(fault.Gone, "error.confirm_closed")
+			continue
+		}
+		out = append(out, press{c, m, sigs})
+	}
+	return out, petitions, nil
+}
+
+// attach finds or makes the supporters behind presses, and returns the names as their owners chose to show them.
+func (s *Service) attach(ctx context.Context, tx *gorm.DB, presses []press, now time.Time) (map[uuid.UUID]string, error) {
+	names := map[uuid.UUID]string{}
+	type known struct {
+		mailbox models.Mailbox
+		facts   supporters.Facts
+	}
+	var fresh []models.Supporter
+	var attached []models.Mailbox // of fresh
+	var rest []known
+	for _, p := range presses {
+		for _, sig := range p.sigs {
+			given, family, err := s.names(sig)
+			if err != nil {
+				return nil, err
+			}
+			names[sig.ID] = shown(sig.Display, given, family)
+			f := supporters.Facts{GivenName: given, FamilyName: family, PostalArea: sig.PostalArea, Locale: sig.Locale, Source: supporters.SourcePetition}.Trim()
+			if p.mailbox.SupporterID != nil {
+				rest = append(rest, known{p.mailbox, f})
+				continue
+			}
+			row := supporters.NewRow(s.vault, models.NewID(), f, now)
+			p.mailbox.SupporterID = &row.ID // the next of this mailbox is the same person's
+			fresh, attached = append(fresh, row), append(attached, p.mailbox)
+		}
+	}
+	if len(fresh) > 0 {
+		if err := tx.CreateInBatches(&fresh, 200).Error; err != nil {
+			return nil, err
+		}
+	}
+	for _, m := range attached {
+		if err := supporters.SetMailbox(ctx, tx, m.ID, *m.SupporterID, now); err != nil {
+			return nil, err
+		}
+	}
+	for _, k := range rest {
+		if _, err := supporters.Attach(ctx, tx, s.vault, k.mailbox, k.facts, now); err != nil {
+			return nil, err
+		}
+	}
+	return names, nil
+}
