@@ -36,7 +36,7 @@ type jobsPage struct {
 
 type jobRow struct {
 	jobs.Job
-	StateName         string
+	StateName, About  string
 	CanRetry, CanStop bool
 }
 
@@ -55,7 +55,7 @@ func (h *jobPages) list(c *fiber.Ctx) error {
 		p.States = append(p.States, web.Option{Value: s, Label: p.T("jobs.state_" + s)})
 	}
 	for _, j := range list {
-		row := jobRow{Job: j, StateName: j.State}
+		row := jobRow{Job: j, StateName: j.State, About: details(j.Args)}
 		if slices.Contains(jobs.States, j.State) {
 			row.StateName = p.T("jobs.state_" + j.State)
 		}

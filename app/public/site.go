@@ -3,6 +3,7 @@ package public
 import (
 	"context"
 	"html/template"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -23,6 +24,15 @@ func MountSite(r fiber.Router, w *web.Web, org *organisation.Service) {
 	r.Get("/accessibility", h.text(organisation.Accessibility))
 }
 
+// raise turns the headings of a text that is a part of a page, which begin at h3, into those of a text that is the page.
+// In the source # and ## are the same: people begin with either.
+var raise = strings.NewReplacer("<h3", "<h2", "</h3", "</h2", "<h4", "<h2", "</h4", "</h2", "<h5", "<h3", "</h5", "</h3", "<h6", "<h4", "</h6", "</h4")
+
+// headings is raise for sanitised HTML, in which "<" begins a tag and nothing else.
+func headings(h template.HTML) template.HTML {
+	return template.HTML(raise.Replace(string(h))) //nolint:gosec // was sanitised, and only names of headings change
+}
+
 type sitePage struct {
 	web.Page
 	Body template.HTML
@@ -36,7 +46,7 @@ func (h *site) text(name string) fiber.Handler {
 				return nil, err
 			}
 			p.Title = p.T("site." + name + "_title")
-			return sitePage{Page: p, Body: markdown.HTML(body)}, nil
+			return sitePage{Page: p, Body: headings(markdown.HTML(body))}, nil
 		})
 	}
 }

@@ -180,6 +180,7 @@ func (c *Client) Subscribe(k ...river.EventKind) (<-chan *river.Event, func()) {
 type Job struct {
 	ID          int64
 	Kind        string
+	Args        string // JSON: ids and names of ours
 	State       string
 	Attempt     int
 	MaxAttempts int
@@ -208,7 +209,7 @@ func (c *Client) List(ctx context.Context, a actor.Actor, state string) ([]Job, 
 	out := make([]Job, 0, len(res.Jobs))
 	for _, j := range res.Jobs {
 		row := Job{
-			ID: j.ID, Kind: j.Kind, State: string(j.State), Attempt: j.Attempt, MaxAttempts: j.MaxAttempts,
+			ID: j.ID, Kind: j.Kind, Args: string(j.EncodedArgs), State: string(j.State), Attempt: j.Attempt, MaxAttempts: j.MaxAttempts,
 			CreatedAt: j.CreatedAt, ScheduledAt: j.ScheduledAt, FinishedAt: j.FinalizedAt,
 		}
 		if n := len(j.Errors); n > 0 {
