@@ -143,7 +143,7 @@ func editPath(id uuid.UUID) string { return showPath(id) + "/edit" }
 // draftForm is the whole text of a petition.
 type draftForm struct {
 	Title        string `form:"title,max=80"`
-	Summary      string `form:"summary,max=300,lines"`
+	Summary      string `form:"summary_text,max=300,lines"`
 	Body         string `form:"body,max=10000,lines"`
 	Decider      string `form:"decider,max=200"`
 	WhyNow       string `form:"why_now,max=1000,lines"`
@@ -529,9 +529,6 @@ type reportPage struct {
 	Moderate bool
 	MayPost  bool
 }
-
-// Does reports whether an action is among those that the reader can take.
-func (p reportPage) Does(do string) bool { return slices.Contains(p.Can, petitions.Action(do)) }
 
 // MostSource is the largest count of a source.
 func (p reportPage) MostSource() int64 {

@@ -47,7 +47,7 @@ var localeForm = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$`)
 func (d Draft) check() fault.Fields {
 	var bad fault.Fields
 	line(&bad, "title", d.Title, TitleMax)
-	text(&bad, "summary", d.Summary, SummaryMax)
+	text(&bad, "summary_text", d.Summary, SummaryMax)
 	text(&bad, "body", d.Body, BodyMax)
 	line(&bad, "decider", d.Decider, DeciderMax)
 	text(&bad, "why_now", d.WhyNow, WhyNowMax)
@@ -70,7 +70,7 @@ func (d Draft) complete(now time.Time) fault.Fields {
 		name  string
 		empty bool
 	}{
-		{"title", d.Title == ""}, {"summary", d.Summary == ""}, {"body", d.Body == ""}, {"decider", d.Decider == ""}, {"why_now", d.WhyNow == ""},
+		{"title", d.Title == ""}, {"summary_text", d.Summary == ""}, {"body", d.Body == ""}, {"decider", d.Decider == ""}, {"why_now", d.WhyNow == ""},
 		{"system_change", d.SystemChange == ""}, {"goal", d.Goal == 0}, {"place", false}, {"deadline", false}, {"locale", false},
 	} {
 		for _, b := range bad {

@@ -62,6 +62,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 		BaseURL: "https://act.example.org", Words: func(lang, key string, _ ...any) string { return lang + " " + key },
 		Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
+	t.Cleanup(s.Close)
 	w := &world{Service: s, t: t, ctx: context.Background(), clk: clk, log: &log}
 	w.author, w.authorBox = w.user("maren@example.org", actor.Advocate)
 	w.boss, _ = w.user("ilse@example.org", actor.Organizer)
@@ -173,7 +174,7 @@ func TestFromDraftToPublic(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Submit(w.ctx, w.author, p.ID, p.Revision); fields(err) != "summary body decider why_now system_change goal" {
+		if _, err := w.Submit(w.ctx, w.author, p.ID, p.Revision); fields(err) != "summary_text body decider why_now system_change goal" {
 			t.Errorf("an empty draft: %v", err)
 		}
 		d := fullDraft("Twenty visits")
