@@ -198,6 +198,10 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountCampaigns(a.fiber, a.web, a.Campaigns, a.Petitions)
 	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Organisation)
 	public.MountConfirm(a.fiber, a.web, a.Petitions)
+	public.MountUnsubscribe(a.fiber, a.web, a.Mailings)
+	public.MountOutbox(a.fiber, a.web, a.Outbox, func(c *fiber.Ctx) bool { return a.mail.captures(c.UserContext()) })
+	public.MountUnsubscribe(a.fiber, a.web, a.Mailings)
+	public.MountOutbox(a.fiber, a.web, a.Outbox, func(c *fiber.Ctx) bool { return a.mail.captures(c.UserContext()) })
 
 	smtp := admin.Mail{
 		Test:  func(ctx context.Context, s organisation.SMTP, to string) error { return a.mail.test(ctx, words, s, to) },
