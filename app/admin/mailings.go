@@ -1,0 +1,521 @@
+package admin
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
+
+	"kithline/app/web"
+	"kithline/campaigns/actor"
+	"kithline/campaigns/fault"
+	"kithline/campaigns/mailings"
+	"kithline/campaigns/paging"
+	"kithline/models"
+)
+
+type mailingPages struct {
+	web *web.Web
+	svc *mailings.Service
+}
+
+// MountMailings puts the pages in place on which organizers write to signers.
+func MountMailings(r fiber.Router, w *web.Web, s *mailings.Service) {
+	h := &mailingPages{w, s}
+	r.Get("/admin/mailings", w.Signed, h.list)
+	r.Post("/admin/mailings", w.Signed, h.create)
+	r.Get("/admin/mailings/:id", w.Signed, h.show)
+	r.Post("/admin/mailings/:id", w.Signed, h.save)
+	r.Post("/admin/mailings/:id/draft", w.Signed, h.autosave)
+	r.Get("/admin/mailings/:id/preview", w.Signed, h.preview)
+	r.Get("/admin/mailings/:id/preview/mail", w.Signed, h.mail)
+	r.Get("/admin/mailings/:id/send", w.Signed, h.before)
+	r.Post("/admin/mailings/:id/send", w.Signed, h.send)
+	r.Get("/admin/mailings/:id/progress", w.Signed, h.progress)
+	r.Post("/admin/mailings/:id/pause", w.Signed, h.pause)
+	r.Post("/admin/mailings/:id/resume", w.Signed, h.resume)
+	r.Get("/admin/mailings/:id/stop", w.Signed, h.beforeStop)
+	r.Post("/admin/mailings/:id/stop", w.Signed, h.stop)
+	r.Post("/admin/mailings/:id/unknown", w.Signed, h.unknown)
+}
+
+func mailingID(c *fiber.Ctx) (uuid.UUID, error) {
+	id, err := uuid.Parse(c.Params("id"))
+	if err != nil {
+		return id, fault.New(fault.NotFound, "error.mailing_unknown")
+	}
+	return id, nil
+}
+
+func mailingPath(id uuid.UUID) string { return "/admin/mailings/" + id.String() }
+
+// mailingTone is the colour of a state.
+func mailingTone(s models.MailingState) string {
+	switch s {
+	case models.MailingFreezing, models.MailingSending:
+		return "on"
+	case models.MailingPaused:
+		return "warn"
+	case models.MailingFinished:
+		return "good"
+	case models.MailingCancelled, models.MailingStopped:
+		return "bad"
+	}
+	return ""
+}
+
+type mailingsPage struct {
+	web.Page
+	Rows      []mailings.Row
+	Next      string
+	Petitions []web.Option
+	Form      mailingNewForm
+}
+
+type mailingNewForm struct {
+	Petition string `form:"petition"`
+}
+
+// Tone is the colour of a state.
+func (mailingsPage) Tone(s models.MailingState) string { return mailingTone(s) }
+
+func (h *mailingPages) list(c *fiber.Ctx) error {
+	p := mailingsPage{Page: h.web.Page(c, "mailings.title", "mailings")}
+	return h.renderList(c, fiber.StatusOK, &p)
+}
+
+func (h *mailingPages) renderList(c *fiber.Ctx, status int, p *mailingsPage) error {
+	after, err := paging.Parse(c.Query("after"))
+	if err != nil {
+		return err
+	}
+	a := h.web.Actor(c)
+	list, err := h.svc.List(c.UserContext(), a, after)
+	if err != nil {
+		return err
+	}
+	p.Rows, p.Next = list.Rows, list.Next
+	p.Petitions, err = h.petitions(c, p.Page)
+	if err != nil {
+		return err
+	}
+	return h.web.RenderStatus(c, status, "admin/mailings/list", p)
+}
+
+// petitions are the choices of "To".
+func (h *mailingPages) petitions(c *fiber.Ctx, p web.Page) ([]web.Option, error) {
+	list, err := h.svc.Petitions(c.UserContext(), h.web.Actor(c))
+	var out []web.Option
+	for _, x := range list {
+		out = append(out, web.Option{Value: x.ID.String(), Label: p.T("mailings.signers_of", "Petition", x.Title, "Count", x.SignatureCount)})
+	}
+	return out, err
+}
+
+func (h *mailingPages) create(c *fiber.Ctx) error {
+	p := mailingsPage{Page: h.web.Page(c, "mailings.title", "mailings")}
+	err := web.Bind(c, &p.Form)
+	var id uuid.UUID
+	if err == nil {
+		petition, _ := uuid.Parse(p.Form.Petition) // what is none is an unknown petition
+		id, err = h.svc.Create(c.UserContext(), h.web.Actor(c), petition)
+	}
+	if p.Failed(err) {
+		return h.renderList(c, fiber.StatusUnprocessableEntity, &p)
+	}
+	if err != nil {
+		return err
+	}
+	return web.SeeOther(c, mailingPath(id))
+}
+
+type composeForm struct {
+	Revision  int    `form:"revision"`
+	Petition  string `form:"petition"`
+	Subject   string `form:"subject,max=200"`
+	Preheader string `form:"preheader,max=200"`
+	Body      string `form:"body,max=102400,lines"`
+	Do        string `form:"do"`
+}
+
+func (f composeForm) draft() mailings.Draft {
+	petition, _ := uuid.Parse(f.Petition) // what is none is an unknown petition
+	return mailings.Draft{Revision: f.Revision, PetitionID: petition, Subject: f.Subject, Preheader: f.Preheader, Body: f.Body}
+}
+
+type composePage struct {
+	web.Page
+	Mailing   models.Mailing
+	Form      composeForm
+	Petitions []web.Option
+	Audience  mailings.Audience
+	Checks    mailings.Checks
+	Stops     int
+	HasText   bool
+}
+
+// Base is the address of the mailing's pages.
+func (p composePage) Base() string { return mailingPath(p.Mailing.ID) }
+
+// Fields lists the merge fields.
+func (composePage) Fields() []string { return mailings.Fields }
+
+// checkLine is one check in words.
+type checkLine struct{ Tone, Tag, Text string }
+
+// Lines are the checks in words.
+func (p composePage) Lines() []checkLine {
+	var out []checkLine
+	for _, c := range p.Checks {
+		out = append(out, checkLine{c.Tone, p.T("mailings.tone_" + c.Tone), p.T(c.Key, c.Args...)})
+	}
+	return out
+}
+
+// Name is what a mailing is called where it has no subject yet.
+func mailingName(p web.Page, m models.Mailing) string {
+	if m.Subject == "" {
+		return p.T("mailings.no_subject")
+	}
+	return m.Subject
+}
+
+func (h *mailingPages) show(c *fiber.Ctx) error {
+	id, err := mailingID(c)
+	if err != nil {
+		return err
+	}
+	a := h.web.Actor(c)
+	if !a.May(actor.WriteMailing) { // may see figures all the same
+		return h.report(c, id)
+	}
+	m, err := h.svc.Get(c.UserContext(), a, id)
+	if err != nil {
+		return err
+	}
+	if m.State != models.MailingDraft {
+		return h.report(c, id)
+	}
+	p := composePage{Page: h.web.Page(c, "mailings.write", "mailings")}
+	p.Form = composeForm{Revision: m.Revision, Subject: m.Subject, Preheader: m.Preheader, Body: m.Body}
+	if m.PetitionID != nil {
+		p.Form.Petition = m.PetitionID.String()
+	}
+	return h.renderCompose(c, fiber.StatusOK, &p, id)
+}
+
+func (h *mailingPages) renderCompose(c *fiber.Ctx, status int, p *composePage, id uuid.UUID) error {
+	ctx, a := c.UserContext(), h.web.Actor(c)
+	var err error
+	if p.Mailing, err = h.svc.Get(ctx, a, id); err != nil {
+		return err
+	}
+	if p.Petitions, err = h.petitions(c, p.Page); err != nil {
+		return err
+	}
+	if p.Checks, p.Audience, err = h.svc.Checks(ctx, a, id); err != nil {
+		return err
+	}
+	p.Stops = p.Checks.Count(mailings.Stop)
+	p.HasText = strings.TrimSpace(p.Mailing.Body) != ""
+	p.Title = mailingName(p.Page, p.Mailing)
+	web.ShowFrames(c)
+	return h.web.RenderStatus(c, status, "admin/mailings/compose", p)
+}
+
+func (h *mailingPages) save(c *fiber.Ctx) error {
+	id, err := mailingID(c)
+	if err != nil {
+		return err
+	}
+	ctx, a := c.UserContext(), h.web.Actor(c)
+	p := composePage{Page: h.web.Page(c, "mailings.write", "mailings")}
+	if err = web.Bind(c, &p.Form); err == nil {
+		p.Form.Revision, err = h.keep(c, id, p.Form)
+	}
+	if err == nil && p.Form.Do == "test" {
+		err = h.svc.Test(ctx, a, id)
+	}
+	if p.Failed(err) {
+		return h.renderCompose(c, fiber.StatusUnprocessableEntity, &p, id)
+	}
+	if fault.Is(err, fault.Conflict) {
+		return h.conflict(c, &p, id, err)
+	}
+	if err != nil {
+		return err
+	}
+	switch p.Form.Do {
+	case "test":
+		h.web.Flash(c, "good", "mailings.test_sent")
+	case "next":
+		return web.SeeOther(c, mailingPath(id)+"/send")
+	default:
+		h.web.Flash(c, "good", "mailings.saved")
+	}
+	return web.SeeOther(c, mailingPath(id))
+}
+
+// keep saves the form and returns its revision: the new one, or the form's own where it could not be saved.
+func (h *mailingPages) keep(c *fiber.Ctx, id uuid.UUID, f composeForm) (int, error) {
+	r, err := h.svc.Save(c.UserContext(), h.web.Actor(c), id, f.draft())
+	if err != nil {
+		return f.Revision, err
+	}
+	return r, nil
+}
+
+// conflict shows the form again after somebody else saved the draft: what was typed here stands in it, and saving once more
+// puts it in the place of the other's words.
+func (h *mailingPages) conflict(c *fiber.Ctx, p *composePage, id uuid.UUID, err error) error {
+	m, e := h.svc.Get(c.UserContext(), h.web.Actor(c), id)
+	if e != nil {
+		return e
+	}
+	var f *fault.Error
+	if m.State != models.MailingDraft || !errors.As(err, &f) {
+		return err
+	}
+	p.Form.Revision = m.Revision
+	p.Errors = append(p.Errors, web.FieldError{Text: p.T(f.Key, f.Args...)})
+	return h.renderCompose(c, fiber.StatusConflict, p, id)
+}
+
+// autosave keeps the draft while it is written, half-typed merge fields and all.
+func (h *mailingPages) autosave(c *fiber.Ctx) error {
+	id, err := mailingID(c)
+	if err != nil {
+		return err
+	}
+	var f composeForm
+	if err := web.Bind(c, &f); err != nil {
+		return err
+	}
+	d := f.draft()
+	d.Unfinished = true
+	r, err := h.svc.Save(c.UserContext(), h.web.Actor(c), id, d)
+	if err != nil {
+		return err
+	}
+	return c.JSON(fiber.Map{"fields": fiber.Map{"revision": r}})
+}
+
+type mailingPreviewPage struct {
+	web.Page
+	ID      uuid.UUID
+	Preview mailings.Preview
+	Name    string
+}
+
+// Base is the address of the mailing's pages.
+func (p mailingPreviewPage) Base() string { return mailingPath(p.ID) }
+
+func (h *mailingPages) preview(c *fiber.Ctx) error {
+	id, err := mailingID(c)
+	if err != nil {
+		return err
+	}
+	p := mailingPreviewPage{Page: h.web.Page(c, "mailings.preview", "mailings"), ID: id}
+	m, err := h.svc.Get(c.UserContext(), h.web.Actor(c), id)
+	if err != nil {
+		return err
+	}
+	if p.Preview, err = h.svc.Preview(c.UserContext(), h.web.Actor(c), id); err != nil {
+		return err
+	}
+	p.Name = mailingName(p.Page, m)
+	web.ShowFrames(c)
+	return h.web.Render(c, "admin/mailings/preview", &p)
+}
+
+// mail is the document of the preview's frames. A mail is light or dark as its reader's device is: here as the address says.
+func (h *mailingPages) mail(c *fiber.Ctx) error {
+	id, err := mailingID(c)
+	if err != nil {
+		return err
+	}
+	m, err := h.svc.Preview(c.UserContext(), h.web.Actor(c), id)
+	if err != nil {
+		return err
+	}
+	scheme, when := "light", "not all"
+	if c.Query("theme") == "dark" {
+		scheme, when = "dark", "all"
+	}
+	doc := strings.NewReplacer(
+		"(prefers-color-scheme: dark)", when, "(prefers-color-scheme:dark)", when,
+		`content="light dark"`, `content="`+scheme+`"`, "color-scheme: light dark", "color-scheme: "+scheme,
+	).Replace(m.HTML)
+	return web.Document(c, doc, false)
+}
+
+func (h *mailingPages) before(c *fiber.Ctx) error {
+	id, err := mailingID(c)
+	if err != nil {
+		return err
+	}
+	p := composePage{Page: h.web.Page(c, "mailings.before", "mailings")}
+	return h.renderBefore(c, fiber.StatusOK, &p, id)
+}
+
+func (h *mailingPages) renderBefore(c *fiber.Ctx, status int, p *composePage, id uuid.UUID) error {
+	ctx, a := c.UserContext(), h.web.Actor(c)
+	var err error
+	if p.Mailing, err = h.svc.Get(ctx, a, id); err != nil {
+		return err
+	}
+	if p.Mailing.State != models.MailingDraft {
+		return web.SeeOther(c, mailingPath(id))
+	}
+	if p.Checks, p.Audience, err = h.svc.Checks(ctx, a, id); err != nil {
+		return err
+	}
+	p.Stops = p.Checks.Count(mailings.Stop)
+	return h.web.RenderStatus(c, status, "admin/mailings/send", p)
+}
+
+func (h *mailingPages) send(c *fiber.Ctx) error {
+	id, err := mailingID(c)
+	if err != nil {
+		return err
+	}
+	p := composePage{Page: h.web.Page(c, "mailings.before", "mailings")}
+	if err = web.Bind(c, &p.Form); err == nil {
+		err = h.svc.Send(c.UserContext(), h.web.Actor(c), id, p.Form.Revision)
+	}
+	if p.Failed(err) {
+		return h.renderBefore(c, fiber.StatusUnprocessableEntity, &p, id)
+	}
+	if err != nil {
+		return err
+	}
+	h.web.Flash(c, "good", "mailings.started")
+	return web.SeeOther(c, mailingPath(id))
+}
+
+type mailingReportPage struct {
+	web.Page
+	mailings.Report
+}
+
+// Base is the address of the mailing's pages.
+func (p mailingReportPage) Base() string { return mailingPath(p.Mailing.ID) }
+
+// Tone is the colour of the mailing's state.
+func (p mailingReportPage) Tone() string { return mailingTone(p.State) }
+
+// Name is what the mailing is called.
+func (p mailingReportPage) Name() string { return mailingName(p.Page, p.Mailing) }
+
+// Rest is how many have not gone out.
+func (p mailingReportPage) Rest() int { return p.Waiting + p.Later }
+
+// Stoppable reports whether there is something left to stop.
+func (p mailingReportPage) Stoppable() bool {
+	return p.State == models.MailingFreezing || p.State == models.MailingSending || p.State == models.MailingPaused
+}
+
+func (h *mailingPages) report(c *fiber.Ctx, id uuid.UUID) error {
+	p := mailingReportPage{Page: h.web.Page(c, "mailings.report", "mailings")}
+	var err error
+	if p.Report, err = h.svc.Report(c.UserContext(), h.web.Actor(c), id); err != nil {
+		return err
+	}
+	if p.State == models.MailingDraft {
+		return fault.New(fault.NotFound, "error.mailing_unknown")
+	}
+	p.Title = p.Name()
+	return h.web.Render(c, "admin/mailings/report", &p)
+}
+
+// progress is the part of the report that moves.
+func (h *mailingPages) progress(c *fiber.Ctx) error {
+	id, err := mailingID(c)
+	if err != nil {
+		return err
+	}
+	if !web.HTMX(c) {
+		return web.SeeOther(c, mailingPath(id))
+	}
+	p := mailingReportPage{Page: h.web.Page(c, "mailings.report", "mailings")}
+	if p.Progress, err = h.svc.Progress(c.UserContext(), h.web.Actor(c), id); err != nil {
+		return err
+	}
+	if !p.Active() {
+		c.Set("HX-Refresh", "true") // buttons and tables change with the state
+	}
+	return h.web.RenderPart(c, "admin/mailings/report", "moving", &p)
+}
+
+func (h *mailingPages) pause(c *fiber.Ctx) error {
+	id, err := mailingID(c)
+	if err != nil {
+		return err
+	}
+	if err := h.svc.Pause(c.UserContext(), h.web.Actor(c), id); err != nil {
+		return err
+	}
+	h.web.Flash(c, "good", "mailings.paused")
+	return web.SeeOther(c, mailingPath(id))
+}
+
+func (h *mailingPages) resume(c *fiber.Ctx) error {
+	id, err := mailingID(c)
+	if err != nil {
+		return err
+	}
+	if err := h.svc.Resume(c.UserContext(), h.web.Actor(c), id); err != nil {
+		return err
+	}
+	h.web.Flash(c, "good", "mailings.resumed")
+	return web.SeeOther(c, mailingPath(id))
+}
+
+// beforeStop asks once more: stopping cannot be undone.
+func (h *mailingPages) beforeStop(c *fiber.Ctx) error {
+	id, err := mailingID(c)
+	if err != nil {
+		return err
+	}
+	p := mailingReportPage{Page: h.web.Page(c, "mailings.stop_title", "mailings")}
+	if p.Progress, err = h.svc.Progress(c.UserContext(), h.web.Actor(c), id); err != nil {
+		return err
+	}
+	if !p.Stoppable() && p.State != models.MailingDraft {
+		return web.SeeOther(c, mailingPath(id))
+	}
+	return h.web.Render(c, "admin/mailings/stop", &p)
+}
+
+func (h *mailingPages) stop(c *fiber.Ctx) error {
+	id, err := mailingID(c)
+	if err != nil {
+		return err
+	}
+	if err := h.svc.Stop(c.UserContext(), h.web.Actor(c), id); err != nil {
+		return err
+	}
+	h.web.Flash(c, "good", "mailings.stopped")
+	return web.SeeOther(c, mailingPath(id))
+}
+
+func (h *mailingPages) unknown(c *fiber.Ctx) error {
+	id, err := mailingID(c)
+	if err != nil {
+		return err
+	}
+	var f composeForm
+	if err := web.Bind(c, &f); err != nil {
+		return err
+	}
+	if f.Do != "resend" && f.Do != "leave" {
+		return fault.New(fault.Invalid, "error.value_unknown")
+	}
+	n, err := h.svc.Settle(c.UserContext(), h.web.Actor(c), id, f.Do == "resend")
+	if err != nil {
+		return err
+	}
+	h.web.Flash(c, "good", "mailings.settled_"+f.Do, "Count", n)
+	return web.SeeOther(c, mailingPath(id))
+}

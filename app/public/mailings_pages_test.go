@@ -1,0 +1,34 @@
+package public
+
+import (
+	"testing"
+
+	"kithline/app/web"
+	"kithline/app/web/webtest"
+	"kithline/campaigns/mailings"
+	"kithline/models"
+)
+
+// Every page of the way out and of captured mail runs in every language.
+func TestUnsubscribeAndOutboxPages(t *testing.T) {
+	about := mailings.Subscription{Purpose: models.PurposeUpdates, About: "Visits <for> all"}
+	all := mailings.Subscription{Purpose: models.PurposeNewsletter}
+	on := func(s mailings.Subscription) mailings.Subscription { s.Active = true; return s }
+	undo := about
+	undo.Undo = true
+	for _, s := range []unsubscribePage{
+		{}, {Subscription: mailings.Subscription{Purpose: models.PurposeReceipt}}, {Subscription: on(about)}, {Subscription: on(all)}, {Subscription: on(about), Back: true},
+		{Subscription: undo, Left: true}, {Subscription: all, Left: true}, {Subscription: about, Back: true},
+	} {
+		webtest.All(t, "public/unsubscribe/", func(_ *web.Web, p web.Page) map[string]any {
+			s.Page, s.Token = p, "token"
+			return map[string]any{"public/unsubscribe/show": &s, "public/unsubscribe/unknown": &s}
+		})
+	}
+	for _, m := range [][]mail{nil, {{ID: "00000001-abc", To: "june@example.org", Subject: "<b>", At: webtest.Time}, {ID: "2", At: webtest.Time}}} {
+		webtest.All(t, "public/outbox/", func(_ *web.Web, p web.Page) map[string]any {
+			show := outboxMailPage{Page: p, Mail: mail{ID: "1", Text: "See https://act.example.org/confirm/x. <b>", HTML: len(m) > 0, At: webtest.Time, Headers: []header{{"From", "<a@b.example>"}}}}
+			return map[string]any{"public/outbox/list": &outboxPage{p, m}, "public/outbox/show": &show}
+		})
+	}
+}
