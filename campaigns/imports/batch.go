@@ -285,7 +285,7 @@ func (w *writer) plan(in *person, p *place, c *Counts, refused map[int]Reason) {
 	p.box = true
 	fresh := !p.record
 	if fresh {
-		p.record, p.makeRecord = true, true
+		p.record, p.makeRecord, p.supporter = true, true, models.NewID() // ids follow the file's order, and so do lists
 		p.attach = !p.makeBox
 	}
 	for _, f := range []struct {
@@ -336,7 +336,6 @@ func (w *writer) store(ctx context.Context, tx *gorm.DB, places map[uint64]*plac
 	for _, p := range list {
 		switch {
 		case p.makeRecord:
-			p.supporter = models.NewID()
 			p.fill.Source = supporters.SourceImport
 			records = append(records, supporters.NewRow(w.vault, p.supporter, p.fill, w.now))
 		case p.fill == (supporters.Facts{}):
