@@ -82,9 +82,13 @@ func (s *Service) List(ctx context.Context, a actor.Actor) ([]Queue, error) {
 // ask returns the queues of one provider that the actor may see and that are not empty.
 func ask(ctx context.Context, a actor.Actor, p Provider) ([]Queue, error) {
 	queues, err := p(ctx, a)
-	return slices.DeleteFunc(queues, func(q Queue) bool {
-		return q.Count <= 0 || (q.Right != "" && !a.May(q.Right))
-	}), err
+	var out []Queue // the provider's own slice stays as it is
+	for _, q := range queues {
+		if q.Count > 0 && (q.Right == "" || a.May(q.Right)) {
+			out = append(out, q)
+		}
+	}
+	return out, err
 }
 
 // Waiting counts what waits for the actor by section of the menu. The numbers are at most 3 seconds old; what cannot be
