@@ -21,6 +21,9 @@ import (
 	"kithline/tests/testdb"
 )
 
+// Patience is how long a test waits for what must come.
+const Patience = 30 * time.Second
+
 // Start is where a test's clock stands at first.
 var Start = time.Date(2027, 2, 1, 15, 0, 0, 0, time.UTC)
 
@@ -116,7 +119,7 @@ func (a *App) Owner(t testing.TB) *Client {
 // WaitMail returns the mails to an address once there are n of them.
 func (a *App) WaitMail(t testing.TB, to string, n int) []mailer.Message {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	for all := 0; ; all++ {
 		var mine []mailer.Message
