@@ -69,6 +69,7 @@ them. Every command ends with 0 when done, 1 when it failed, 2 for wrong usage o
 	root.AddCommand(
 		c.backupCommand(),
 		c.configCommand(),
+		c.demoCommand(),
 		c.healthcheckCommand(),
 		c.importCommand(),
 		c.keyCommand(),

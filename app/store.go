@@ -16,15 +16,22 @@ import (
 	"kithline/models/migrations"
 )
 
+func databaseOptions(cfg config.Config, clk clock.Clock) database.Options {
+	return database.Options{URL: cfg.Database.URL.Reveal(), Connections: cfg.Database.Connections, Now: clk.Now}
+}
+
 // openDatabase opens the database of the configuration, as it is.
 func openDatabase(ctx context.Context, cfg config.Config, clk clock.Clock) (*database.DB, error) {
-	return database.Open(ctx, database.Options{URL: cfg.Database.URL.Reveal(), Connections: cfg.Database.Connections, Now: clk.Now})
+	return database.Open(ctx, databaseOptions(cfg, clk))
 }
 
 // openStore opens the database, brings its schema up to date, and opens the vault. At the very first start it makes the key
 // file; after that a missing or wrong key refuses to start and says how to recover.
-func openStore(ctx context.Context, cfg config.Config, clk clock.Clock) (db *database.DB, v *vault.Vault, err error) {
-	if db, err = openDatabase(ctx, cfg, clk); err != nil {
+// building is that of database.Options.
+func openStore(ctx context.Context, cfg config.Config, clk clock.Clock, building bool) (db *database.DB, v *vault.Vault, err error) {
+	o := databaseOptions(cfg, clk)
+	o.Building = building
+	if db, err = database.Open(ctx, o); err != nil {
 		return nil, nil, err
 	}
 	defer func() {

@@ -72,7 +72,8 @@ type Options struct {
 	LogTo     io.Writer        // nil = nowhere
 	Clock     clock.Clock      // nil = the machine's
 	Transport mailer.Transport // tests: mail goes here whatever is configured
-	Demo      bool
+	Demo      bool             // pages say that nothing here is real
+	Building  bool             // a world that can be made again is being made: commits do not wait for the disk
 }
 
 // Build opens the store and makes every part. Nothing runs and nobody is served before Run; Close ends it.
@@ -84,7 +85,7 @@ func Build(ctx context.Context, cfg config.Config, o Options) (_ *App, err error
 	if err := dataFolder(cfg); err != nil {
 		return nil, err
 	}
-	if a.DB, a.Vault, err = openStore(ctx, cfg, a.Clock); err != nil {
+	if a.DB, a.Vault, err = openStore(ctx, cfg, a.Clock, o.Building); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -198,8 +199,6 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountCampaigns(a.fiber, a.web, a.Campaigns, a.Petitions)
 	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Organisation)
 	public.MountConfirm(a.fiber, a.web, a.Petitions)
-	public.MountUnsubscribe(a.fiber, a.web, a.Mailings)
-	public.MountOutbox(a.fiber, a.web, a.Outbox, func(c *fiber.Ctx) bool { return a.mail.captures(c.UserContext()) })
 	public.MountUnsubscribe(a.fiber, a.web, a.Mailings)
 	public.MountOutbox(a.fiber, a.web, a.Outbox, func(c *fiber.Ctx) bool { return a.mail.captures(c.UserContext()) })
 

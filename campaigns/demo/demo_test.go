@@ -1,0 +1,91 @@
+package demo
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/riverqueue/river"
+	"gorm.io/gorm"
+
+	"kithline/campaigns/clock"
+	"kithline/campaigns/deliveries"
+	"kithline/campaigns/files"
+	"kithline/campaigns/imports"
+	"kithline/campaigns/jobs"
+	"kithline/campaigns/mailings"
+	"kithline/campaigns/organisation"
+	"kithline/campaigns/petitions"
+	"kithline/campaigns/posts"
+	"kithline/campaigns/tokens"
+	"kithline/campaigns/users"
+	"kithline/campaigns/vault"
+	"kithline/mailer"
+	"kithline/models/database"
+)
+
+const site = "http://127.0.0.1:8080"
+
+// made is a world with the parts that made it.
+type made struct {
+	Services
+	vault *vault.Vault
+	mail  *mailer.Memory
+	now   time.Time
+}
+
+// services wires what Build needs, as app does.
+func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
+	t.Helper()
+	dir := t.TempDir()
+	key, err := vault.Create(filepath.Join(dir, "kithline.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := made{vault: vault.New(key), mail: mailer.NewMemory()}
+	blobs, err := files.NewFolder(filepath.Join(dir, "files"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	words, err := mailer.NewRenderer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &m.Services
+	s.DB, s.Signer = db, tokens.New(m.vault)
+	s.Organisation = organisation.New(db, m.vault, clk)
+	s.Users = users.New(db, m.vault, s.Signer, s.Organisation, clk)
+	store := files.New(db, m.vault, clk, blobs)
+	text := func(_, key string, _ ...any) string { return key }
+	s.Petitions = petitions.New(db, m.vault, clk, s.Signer, store, petitions.Options{BaseURL: site, Words: text})
+	s.Posts = posts.New(db, clk)
+	sender := func(context.Context) (deliveries.Sender, error) {
+		return deliveries.Sender{
+			Transport: m.mail, Connections: 2, FromName: "WCPC", FromAddress: "hello@example.org", ListDomain: "example.org",
+			Letterhead: mailer.Letterhead{OrgName: "WCPC", PostalAddress: "12 Ferry Street", Accent: mailer.DefaultAccent, SiteURL: site},
+		}, nil
+	}
+	workers := river.NewWorkers()
+	var queue *jobs.Client
+	enqueue := func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error { return queue.Enqueue(ctx, tx, args) }
+	s.Imports = imports.New(imports.Options{DB: db, Vault: m.vault, Clock: clk, Files: store, Enqueue: enqueue, Words: text})
+	s.Mailings = mailings.New(mailings.Options{
+		DB: db, Vault: m.vault, Clock: clk, Signer: s.Signer, Organisation: s.Organisation, Mail: words, Sender: sender, Enqueue: enqueue, BaseURL: site,
+		Words: mailings.Words{Text: text, Date: func(_ string, t time.Time) string { return t.Format(time.DateOnly) }, Number: func(string, int64) string { return "1" }},
+	})
+	s.Mailings.AddWorkers(workers)
+	s.Imports.AddWorkers(workers)
+	if queue, err = jobs.New(db, jobs.Options{Workers: workers}); err != nil {
+		t.Fatal(err)
+	}
+	s.Deliveries = deliveries.NewService(db, m.vault, clk, s.Signer, words, deliveries.Options{Sender: sender})
+	for kind, r := range s.Petitions.Renderers() {
+		s.Deliveries.Handle(kind, r)
+	}
+	for kind, r := range s.Users.Renderers(users.Words{URL: func(p string) string { return site + p }, Text: text, DateTime: func(_ string, t time.Time) string { return t.String() }}) {
+		s.Deliveries.Handle(kind, r)
+	}
+	s.Mailings.Register(s.Deliveries)
+	return m
+}
