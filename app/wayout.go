@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"kithline/app/web"
+	"kithline/campaigns/actor"
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/organisation"
+	"kithline/campaigns/today"
 	"kithline/config"
 	"kithline/mailer"
 	"kithline/models"
@@ -175,4 +177,16 @@ func smtpFault(err error, host string) error {
 		return fault.Because(err, fault.Invalid, f.Kind, "Host", host, "Reply", f.Reply)
 	}
 	return err
+}
+
+// waiting is the queue of the first page that says that mail cannot leave.
+func (a *App) waiting(ctx context.Context, who actor.Actor) ([]today.Queue, error) {
+	if !who.May(actor.Administer) || a.Deliveries.Health().Key == "" {
+		return nil, nil
+	}
+	n, oldest, err := a.Deliveries.Waiting(ctx)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	return []today.Queue{{Key: "today.mail_waits", Path: "/admin/settings/mail", Count: n, Oldest: oldest, Right: actor.Administer}}, nil
 }

@@ -170,6 +170,7 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Mailings.Register(a.Deliveries)
 
 	a.Today.Register("settings", a.Organisation.Today)
+	a.Today.Register("settings", a.waiting)
 	a.Today.Register("petitions", a.Petitions.Queues)
 	a.Today.Register("mailings", a.Mailings.Today)
 }
