@@ -312,6 +312,12 @@ func TestAListFromUploadToPeople(t *testing.T) {
 		if status != 303 {
 			t.Errorf("progress without htmx: %d", status)
 		}
+		r := httptest.NewRequest("GET", at+"/progress", nil)
+		r.Header.Set("HX-Request", "true")
+		r.AddCookie(&http.Cookie{Name: "__Host-kithline", Value: "organizer"})
+		if resp, err := c.app.Test(r, 20_000); err != nil || resp.StatusCode != 200 || resp.Header.Get("HX-Refresh") != "true" {
+			t.Errorf("progress once it is done: %v, %v", resp, err)
+		}
 		status, _, body = c.send("organizer", "GET", at+"/errors.csv", "", nil)
 		if status != 200 || body != "Mail,Given,Family,Note,line,reason\n'=broken,Zed,Zett,,1202,This is not an e-mail address.\n" {
 			t.Errorf("%d %q", status, body)
