@@ -1,0 +1,101 @@
+package public
+
+import (
+	"html/template"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"kithline/app/web"
+	"kithline/app/web/webtest"
+	"kithline/campaigns/petitions"
+	"kithline/models"
+)
+
+// Every page of petitions runs in every language, with and without what may be missing.
+func TestPagesOfPetitions(t *testing.T) {
+	now := webtest.Time
+	picture := uuid.New()
+	row := models.Petition{
+		Slug: "twenty-visits", State: models.PetitionPublished, Title: "Twenty <visits>", Summary: "Pass HB 412.", Decider: "The Committee", WhyNow: "The hearing.",
+		SystemChange: "Twenty visits.", Goal: 5000, Locale: "en", PublishedAt: &now,
+	}
+	rich := row
+	rich.Place, rich.DeadlineAt, rich.PictureID, rich.SignatureCount = "Wennick", &now, &picture, 3184
+	closed, paused := rich, row
+	closed.State, closed.ClosedAt = models.PetitionClosed, &now
+	paused.PausedAt = &now
+	posts := []models.Post{{Title: "The hearing", Body: "On *16 March*.", Locale: "es", PublishedAt: &now}}
+	view := petitions.View{
+		Petition: rich, CampaignSlug: "twenty-visits", Open: true,
+		Signers:  []petitions.Signer{{Name: "June O.", Place: "00012", At: now}, {Name: "Cal <W>", At: now.Add(-time.Hour)}},
+		Comments: []petitions.Comment{{ID: uuid.New(), Text: "It was \"not\" <the> same.", Locale: "en", Name: "June O.", Place: "00012", At: now}, {ID: uuid.New(), Text: "Sí", Locale: "es", At: now}},
+		Updates:  posts,
+	}
+	form := signForm{GivenName: "June", FamilyName: "Okafor", Email: "june.example.org", Comment: "a\n<b>", Display: "anonymous", Updates: true, Source: "poster"}
+	bad := func(p web.Page, fields ...string) web.Page {
+		for _, f := range fields {
+			p.Errors = append(p.Errors, web.FieldError{Name: f, Text: "Wrong."})
+		}
+		return p
+	}
+	option := func() web.Option {
+		return web.Option{Value: uuid.NewString(), Label: "Twenty visits", Hint: "As June O."}
+	}
+	waiting := func(open bool) petitions.WaitingSignature {
+		return petitions.WaitingSignature{ID: uuid.New(), Slug: "x", Title: "Twenty visits", TitleLocale: "en", ShownName: "June O.", SignedAt: now, Open: open}
+	}
+	counted := []petitions.CountedSignature{{Slug: "x", Title: "Twenty visits", TitleLocale: "en", Number: 3}}
+	two := []web.Option{option(), option()}
+	petitionPages := func(view petitions.View, full bool) func(p web.Page) map[string]any {
+		return func(p web.Page) map[string]any {
+			show := petitionPage{Page: p, View: view, Body: template.HTML("<p>Text</p>"), Form: signForm{Display: "initials"}}
+			sign := petitionPage{Page: p, View: view, Form: form}
+			sent := sentPage{Page: p, Petition: view.Petition}
+			if full {
+				show.Updates, show.PictureURL, show.MinimumAge, sign.MinimumAge = updatesOf(posts), pictureURL(view.Petition), "You must be 16.", "You must be 16."
+				sign.Page, sent.Page = bad(p, "given_name", "family_name", "email", "postal_code", "comment", "display", "updates", ""), bad(p, "code")
+			}
+			return map[string]any{
+				"public/petitions/show": &show, "public/petitions/sign": &sign, "public/petitions/sent": &sent,
+				"public/petitions/thanks": &thanksPage{Page: p, Petition: view.Petition, Signed: full, ShareURL: "https://act.example.org/petitions/x", MailURL: "mailto:?subject=a&body=b"},
+			}
+		}
+	}
+	bare := petitions.View{Petition: row, Open: true}
+	for _, v := range []petitions.View{view, bare, {Petition: closed}, {Petition: paused}} {
+		webtest.All(t, "public/petitions/", func(_ *web.Web, p web.Page) map[string]any { return petitionPages(v, len(v.Signers) > 0)(p) })
+	}
+	for _, v := range []confirmPage{
+		{Token: "abc", Choices: two[:1], Chosen: []string{two[0].Value}, Waiting: petitions.Waiting{Signatures: []petitions.WaitingSignature{waiting(false), waiting(true)}}},
+		{Token: "abc", Choices: two, Chosen: []string{two[0].Value}, Waiting: petitions.Waiting{Signatures: []petitions.WaitingSignature{waiting(true), waiting(true)}, Counted: counted}},
+		{Token: "abc", Waiting: petitions.Waiting{Counted: counted}},
+		{Token: "abc"},
+	} {
+		webtest.All(t, "public/confirm/", func(_ *web.Web, p web.Page) map[string]any {
+			v.Page = p
+			code := p
+			if len(v.Choices) > 1 {
+				v.Page, code = bad(p, "signature"), bad(p, "code")
+			}
+			return map[string]any{
+				"public/confirm/show": &v, "public/confirm/code": &codePage{Page: code, Form: codeForm{Code: "333"}},
+				"public/confirm/old": &oldPage{Page: p, Text: "Old."}, "public/confirm/deleted": &oldPage{Page: p},
+			}
+		})
+	}
+	for _, rows := range [][]models.Petition{{rich, row, closed, paused}, nil} {
+		webtest.All(t, "public/home/", func(_ *web.Web, p web.Page) map[string]any {
+			return map[string]any{"public/home/home": &homePage{Page: p, Petitions: rows}}
+		})
+		webtest.All(t, "public/campaigns/", func(_ *web.Web, p web.Page) map[string]any {
+			c := campaignPage{Page: p, Petitions: rows, Campaign: models.Campaign{Title: "Twenty visits"}}
+			if rows != nil {
+				c.Campaign = models.Campaign{Title: "Twenty visits", Ask: "Pass it", Decider: "x", WhyNow: "y", SystemChange: "z", Deadline: &now}
+				c.Updates = updatesOf(posts)
+			}
+			return map[string]any{"public/campaigns/show": &c}
+		})
+	}
+}
