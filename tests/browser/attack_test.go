@@ -49,7 +49,10 @@ func TestAttacks(t *testing.T) {
 	w := empty(t)
 	tab := New(t, w.URL)
 	all := strings.Join(attacks, "\n\n")
-	short := func(i, most int) string { a := attacks[i%len(attacks)]; return a[:min(len(a), most)] }
+	short := func(i, most int) string {
+		a := attacks[i%len(attacks)]
+		return strings.ReplaceAll(a[:min(len(a), most)], "\t", "")
+	}
 	d := petitions.Draft{
 		Title: short(0, petitions.TitleMax), Summary: short(1, petitions.SummaryMax), Body: all, Decider: short(2, petitions.DeciderMax), WhyNow: all[:petitions.WhyNowMax*9/10],
 		SystemChange: strings.Join(attacks[5:], "\n"), Place: short(3, petitions.PlaceMax), Goal: 100, Locale: "en",

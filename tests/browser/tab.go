@@ -158,6 +158,8 @@ func (tab *Tab) arrived(r *network.Response) int {
 	if r != nil {
 		tab.Status = int(r.Status)
 	}
+	// What has autofocus gets it when the page is painted, which is after it is loaded.
+	Eval[bool](tab, `new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`)
 	return tab.Status
 }
 
@@ -205,10 +207,27 @@ func (tab *Tab) Fill(selector, text string) {
 	}
 }
 
+// keys presses keys where the focus is. A key goes down as a keyboard sends it: then, as with a keyboard, the letter of a key
+// that did its work already (Enter on a link) does not go to whatever has the focus after it.
+func keys(s string, o ...chromedp.KeyOption) chromedp.Action[chromedp.Void] {
+	raw := func(p *input.DispatchKeyEventParams) {
+		if p.Type == input.DispatchKeyEventTypeKeyDown {
+			p.Type = input.DispatchKeyEventTypeRawKeyDown
+		}
+	}
+	return chromedp.KeyEvent(s, append(o, raw)...)
+}
+
 // Keys presses keys where the focus is; see chromedp/kb for those without a letter.
-func (tab *Tab) Keys(keys string, o ...chromedp.KeyOption) {
+func (tab *Tab) Keys(s string, o ...chromedp.KeyOption) {
 	tab.t.Helper()
-	tab.do(chromedp.KeyEvent(keys, o...))
+	tab.do(keys(s, o...))
+}
+
+// KeysAway presses keys that lead to another page, and waits for that.
+func (tab *Tab) KeysAway(s string) int {
+	tab.t.Helper()
+	return tab.arrive(keys(s))
 }
 
 // Value is what a field holds.
