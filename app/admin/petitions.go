@@ -530,6 +530,26 @@ type reportPage struct {
 	MayPost  bool
 }
 
+// Light are the actions that can be undone by another.
+func (p reportPage) Light() []petitions.Action {
+	return pick(p.Can, petitions.Pause, petitions.Resume, petitions.Hide, petitions.Show)
+}
+
+// Final are those that cannot.
+func (p reportPage) Final() []petitions.Action {
+	return pick(p.Can, petitions.Close, petitions.Withdraw)
+}
+
+func pick(can []petitions.Action, wanted ...petitions.Action) []petitions.Action {
+	var out []petitions.Action
+	for _, do := range can {
+		if slices.Contains(wanted, do) {
+			out = append(out, do)
+		}
+	}
+	return out
+}
+
 // MostSource is the largest count of a source.
 func (p reportPage) MostSource() int64 {
 	var most int64 = 1
