@@ -40,6 +40,7 @@ func (a *App) Run(ctx context.Context, l net.Listener, ready func()) error {
 	limit, cancel := context.WithTimeout(context.Background(), a.Config.ShutdownTimeout())
 	defer cancel()
 	err := a.fiber.ShutdownWithContext(limit)
+	_ = l.Close() // mostly closed by that, but not where the end came before the server had begun: it would then wait for ever
 	a.web.Stop()
 	err = errors.Join(err, a.Jobs.Stop(limit))
 	stopMail()

@@ -37,8 +37,8 @@ func bindir() (string, error) {
 }
 
 // start runs a server of this test process on a Unix socket in a folder of its own. It ends with the process, whatever
-// ends that: the kernel sends it a signal, and a shell that waits for it removes the folder.
-func start() (string, error) {
+// ends that: the kernel sends it a signal, and a shell that waits for it removes the folder. durable: see options.
+func start(durable bool) (string, error) {
 	bin, err := bindir()
 	if err != nil {
 		return "", err
@@ -73,7 +73,7 @@ func start() (string, error) {
 	// The shell reads from a pipe that this process holds open: at its end, however it comes, read returns.
 	script := `"$0" "$@" >"$ROOT/log" 2>&1 </dev/null & p=$!; read -r _; kill -QUIT $p; wait $p; rm -rf "$ROOT"`
 	args := []string{"-c", script, filepath.Join(bin, "postgres"), "-D", data, "-k", root}
-	args = append(args, options()...)
+	args = append(args, options(durable)...)
 	cmd := exec.Command("/bin/sh", args...)
 	cmd.Env = append(os.Environ(), "ROOT="+root)
 	cmd.SysProcAttr, cmd.Dir = attr, root
@@ -106,11 +106,11 @@ func start() (string, error) {
 // held keeps the pipe open for as long as this process lives.
 var held any
 
-// options of the throw-away server. Durability is off, but with KITHLINE_TEST_DURABLE=1: kill tests and benchmarks need
-// what production has.
-func options() []string {
+// options of the throw-away server. Durability is off where it is not asked for: kill tests and benchmarks need what
+// production has.
+func options(durable bool) []string {
 	o := []string{"listen_addresses=", "max_connections=200", "shared_buffers=64MB", "autovacuum=off"}
-	if os.Getenv("KITHLINE_TEST_DURABLE") != "1" {
+	if !durable {
 		o = append(o, "fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0")
 	}
 	args := make([]string, 0, 2*len(o))

@@ -206,13 +206,22 @@ func (s *server) template() (_ string, err error) {
 	return name, nil
 }
 
+func serverURL(durable bool) (string, error) {
+	if raw := os.Getenv("KITHLINE_TEST_DATABASE_URL"); raw != "" {
+		return raw, nil
+	}
+	return start(durable)
+}
+
+// DurableServer is the address of a PostgreSQL server for a program that measures, which is no test: that of
+// KITHLINE_TEST_DATABASE_URL, else one started as for tests, but one that keeps what it acknowledged, as production does.
+// Call it once; the server ends with the process.
+func DurableServer() (string, error) { return serverURL(true) }
+
 var theServer = sync.OnceValues(func() (*server, error) {
-	raw := os.Getenv("KITHLINE_TEST_DATABASE_URL")
-	if raw == "" {
-		var err error
-		if raw, err = start(); err != nil {
-			return nil, err
-		}
+	raw, err := serverURL(os.Getenv("KITHLINE_TEST_DURABLE") == "1")
+	if err != nil {
+		return nil, err
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
