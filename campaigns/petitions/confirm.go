@@ -2,6 +2,7 @@ package petitions
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 

@@ -940,6 +940,7 @@ func TestBadForms(t *testing.T) {
 			func(in *SignInput) { in.Display = "" },
 			func(in *SignInput) { in.Source = "<script>" },
 			func(in *SignInput) { in.GivenName = "J.R." },
+			func(in *SignInput) { in.GivenName = "Ma.de los Ángeles" },
 		} {
 			in := form(p.Slug, fmt.Sprintf("good%d@example.org", i))
 			good(&in)

@@ -204,8 +204,7 @@ func (s *Service) Open(ctx context.Context, limit int) ([]models.Petition, error
 func (s *Service) OfCampaign(ctx context.Context, id uuid.UUID) ([]models.Petition, []models.Post, error) {
 	db := s.db.WithContext(ctx)
 	var rows []models.Petition
-	states := []models.PetitionState{models.PetitionPublished, models.PetitionClosed, models.PetitionHandedOver, models.PetitionAnswered}
-	if err := db.Where("campaign_id = ? AND state IN ?", id, states).Order("published_at DESC, id DESC").Limit(50).Find(&rows).Error; err != nil || len(rows) == 0 {
+	if err := db.Where("campaign_id = ? AND state IN ?", id, publicStates).Order("published_at DESC, id DESC").Limit(50).Find(&rows).Error; err != nil || len(rows) == 0 {
 		return rows, nil, err
 	}
 	ids := make([]uuid.UUID, len(rows))

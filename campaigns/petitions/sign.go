@@ -116,8 +116,9 @@ func (s *Service) prepare(p models.Petition, in SignInput, now time.Time) (newSi
 	return n, nil
 }
 
-// address-like text has no place in a name: who signs as one wants the page to carry it.
-var addressLike = regexp.MustCompile(`(?i)(://|www\.|@|\b[\pL\pN-]{2,}\.(com|org|net|info|biz|io|co|ru|cn|xyz|top|site|online|shop|club|me|app|dev|link|click|live|store|tv|eu|de|uk|us|es|fr|br|in|ly|gl)\b)`)
+// addressLike text has no place in a name: who signs as one wants the page to carry it. Endings that are words between
+// names, as in "Ma.de los Ángeles", are not here.
+var addressLike = regexp.MustCompile(`(?i)(://|www\.|@|\b[\pL\pN-]{2,}\.(com|org|net|info|biz|io|ru|cn|xyz|top|site|online|shop|club|app|dev|link|click|live|store|tv|uk)\b)`)
 
 // personName checks one part of a name and returns it as it is stored.
 func personName(bad *fault.Fields, field, v string) string {

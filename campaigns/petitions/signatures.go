@@ -117,12 +117,12 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 	if err := mails(ctx, tx, asked, byID, now); err != nil {
 		return err
 	}
-	return count(ctx, tx, added, nil, now)
+	return count(ctx, tx, added, nil)
 }
 
 // count moves the numbers of petitions in tx: by how many signatures began to wait (below zero: no longer wait), and by how
 // many were confirmed. Rows are taken in one order, so that two transactions never wait for each other.
-func count(ctx context.Context, tx *gorm.DB, pending, confirmed map[uuid.UUID]int, now time.Time) error {
+func count(ctx context.Context, tx *gorm.DB, pending, confirmed map[uuid.UUID]int) error {
 	var ids []uuid.UUID
 	for id := range pending {
 		ids = append(ids, id)
@@ -268,5 +268,5 @@ func dropPending(ctx context.Context, tx *gorm.DB, now time.Time, where string, 
 	if err != nil {
 		return 0, err
 	}
-	return len(gone), count(ctx, tx, fewer, nil, now)
+	return len(gone), count(ctx, tx, fewer, nil)
 }
