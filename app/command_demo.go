@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -49,6 +50,7 @@ type demoRun struct {
 	*cli
 	addr, dir, ready string
 	kept             bool // the world stays in dir
+	signatures       int  // tests: how many the world has; 0 = as many as the sample
 }
 
 func (d *demoRun) run(ctx context.Context) (err error) {
@@ -283,6 +285,12 @@ func look(ctx context.Context, cfg config.Config) (standing demo.Standing, err e
 // build makes the world. The program is built for it with a clock that stands and a database that does not wait for the
 // disk, and ends before the one that serves is built.
 func (d *demoRun) build(ctx context.Context, cfg config.Config) error {
+	// Memory is taken rather than tidied while the world is made, and given back after.
+	before := debug.SetGCPercent(400)
+	defer func() {
+		debug.SetGCPercent(before)
+		go debug.FreeOSMemory()
+	}()
 	began := time.Now()
 	now := clock.System.Now()
 	clk := clock.NewFixed(now.AddDate(0, 0, -60))
@@ -295,6 +303,9 @@ func (d *demoRun) build(ctx context.Context, cfg config.Config) error {
 	w, err := demo.Sample()
 	if err != nil {
 		return closing(err, a.Close)
+	}
+	if d.signatures > 0 {
+		w.Signatures = d.signatures
 	}
 	err = demo.Build(ctx, demo.Services{
 		DB: a.DB, Signer: a.Signer, Organisation: a.Organisation, Users: a.Users, Petitions: a.Petitions, Posts: a.Posts, Imports: a.Imports,

@@ -27,6 +27,9 @@ const (
 
 // plan writes the diary: who does what, and when.
 func (b *builder) plan() (err error) {
+	if b.w.Signatures < fewest {
+		return fmt.Errorf("demo: a world needs at least %d signatures", fewest)
+	}
 	o := b.w.story.Organisation
 	if b.zone, err = time.LoadLocation(o.TimeZone); err != nil {
 		return err
@@ -155,6 +158,9 @@ func (b *builder) another(ctx context.Context, i int) error {
 	if p, err = b.Petitions.Submit(ctx, author, p.ID, p.Revision); err != nil {
 		return err
 	}
+	if err := b.deliver(ctx); err != nil {
+		return err
+	}
 	if in.State == "returned" {
 		b.forward(b.clk.Now().Add(20 * time.Minute))
 		if _, err := b.Petitions.Return(ctx, b.actors[june], p.ID, petitions.ReturnInput{Reason: in.Reason, Text: in.Text, Revision: p.Revision}); err != nil {
@@ -220,7 +226,7 @@ func (b *builder) leave(ctx context.Context, i, n int) error {
 	}
 	var ids []uuid.UUID
 	err := b.DB.WithContext(ctx).Model(&models.Delivery{}).Where("mailing_id = ? AND state = ?", b.mailing, models.DeliverySent).
-		Order("mailbox_id").Offset(n*11).Limit(1).Pluck("id", &ids).Error
+		Order("mailbox_id").Offset(n*3).Limit(1).Pluck("id", &ids).Error
 	if err != nil {
 		return err
 	}

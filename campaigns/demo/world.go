@@ -23,7 +23,10 @@ type World struct {
 	list     string // CSV
 }
 
-// Sample is the world of the demo. Tests make Signatures smaller; there must be at least 100.
+// fewest is how many signatures a world must have to hold its comments.
+const fewest = 150
+
+// Sample is the world of the demo. Tests make Signatures smaller.
 func Sample() (World, error) {
 	w := World{Signatures: 3184, Pending: 46, Seed: 412}
 	for name, into := range map[string]any{"coalition.json": &w.story, "names.json": &w.names, "comments.json": &w.comments} {
