@@ -2,7 +2,6 @@ package petitions
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 

@@ -91,7 +91,7 @@ func (s *Service) confirmBoxes(ctx context.Context, tx *gorm.DB, batch []*confir
 		return err
 	}
 	// Petitions last: their rows are the busiest.
-	if err := count(ctx, tx, fewer, more, now); err != nil {
+	if err := count(ctx, tx, fewer, more); err != nil {
 		return err
 	}
 	next := make(map[uuid.UUID]int, len(more)) // the number of the next signature; ours alone, since the rows are held
