@@ -158,8 +158,7 @@ func (tab *Tab) arrived(r *network.Response) int {
 	if r != nil {
 		tab.Status = int(r.Status)
 	}
-	// What has autofocus gets it when the page is painted, which is after it is loaded.
-	Eval[bool](tab, `new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`)
+	tab.painted() // what has autofocus gets it then, which is after the page is loaded
 	return tab.Status
 }
 
@@ -264,10 +263,31 @@ func (tab *Tab) Path() string {
 	return u.RequestURI()
 }
 
-// Until waits until a JavaScript expression is true in the page.
+// Until waits until a JavaScript expression is true in the page, also if the page is replaced by another meanwhile.
 func (tab *Tab) Until(expr string) {
 	tab.t.Helper()
-	Eval[bool](tab, `new Promise(done => { (function look() { (`+expr+`) ? done(true) : setTimeout(look, 20); })(); })`)
+	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	defer cancel()
+	wait := chromedp.Evaluate[bool](`new Promise(done => { (function look() { let so = false; try { so = `+expr+`; } catch {} so ? done(true) : setTimeout(look, 20); })(); })`, chromedp.EvalAwaitPromise)
+	for {
+		_, err := chromedp.Run(ctx, wait)
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil || !replaced(err) {
+			tab.t.Fatalf("%v: %s; the page is %s", err, expr, tab.where())
+		}
+	}
+}
+
+// replaced reports whether an answer did not come because the page it was asked of is gone.
+func replaced(err error) bool {
+	for _, gone := range []string{"navigated or closed", "context was destroyed", "Cannot find context", "Promise was collected"} {
+		if strings.Contains(err.Error(), gone) {
+			return true
+		}
+	}
+	return false
 }
 
 // Weigh opens a path and returns how many bytes came over the wire for it and all it loads, headers included, and the
@@ -302,6 +322,12 @@ func (tab *Tab) Show(html string) {
 func (tab *Tab) Picture() []byte {
 	tab.t.Helper()
 	return run(tab, chromedp.FullScreenshot(100))
+}
+
+// painted waits until the page is painted as it is now.
+func (tab *Tab) painted() {
+	tab.t.Helper()
+	Eval[bool](tab, `new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`)
 }
 
 // Clean fails the test for whatever the page did since the last call that it must not.

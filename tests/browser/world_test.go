@@ -15,6 +15,7 @@ import (
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/posts"
+	"kithline/campaigns/users"
 	"kithline/models"
 	"kithline/tests/testapp"
 	"kithline/tests/testdb"
@@ -148,9 +149,27 @@ func full(t *testing.T) *world {
 	w.must(err)
 	w.mailing(open.ID, "The hearing has a date", "Hello {{given_name}},\n\nthe Committee hears HB 412 on 16 March.", true)
 	w.mailing(open.ID, "Thank you", "Hello,\n\nthank you.", false)
+	_, err = w.Users.Invite(ctx, w.owner, "maren@example.org", actor.Advocate)
+	w.must(err)
+	_, err = w.Users.Add(ctx, w.owner, users.NewUser{Name: "Maren Oyelaran", Email: "maren.o@example.org", Role: actor.Advocate, Locale: "en"})
+	w.must(err)
 	_, err = w.Imports.Run(ctx, w.owner, strings.NewReader("Given name,Family name,E-mail\nIda,Berg,ida@example.org\nNoel,Berg,not an address\n"), imports.RunOptions{Locale: "en"}, nil)
 	w.must(err)
+	w.toOutbox()
 	return w
+}
+
+// toOutbox puts the mails of the test where the program shows captured mail.
+func (w *world) toOutbox() {
+	w.t.Helper()
+	conn, err := w.Outbox.Open(context.Background())
+	w.must(err)
+	for _, m := range w.Mail.Messages() {
+		if o := conn.Send(context.Background(), m); o.Err != nil {
+			w.t.Fatal(o.Err)
+		}
+	}
+	w.must(conn.Close())
 }
 
 // mailing writes to the signers of a petition, and sends where asked to.
@@ -184,3 +203,12 @@ func (w *world) count(slug string) string {
 }
 
 func databaseURL(t *testing.T) string { t.Helper(); return testdb.SQLiteURL(t) }
+
+func parsed(t *testing.T, id string) uuid.UUID {
+	t.Helper()
+	u, err := uuid.Parse(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}

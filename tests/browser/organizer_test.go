@@ -1,0 +1,219 @@
+package browser
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"kithline/models"
+	"kithline/tests/testapp"
+)
+
+// What an organizer does in a day, each page on the way looked at.
+
+const saved = `document.querySelector('[data-autosave-status]').textContent.startsWith('Saved ')`
+
+// eventually waits until something outside of the page is so.
+func (tab *Tab) eventually(what string, so func() bool) {
+	tab.t.Helper()
+	for end := time.Now().Add(patience); !so(); {
+		if time.Now().After(end) {
+			tab.t.Fatalf("not so for %v: %s; the page is %s", patience, what, tab.where())
+		}
+		tab.painted()
+	}
+}
+
+// A petition is drafted in two sittings, previewed, submitted, returned, submitted again and published.
+func TestDraftToPublic(t *testing.T) {
+	t.Parallel()
+	w := empty(t)
+	tab := New(t, w.URL)
+	w.signIn(tab)
+	tab.Open("/admin/petitions/new")
+	tab.Press(`main form button.main`)
+	tab.Want(422, "/admin/petitions")
+	tab.Check("start, with an error")
+	tab.Fill(`[name=title]`, draft.Title)
+	tab.Press(`main form button.main`)
+	tab.Want(200, "/admin/petitions/")
+	edit := tab.Path()
+	id := strings.Split(edit, "/")[3]
+	tab.Check("draft")
+	tab.Press(`main form button[value=check]`)
+	tab.Check("check of an incomplete draft")
+	if !tab.Has(`#summary a[href="#decider"]`) || tab.Has(`form[action$="/submit"]`) {
+		t.Errorf("an incomplete draft can be submitted, or does not say what is missing: %s", tab.where())
+	}
+
+	tab.Open(edit)
+	texts := map[string]string{
+		"summary_text": draft.Summary, "body": "## Why\n\n" + draft.Body, "decider": draft.Decider, "why_now": draft.WhyNow, "system_change": draft.SystemChange, "goal": "5000",
+	}
+	for name, text := range texts {
+		tab.Fill(`[name=`+name+`]`, text)
+	}
+	tab.Until(saved)
+	tab.eventually("all of the draft is kept", func() bool {
+		p := must[models.Petition](w)(w.Petitions.Draft(t.Context(), w.owner, parsed(t, id)))
+		return p.Summary == draft.Summary && strings.HasPrefix(p.Body, "## Why") && p.Decider == draft.Decider && p.WhyNow == draft.WhyNow && p.SystemChange == draft.SystemChange && p.Goal == 5000
+	})
+	tab.Clean()
+	tab.Open(edit)
+	for name, text := range texts {
+		if got := tab.Value(`[name=` + name + `]`); strings.ReplaceAll(got, ",", "") != strings.ReplaceAll(text, ",", "") {
+			t.Errorf("after coming back %s is %q", name, got)
+		}
+	}
+
+	tab.Press(`main form button[value=preview]`)
+	tab.Want(200, "/admin/petitions/"+id+"/preview")
+	tab.Check("preview")
+	tab.Press(`a[href$="/check"]`)
+	tab.Check("check")
+	tab.Press(`form[action$="/submit"] button`)
+	tab.Want(200, "/admin/petitions/"+id)
+	tab.Check("review")
+	tab.Press(`form[action$="/return"] button`)
+	tab.Want(422, "/admin/petitions/"+id)
+	tab.Check("return without a reason")
+	tab.Click(`[name=reason][value=decider]`)
+	tab.Press(`form[action$="/return"] button`)
+	tab.Want(200, "/admin/petitions")
+	tab.Open(edit)
+	tab.Check("draft that came back")
+	tab.Press(`main form button[value=check]`)
+	tab.Press(`form[action$="/submit"] button`)
+	tab.Press(`form[action$="/publish"] button`)
+	tab.Want(200, "/admin/petitions/"+id)
+	tab.Check("report")
+	tab.Press(`main a[href^="/petitions/"]`)
+	tab.Want(200, "/petitions/twenty-visits")
+	tab.Check("petition")
+	if got := tab.Text("h1"); got != draft.Title {
+		t.Errorf("published as %q", got)
+	}
+}
+
+// A mailing is written with autosave, tested, sent to those who agreed; one leaves by the mailed link, and the next mailing
+// goes without them.
+func TestMailing(t *testing.T) {
+	t.Parallel()
+	w := empty(t)
+	slug := w.petition(draft, models.PetitionPublished).Slug
+	for _, s := range []signer{
+		{"June", "Okafor", "june@example.org", "", "name", true}, {"Cal", "Whitcomb", "cal@example.org", "", "name", true}, {"Ana", "Ruiz", "ana@example.org", "", "name", false},
+	} {
+		w.sign(slug, s)
+	}
+	tab := New(t, w.URL)
+	w.signIn(tab)
+	write := func(subject string) {
+		t.Helper()
+		tab.Open("/admin/mailings")
+		tab.Press(`main form button.main`)
+		tab.Want(200, "/admin/mailings/")
+		tab.Fill(`[name=subject]`, subject)
+		tab.Fill(`[name=body]`, "Hello {{given_name|friend}},\n\n## News\n\nThe hearing is on **16 March**.")
+	}
+	write("The hearing has a date")
+	compose := tab.Path()
+	tab.Until(saved)
+	tab.eventually("all of the mailing is kept", func() bool {
+		m := must[models.Mailing](w)(w.Mailings.Get(t.Context(), w.owner, parsed(t, strings.Split(compose, "/")[3])))
+		return m.Subject == "The hearing has a date" && strings.Contains(m.Body, "16 March")
+	})
+	tab.Open(compose)
+	if got := tab.Value(`[name=subject]`); got != "The hearing has a date" {
+		t.Errorf("after coming back the subject is %q", got)
+	}
+	tab.Check("compose")
+	tab.Fill(`[name=body]`, "Hello {{given_nam}}")
+	tab.Press(`main form button[value=save]`)
+	tab.Want(422, compose)
+	tab.Check("compose, with a wrong field")
+	tab.Fill(`[name=body]`, "Hello {{given_name|friend}},\n\n## News\n\nThe hearing is on **16 March**.")
+	before := len(w.mailsTo(testapp.OwnerEmail))
+	tab.Press(`button[value=test]`)
+	tab.Want(200, compose)
+	tab.Check("compose, after a test")
+	if test := w.WaitMail(t, testapp.OwnerEmail, before+1)[before]; !strings.Contains(test.Text, "16 March") || strings.Contains(test.Text, "{{") {
+		t.Errorf("the test mail says: %s", test.Text)
+	}
+	tab.Press(`main a[href$="/preview"]`)
+	tab.Want(200, compose+"/preview")
+	tab.Check("preview")
+	tab.Open(compose)
+	finish := func() {
+		t.Helper()
+		tab.Press(`button[value=next]`)
+		tab.Check("before sending")
+		tab.Press(`form[action$="/send"] button`)
+		tab.Want(200, "/admin/mailings/")
+		tab.Until(`document.querySelector('#moving .tag').textContent === 'Finished'`)
+		tab.Check("report")
+	}
+	finish()
+	mail := w.WaitMail(t, "june@example.org", 2)[1]
+	w.WaitMail(t, "cal@example.org", 2)
+	if !strings.Contains(mail.Text, "Hello June") || len(w.mailsTo("ana@example.org")) != 1 {
+		t.Errorf("june got %q, ana %d mails", mail.Text, len(w.mailsTo("ana@example.org")))
+	}
+
+	tab.Open(testapp.Link(t, mail, "/u/"))
+	tab.Want(200, "/u/")
+	tab.Check("unsubscribe")
+	tab.Press(`main form button.main`)
+	tab.Want(200, "/u/")
+	tab.Check("unsubscribed")
+	tab.Press(`form[action$="/undo"] button`)
+	tab.Check("unsubscribed and back")
+	tab.Press(`main form button`)
+	tab.Want(200, "/u/")
+
+	write("One week to go")
+	finish()
+	w.WaitMail(t, "cal@example.org", 3)
+	if n := len(w.mailsTo("june@example.org")); n != 2 {
+		t.Errorf("june left and got %d mails, not 2", n)
+	}
+}
+
+// A list of people is brought in: upload, columns, check, import.
+func TestImport(t *testing.T) {
+	t.Parallel()
+	w := empty(t)
+	w.petition(draft, models.PetitionPublished)
+	tab := New(t, w.URL)
+	w.signIn(tab)
+	tab.Open("/admin/imports")
+	tab.Press(`main form button.main`)
+	tab.Want(422, "/admin/imports")
+	tab.Check("import without a file")
+	file := filepath.Join(t.TempDir(), "people.csv")
+	w.must(os.WriteFile(file, []byte("Given name;Family name;E-mail;Shoe size\nIda;Berg;ida@example.org;38\nNoel;Berg;not an address;44\n"), 0o600))
+	tab.do(chromedp.SetUploadFiles(chromedp.CSS(`[name=file]`), []string{file}))
+	tab.Press(`main form button.main`)
+	tab.Want(200, "/admin/imports/")
+	tab.Check("columns")
+	tab.Click(`[name=basis][value=updates]`)
+	tab.Press(`form[action$="/check"] button`)
+	tab.Want(422, "/admin/imports/")
+	tab.Check("columns, without the words that people agreed to")
+	tab.Click(`[name=basis][value=none]`)
+	tab.Press(`form[action$="/check"] button`)
+	tab.Until(`document.querySelector('form[action$="/start"]')`)
+	tab.Check("what would be imported")
+	tab.Press(`form[action$="/start"] button`)
+	tab.Until(`document.querySelector('main a[href="/admin/supporters"]')`)
+	tab.Check("what was imported")
+	tab.Press(`main a[href="/admin/supporters"]`)
+	tab.Want(200, "/admin/supporters")
+	if !strings.Contains(tab.Text("main"), "Ida Berg") || strings.Contains(tab.Text("main"), "Noel") {
+		t.Errorf("the supporters are: %s", tab.Text("main"))
+	}
+}
