@@ -99,6 +99,9 @@ func (w *Web) Fail(c *fiber.Ctx, err error) error {
 		defer func(start time.Time) { w.access(c, start) }(time.Now())
 		w.begin(c)
 	}
+	if w.opt.StoreDown != nil && w.opt.StoreDown(err) {
+		err = fault.Because(err, fault.Unavailable, "error.store_down", "RetryAfter", 30*time.Second)
+	}
 	a := answerTo(err)
 	if a.status >= 500 {
 		level := slog.LevelError

@@ -55,6 +55,9 @@ type Options struct {
 	// TokenPrefixes lists addresses below which a path holds a secret: never logged, never a referrer.
 	TokenPrefixes []string
 
+	// StoreDown reports whether an error means that nothing can be stored just now: the disk is full, the database is away.
+	// May be nil.
+	StoreDown func(err error) bool
 	// Observe is told of every request that was answered: its method, the pattern of its route, the status. May be nil.
 	Observe func(method, route string, status int, took time.Duration)
 
