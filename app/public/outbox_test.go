@@ -20,7 +20,7 @@ import (
 // captured is a site with an outbox that holds one mail.
 func captured(t *testing.T, open func(*fiber.Ctx) bool) *fiber.App {
 	t.Helper()
-	w, err := web.New(web.Options{BaseURL: "http://127.0.0.1:8080", Secret: []byte(strings.Repeat("k", 32)), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	w, err := web.New(web.Options{BaseURL: "http://127.0.0.1:8080", Secret: []byte(strings.Repeat("k", 32)), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
