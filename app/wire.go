@@ -188,7 +188,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	a.web, err = web.New(web.Options{
 		BaseURL: a.Config.Web.BaseURL, TrustedProxies: a.proxies(), Site: a.site(o.Demo), Waiting: a.Today.Waiting, Authenticate: a.Users.Authenticate, Observe: a.metrics.observe,
 		StoreDown: func(err error) bool { return database.Full(err) || database.Lost(err) },
-		Logger: a.Log, Clock: a.Clock, Secret: a.Vault.Derive("web/flash", 32),
+		Logger:    a.Log, Clock: a.Clock, Secret: a.Vault.Derive("web/flash", 32),
 	})
 	if err != nil {
 		return err
