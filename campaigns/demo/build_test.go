@@ -27,7 +27,9 @@ import (
 var end = time.Date(2027, 2, 23, 16, 42, 7, 0, time.UTC)
 
 // build makes a world as the command does.
-func build(t *testing.T, url string, w World) made {
+func build(t *testing.T, url string, w World) made { t.Helper(); return buildAt(t, url, w, end) }
+
+func buildAt(t *testing.T, url string, w World, end time.Time) made {
 	t.Helper()
 	ctx := context.Background()
 	db, err := database.Open(ctx, database.Options{URL: url, Connections: 4, Building: true})
@@ -375,6 +377,30 @@ func TestTheSameSeedMakesTheSameWorld(t *testing.T) {
 	}
 	if !slices.Equal(names[0], names[1]) || len(names[0]) < 80 {
 		t.Errorf("%d and %d names, not the same", len(names[0]), len(names[1]))
+	}
+}
+
+// At any time of a day, on any day of a week, over both changes of the clocks.
+func TestItCanEndAtAnyTime(t *testing.T) {
+	w := sampleWorld(t)
+	w.Signatures = fewest
+	for _, now := range []time.Time{
+		time.Date(2027, 3, 14, 6, 30, 0, 0, time.UTC), time.Date(2027, 3, 15, 15, 31, 0, 0, time.UTC), time.Date(2027, 11, 7, 6, 59, 0, 0, time.UTC),
+		time.Date(2027, 12, 11, 23, 59, 59, 0, time.UTC), time.Date(2028, 2, 29, 12, 0, 0, 0, time.UTC),
+	} {
+		t.Run(now.Format(time.RFC3339), func(t *testing.T) {
+			t.Parallel()
+			m := buildAt(t, testdb.SQLiteURL(t), w, now)
+			if n := m.count(t, &models.Signature{}, "state = 'confirmed' AND confirmed_at <= ?", now); n != fewest {
+				t.Errorf("%d are confirmed", n)
+			}
+			if n := m.count(t, &models.Signature{}, "comment_state = 'waiting'"); n != 10 {
+				t.Errorf("%d comments wait", n)
+			}
+			if n := m.count(t, &models.Signature{}, "comment_state = 'shown'"); n != 48 {
+				t.Errorf("%d comments are shown", n)
+			}
+		})
 	}
 }
 

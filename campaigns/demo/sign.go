@@ -17,7 +17,9 @@ const (
 	newest   = 30 // signers who come one by one at the end; before that people come in groups
 	mailed   = 16 // of the newest whose confirmation mail is made before they confirm
 	waitDays = 6  // since when those who have not confirmed wait: after seven their signature is gone
-	readDays = 3  // since when the comments that nobody has read wait
+	waitRead = 2  // days since when the comments that nobody has decided about wait
+
+	readHour, readMinute = 10, 30 // when somebody sits down to read comments, every day
 )
 
 // hours at which people come in groups, with their share of the day: enough of them that the days look alive, few enough
@@ -66,7 +68,7 @@ func (b *builder) groups() []group {
 	}
 	b.comments(out)
 	// Those who have not confirmed yet came in the last days, among the others.
-	late := slices.IndexFunc(out, func(g group) bool { return g.at.After(b.now.AddDate(0, 0, -waitDays)) })
+	late := from(out, b.now.AddDate(0, 0, -waitDays))
 	for i, p := range pending {
 		p.pending = true
 		g := &out[late+i%(len(out)-late)]
@@ -79,10 +81,9 @@ func (b *builder) groups() []group {
 	return out
 }
 
-// comments gives people their own words: those that were read to signers of all weeks, those that wait to recent ones. It
-// leaves the last day out, which nobody has read yet.
+// comments gives people their own words: those that are read to signers of all weeks until the last time that somebody sat
+// down to read, those that wait to signers of the last days.
 func (b *builder) comments(gs []group) {
-	waiting := slices.IndexFunc(gs, func(g group) bool { return g.at.After(b.now.AddDate(0, 0, -readDays)) })
 	var read, wait []*comment
 	for i := range b.w.comments {
 		if c := &b.w.comments[i]; c.State == "waiting" {
@@ -92,18 +93,46 @@ func (b *builder) comments(gs []group) {
 		}
 	}
 	b.rnd.Shuffle(len(read), func(i, j int) { read[i], read[j] = read[j], read[i] })
-	spread := func(cs []*comment, from, to int) {
+	spread := func(cs []*comment, first, end int) {
 		for i, c := range cs {
-			at := from + (to-from)*i/len(cs)
-			for gs[at].people[0].comment != nil {
-				at = (at + 1) % len(gs)
+			at := first + (end-first)*i/len(cs)
+			p := silent(gs[at])
+			for ; p == nil; p = silent(gs[at]) { // at the worst some hours earlier
+				at = (at + len(gs) - 1) % len(gs)
 			}
-			p := gs[at].people[0]
 			p.comment, p.locale = c, c.Locale
 		}
 	}
-	spread(read, 0, waiting)
-	spread(wait, waiting, len(gs))
+	spread(read, 0, from(gs, b.lastRead().Add(-time.Hour)))
+	spread(wait, from(gs, b.now.AddDate(0, 0, -waitRead)), len(gs))
+}
+
+// from is the first of gs that came after a moment; the last one where nobody did.
+func from(gs []group, at time.Time) int {
+	for i, g := range gs {
+		if g.at.After(at) {
+			return i
+		}
+	}
+	return len(gs) - 1
+}
+
+// silent is the first of a group who has said nothing yet.
+func silent(g group) *person {
+	for _, p := range g.people {
+		if p.comment == nil {
+			return p
+		}
+	}
+	return nil
+}
+
+// lastRead is the last time that somebody read comments, as plan has it.
+func (b *builder) lastRead() time.Time {
+	if at := b.day(days, readHour, readMinute); !at.After(b.now) {
+		return at
+	}
+	return b.day(days-1, readHour, readMinute)
 }
 
 // judgement is what becomes of a comment once somebody reads it.

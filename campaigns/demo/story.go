@@ -46,7 +46,7 @@ func (b *builder) plan() (err error) {
 		b.note(g.at, "signing", func(ctx context.Context) error { return b.sign(ctx, g) })
 	}
 	for d := range days + 1 {
-		b.note(b.day(d, 10, 30), "reading comments", func(ctx context.Context) error { return b.read(ctx, june) })
+		b.note(b.day(d, readHour, readMinute), "reading comments", func(ctx context.Context) error { return b.read(ctx, june) })
 	}
 	for _, u := range b.w.story.Updates {
 		b.note(b.day(u.Day, 9, 40), "posting an update", func(ctx context.Context) error {
