@@ -84,6 +84,7 @@ type Service struct {
 	files  *files.Service
 	opt    Options
 
+	reading    together
 	signing    *groupcommit.Group[newSignature]
 	confirming *groupcommit.Group[confirmation]
 }
@@ -94,6 +95,10 @@ func New(db *database.DB, v *vault.Vault, clk clock.Clock, signer *tokens.Signer
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{db: db, vault: v, clk: clk, signer: signer, files: store, opt: o}
+	s.reading.fetch = func(ctx context.Context, slug string) (p models.Petition, err error) {
+		err = s.db.WithContext(ctx).Where("slug = ?", slug).Take(&p).Error
+		return p, err
+	}
 	s.signing = groupcommit.New(db, func(ctx context.Context, tx *gorm.DB, batch []*newSignature) error {
 		rows := make([]newSignature, len(batch))
 		for i, r := range batch {

@@ -52,8 +52,7 @@ type View struct {
 
 // public reads a petition that everybody may see.
 func (s *Service) public(ctx context.Context, slug string) (models.Petition, error) {
-	var p models.Petition
-	err := s.db.WithContext(ctx).Where("slug = ?", slug).Take(&p).Error
+	p, err := s.reading.read(ctx, slug)
 	switch {
 	case errors.Is(err, gorm.ErrRecordNotFound):
 		return p, unknown()
