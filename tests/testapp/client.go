@@ -32,13 +32,16 @@ type Page struct {
 }
 
 // Client returns a browser of its own, with no cookies.
-func (a *App) Client(t testing.TB) *Client {
+func (a *App) Client(t testing.TB) *Client { t.Helper(); return NewClient(t, a.URL) }
+
+// NewClient returns a browser for the site at base, wherever that runs.
+func NewClient(t testing.TB, base string) *Client {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Client{t: t, base: a.URL, http: &http.Client{Jar: jar}, Lang: "en"}
+	return &Client{t: t, base: base, http: &http.Client{Jar: jar}, Lang: "en"}
 }
 
 // Get opens a path or an address of the site.
