@@ -55,7 +55,11 @@ func DraftSlug(id uuid.UUID) string { return "draft-" + id.String() }
 // FreeSlug returns the slug of a title that no other row of the model's table has: with -2, -3 ... behind it where it is
 // used. Two transactions at once can be given the same one; the unique index then tells, and the caller tries again.
 func FreeSlug(ctx context.Context, tx *gorm.DB, model any, title string, id uuid.UUID) (string, error) {
+	// "Twenty visits: let people get the care their doctor ordered" is known by its first part, and so is its address.
 	base := Slug(title)
+	if head, _, ok := strings.Cut(title, ":"); ok && len(Slug(head)) >= 5 {
+		base = Slug(head)
+	}
 	if base == "" {
 		base = id.String()[24:]
 	}

@@ -999,3 +999,22 @@ func TestCreate(t *testing.T) {
 		}
 	})
 }
+
+// A restore pauses a mailing that had no audience yet: going on, it gets one first, and is not finished without anybody.
+func TestResumeWithoutAudienceFreezesFirst(t *testing.T) {
+	testdb.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db)
+		w.sign("yes@example.org", "June", models.SignatureConfirmed, true)
+		id := w.draft()
+		w.must(db.Exec("UPDATE mailings SET state = 'paused' WHERE id = ?", id).Error)
+		w.must(w.svc.Resume(ctx, w.user, id))
+		w.must(w.svc.Tidy(ctx))
+		if p := w.progress(id); p.Mailing.State != models.MailingFreezing {
+			t.Fatalf("after resuming: %s", p.Mailing.State)
+		}
+		w.must(w.svc.Freeze(ctx, id))
+		if p := w.progress(id); p.Mailing.State != models.MailingSending || p.Total != 1 {
+			t.Fatalf("after freezing: %+v", p)
+		}
+	})
+}

@@ -75,11 +75,20 @@ func (s *Service) Pause(ctx context.Context, a actor.Actor, id uuid.UUID) error 
 	})
 }
 
-// Resume lets a paused mailing go on. It needs the right actor.Send; a mailing that is not paused is a Conflict fault.
+// Resume lets a paused mailing go on. One that has no audience yet, as after a restore, gets it first. It needs the right actor.Send; a mailing that is not paused is a Conflict fault.
 func (s *Service) Resume(ctx context.Context, a actor.Actor, id uuid.UUID) error {
 	return s.move(ctx, a, id, "mailing.resume", []models.MailingState{models.MailingPaused}, func(tx *gorm.DB) (map[string]any, error) {
+		m, err := find(ctx, tx, id)
+		if err != nil {
+			return nil, err
+		}
+		set := map[string]any{"state": models.MailingSending, "paused_at": nil, "paused_reason": ""}
+		if m.FrozenAt == nil {
+			set["state"] = models.MailingFreezing
+			return set, s.Enqueue(ctx, tx, FreezeArgs{MailingID: id})
+		}
 		deliveries.Wake(tx)
-		return map[string]any{"state": models.MailingSending, "paused_at": nil, "paused_reason": ""}, nil
+		return set, nil
 	})
 }
 
