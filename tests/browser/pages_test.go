@@ -18,10 +18,13 @@ const most = 80
 
 // alike is how many pages of one kind are looked at. A petition's and a mailing's page differ by their state.
 func alike(kind string) int {
-	if kind == "/admin/petitions/:id?" || kind == "/admin/mailings/:id?" {
+	switch kind {
+	case "/admin/petitions/:id?", "/admin/mailings/:id?":
 		return 6
+	case "/petitions/:slug/?":
+		return 2
 	}
-	return 2
+	return 1
 }
 
 var (
@@ -133,7 +136,7 @@ func TestPublicPages(t *testing.T) {
 	t.Parallel()
 	w := full(t)
 	tab := New(t, w.URL)
-	inSpanish(t, tab, w.walk(t, tab, w.Client(t), tab.Check, public, append([]string{"/petitions/" + w.slug, "/admin/login", "/admin/login/link"}, publicStart...)...))
+	inSpanish(t, tab, w.walk(t, tab, w.Client(t), tab.Check, public, append([]string{"/petitions/" + w.slug, "/petitions/" + w.closed, "/admin/login", "/admin/login/link"}, publicStart...)...))
 	// Pages of things that are not there, or not any more.
 	for path, status := range map[string]int{
 		"/nothing": 404, "/petitions/nothing": 404, "/confirm/" + strings.Repeat("x", 51): 404, "/u/" + strings.Repeat("x", 51): 404,

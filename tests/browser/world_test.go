@@ -26,7 +26,8 @@ type world struct {
 	*testapp.App
 	t     testing.TB
 	owner actor.Actor
-	slug  string // of the petition that is open
+
+	slug, closed string // of the petition that is open, and of one that is closed
 }
 
 // empty starts the program with an organisation and an owner, and nothing else. Its clock shows the real time: a browser
@@ -128,7 +129,7 @@ func full(t *testing.T) *world {
 	for _, state := range []models.PetitionState{models.PetitionDraft, models.PetitionSubmitted, models.PetitionReturned, models.PetitionClosed} {
 		d := draft
 		d.Title = "Benches at bus stops: " + string(state)
-		w.petition(d, state)
+		w.closed = w.petition(d, state).Slug // the last one is
 	}
 	for i, s := range []signer{
 		{"June", "Okafor", "june@example.org", "After visit six I did the exercises from a sheet of paper. It was not the same.", "name", true},
