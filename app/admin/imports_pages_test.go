@@ -47,9 +47,17 @@ func TestPagesOfPeople(t *testing.T) {
 		full    bool
 		message string
 	}{
-		{models.ImportUploaded, true, true, ""}, {models.ImportUploaded, true, false, ""}, {models.ImportRunning, true, false, ""}, {models.ImportRunning, false, true, ""},
-		{models.ImportFinished, true, true, ""}, {models.ImportFinished, true, false, ""}, {models.ImportFinished, false, true, ""}, {models.ImportFinished, false, false, ""},
-		{models.ImportFailed, true, true, "error.file_expired"}, {models.ImportFailed, false, true, "error.import_stopped"}, {models.ImportFailed, false, false, "error.import_damaged"},
+		{models.ImportUploaded, true, true, ""},
+		{models.ImportUploaded, true, false, ""},
+		{models.ImportRunning, true, false, ""},
+		{models.ImportRunning, false, true, ""},
+		{models.ImportFinished, true, true, ""},
+		{models.ImportFinished, true, false, ""},
+		{models.ImportFinished, false, true, ""},
+		{models.ImportFinished, false, false, ""},
+		{models.ImportFailed, true, true, "error.file_expired"},
+		{models.ImportFailed, false, true, "error.import_stopped"},
+		{models.ImportFailed, false, false, "error.import_damaged"},
 	} {
 		webtest.All(t, "admin/imports/", func(_ *web.Web, p web.Page) map[string]any {
 			i := imports.Import{Import: models.Import{ID: id, State: x.state, DryRun: x.dry, Message: x.message, RowsTotal: 1200, RowsDone: 700, CreatedAt: now, UpdatedAt: now}}
@@ -356,8 +364,14 @@ func TestWhoMaySeePeople(t *testing.T) {
 		role, path string
 		status     int
 	}{
-		{"", "/admin/supporters", 303}, {"", "/admin/imports", 303}, {"viewer", "/admin/supporters", 403}, {"advocate", "/admin/supporters", 403},
-		{"coordinator", "/admin/supporters", 200}, {"coordinator", "/admin/imports", 403}, {"owner", "/admin/imports", 200}, {"organizer", "/admin/supporters", 200},
+		{"", "/admin/supporters", 303},
+		{"", "/admin/imports", 303},
+		{"viewer", "/admin/supporters", 403},
+		{"advocate", "/admin/supporters", 403},
+		{"coordinator", "/admin/supporters", 200},
+		{"coordinator", "/admin/imports", 403},
+		{"owner", "/admin/imports", 200},
+		{"organizer", "/admin/supporters", 200},
 	} {
 		if status, _, _ := c.send(x.role, "GET", x.path, "", nil); status != x.status {
 			t.Errorf("%s as %q: %d, want %d", x.path, x.role, status, x.status)

@@ -35,7 +35,8 @@ func TestMailingPages(t *testing.T) {
 					compose.Form = composeForm{Revision: 3, Petition: "a", Subject: "Tuesday", Body: "<b>{{goal}}</b>"}
 					compose.Audience = mailings.Audience{Confirmed: 7, People: 2, WithoutConsent: 3, Suppressed: 2}
 					compose.Checks = mailings.Checks{
-						{Tone: mailings.Stop, Key: "error.merge_unknown", Args: []any{"Name", "x", "Line", 2}}, {Tone: mailings.Think, Key: "mailings.check_subject_long", Args: []any{"Count", 70}},
+						{Tone: mailings.Stop, Key: "error.merge_unknown", Args: []any{"Name", "x", "Line", 2}},
+						{Tone: mailings.Think, Key: "mailings.check_subject_long", Args: []any{"Count", 70}},
 						{Tone: mailings.Fine, Key: "mailings.check_reading", Args: []any{"Count", 40}},
 					}
 					compose.Errors = []web.FieldError{{Name: "subject", Text: "Wrong."}, {Name: "body", Text: "Wrong."}, {Text: "Wrong."}}

@@ -17,8 +17,14 @@ func TestUnsubscribeAndOutboxPages(t *testing.T) {
 	undo := about
 	undo.Undo = true
 	for _, s := range []unsubscribePage{
-		{}, {Subscription: mailings.Subscription{Purpose: models.PurposeReceipt}}, {Subscription: on(about)}, {Subscription: on(all)}, {Subscription: on(about), Back: true},
-		{Subscription: undo, Left: true}, {Subscription: all, Left: true}, {Subscription: about, Back: true},
+		{},
+		{Subscription: mailings.Subscription{Purpose: models.PurposeReceipt}},
+		{Subscription: on(about)},
+		{Subscription: on(all)},
+		{Subscription: on(about), Back: true},
+		{Subscription: undo, Left: true},
+		{Subscription: all, Left: true},
+		{Subscription: about, Back: true},
 	} {
 		webtest.All(t, "public/unsubscribe/", func(_ *web.Web, p web.Page) map[string]any {
 			s.Page, s.Token = p, "token"

@@ -148,8 +148,13 @@ func TestBars(t *testing.T) {
 			t.Errorf("%d has no four equal parts", b.Top())
 		}
 	}
-	b := Bars{Rows: []BarRow{{Label: "1", Values: []int64{50, 50}}, {Label: "2", Values: []int64{0}}, {Label: "3", Values: []int64{-5}},
-		{Label: "4"}, {Label: "5", Values: []int64{100}}}}
+	b := Bars{Rows: []BarRow{
+		{Label: "1", Values: []int64{50, 50}},
+		{Label: "2", Values: []int64{0}},
+		{Label: "3", Values: []int64{-5}},
+		{Label: "4"},
+		{Label: "5", Values: []int64{100}},
+	}}
 	got := b.Rects()
 	want := []Rect{{"bar", "1.5", "50.0", "7", "50.0"}, {"bar2", "1.5", "0.0", "7", "50.0"}, {"bar", "41.5", "0.0", "7", "100.0"}}
 	if len(got) != 3 || got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {

@@ -39,10 +39,14 @@ func TestBind(t *testing.T) {
 		bad  string // field: key, in order
 	}{
 		"everything": {
-			in: url.Values{"email": {" june@example.org "}, "comment": {"one\r\ntwo\rthree\tfour "}, "password": {" a\tb "}, "updates": {"yes"},
-				"point": {"a", " ", "b"}, "goal": {"5,000"}, "id": {id.String()}, "Other": {"x"}, "city": {"Harrow Bay"}},
-			want: bindForm{inner: inner{"Harrow Bay"}, Email: "june@example.org", Comment: "one\ntwo\nthree\tfour", Password: " a\tb ", Updates: true,
-				Points: []string{"a", "b"}, Goal: 5000, ID: id},
+			in: url.Values{
+				"email": {" june@example.org "}, "comment": {"one\r\ntwo\rthree\tfour "}, "password": {" a\tb "}, "updates": {"yes"},
+				"point": {"a", " ", "b"}, "goal": {"5,000"}, "id": {id.String()}, "Other": {"x"}, "city": {"Harrow Bay"},
+			},
+			want: bindForm{
+				inner: inner{"Harrow Bay"}, Email: "june@example.org", Comment: "one\ntwo\nthree\tfour", Password: " a\tb ", Updates: true,
+				Points: []string{"a", "b"}, Goal: 5000, ID: id,
+			},
 		},
 		"nothing":     {in: url.Values{}, want: bindForm{Points: []string{}}},
 		"off":         {in: url.Values{"updates": {"no"}}, want: bindForm{Points: []string{}}},
@@ -50,8 +54,10 @@ func TestBind(t *testing.T) {
 		"not UTF-8":   {in: url.Values{"comment": {"caf\xe9 and more"}}, want: bindForm{Comment: "caf and more", Points: []string{}}, bad: "comment: error.text_unreadable"},
 		"line breaks": {in: url.Values{"email": {"a\r\nBcc: b\u2028c\u0085d"}}, want: bindForm{Email: "a Bcc: b c d", Points: []string{}}},
 		"separators":  {in: url.Values{"comment": {"a\u2028b\x07c"}}, want: bindForm{Comment: "a\nb c", Points: []string{}}},
-		"too long": {in: url.Values{"email": {strings.Repeat("é", 21)}, "point": {"abcdef"}},
-			want: bindForm{Email: strings.Repeat("é", 21), Points: []string{"abcdef"}}, bad: "email: error.text_too_long Max=20 Over=1; point: error.text_too_long Max=5 Over=1"},
+		"too long": {
+			in:   url.Values{"email": {strings.Repeat("é", 21)}, "point": {"abcdef"}},
+			want: bindForm{Email: strings.Repeat("é", 21), Points: []string{"abcdef"}}, bad: "email: error.text_too_long Max=20 Over=1; point: error.text_too_long Max=5 Over=1",
+		},
 		"just fits":  {in: url.Values{"email": {strings.Repeat("é", 20)}}, want: bindForm{Email: strings.Repeat("é", 20), Points: []string{}}},
 		"no number":  {in: url.Values{"goal": {"many"}}, want: bindForm{Points: []string{}}, bad: "goal: error.number_invalid"},
 		"huge":       {in: url.Values{"goal": {"99999999999999999999"}}, want: bindForm{Goal: 1<<63 - 1, Points: []string{}}, bad: "goal: error.number_invalid"},

@@ -45,9 +45,11 @@ func TestErrorsBecomeStatusesAndPages(t *testing.T) {
 		}
 		for k := fault.Internal; k <= fault.Unavailable; k++ {
 			if k.String() == c.Params("kind") {
-				keys := map[fault.Kind]string{fault.Gone: "error.link_expired", fault.Forbidden: "error.forbidden", fault.NotFound: "error.link_unknown",
+				keys := map[fault.Kind]string{
+					fault.Gone: "error.link_expired", fault.Forbidden: "error.forbidden", fault.NotFound: "error.link_unknown",
 					fault.Conflict: "error.check_fields", fault.Invalid: "error.check_fields", fault.TooMany: "error.too_many",
-					fault.Unavailable: "error.unavailable", fault.Unauthenticated: "error.login_needed"}
+					fault.Unavailable: "error.unavailable", fault.Unauthenticated: "error.login_needed",
+				}
 				return fault.Because(errors.New("secret cause"), k, keys[k])
 			}
 		}
@@ -611,9 +613,14 @@ func TestBodyLimits(t *testing.T) {
 		size, status int
 		expect       bool
 	}{
-		{"/other", bodyMax, 200, false}, {"/other", bodyMax + 1, 413, false}, {"/other", bodyMax + 1, 413, true},
-		{"/other?/admin/imports/1", 2 << 20, 413, false}, {"/admin/imports/1", 3 << 20, 200, false},
-		{"/admin/imports/1?x=1", 3 << 20, 200, true}, {"/admin/imports/1", 3<<20 + 1, 413, false}, {"/admin/imports/1/x", 2 << 20, 413, false},
+		{"/other", bodyMax, 200, false},
+		{"/other", bodyMax + 1, 413, false},
+		{"/other", bodyMax + 1, 413, true},
+		{"/other?/admin/imports/1", 2 << 20, 413, false},
+		{"/admin/imports/1", 3 << 20, 200, false},
+		{"/admin/imports/1?x=1", 3 << 20, 200, true},
+		{"/admin/imports/1", 3<<20 + 1, 413, false},
+		{"/admin/imports/1/x", 2 << 20, 413, false},
 	} {
 		before := reached.Load()
 		status, h, body := post(c.path, c.size, c.expect)
@@ -708,8 +715,10 @@ func TestSafePath(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	for _, o := range []Options{
-		{BaseURL: "act.example.org", Secret: make([]byte, 32)}, {BaseURL: "ftp://x", Secret: make([]byte, 32)},
-		{BaseURL: "https://x/path", Secret: make([]byte, 32)}, {BaseURL: "https://x", Secret: make([]byte, 31)},
+		{BaseURL: "act.example.org", Secret: make([]byte, 32)},
+		{BaseURL: "ftp://x", Secret: make([]byte, 32)},
+		{BaseURL: "https://x/path", Secret: make([]byte, 32)},
+		{BaseURL: "https://x", Secret: make([]byte, 31)},
 	} {
 		if _, err := New(o); err == nil {
 			t.Errorf("%+v is taken", o)

@@ -23,15 +23,32 @@ func TestDatesAndNumbers(t *testing.T) {
 	en.Site.Zone, es.Site.Zone = zone, zone
 	var none *time.Time
 	for _, c := range []struct{ got, want string }{
-		{en.Date(at), "15 March 2027"}, {es.Date(&at), "15 de marzo de 2027"}, {en.Weekday(at), "Monday 15 March 2027"},
-		{es.Weekday(at), "lunes, 15 de marzo de 2027"}, {en.DateTime(at), "15 March 2027, 21:05"}, {en.Time(at), "21:05"},
-		{en.ISO(at), "2027-03-16T01:05:00Z"}, {en.Date(none), ""}, {en.Date(time.Time{}), ""},
-		{en.Number(0), "0"}, {en.Number(999), "999"}, {en.Number(int64(1234567)), "1,234,567"}, {en.Number(-1000), "-1,000"},
-		{es.Number(1234), "1234"}, {es.Number(12345), "12\u00a0345"}, {en.Size(532), "532 B"}, {en.Size(6_400), "6 KB"}, {en.Size(12_600_000), "13 MB"},
-		{en.Percent(3184, 5000), "63\u00a0%"}, {en.Percent(1, 0), "0\u00a0%"},
-		{en.Ago(testTime.Add(-30 * time.Second)), "just now"}, {en.Ago(testTime.Add(-time.Minute)), "1 minute ago"},
-		{en.Ago(testTime.Add(-20 * time.Minute)), "20 minutes ago"}, {es.Ago(testTime.Add(-3 * time.Hour)), "hace 3 horas"},
-		{en.Ago(testTime.Add(-50 * time.Hour)), "2 days ago"}, {en.Ago(testTime.Add(-200 * time.Hour)), "14 February 2027"},
+		{en.Date(at), "15 March 2027"},
+		{es.Date(&at), "15 de marzo de 2027"},
+		{en.Weekday(at), "Monday 15 March 2027"},
+		{es.Weekday(at), "lunes, 15 de marzo de 2027"},
+		{en.DateTime(at), "15 March 2027, 21:05"},
+		{en.Time(at), "21:05"},
+		{en.ISO(at), "2027-03-16T01:05:00Z"},
+		{en.Date(none), ""},
+		{en.Date(time.Time{}), ""},
+		{en.Number(0), "0"},
+		{en.Number(999), "999"},
+		{en.Number(int64(1234567)), "1,234,567"},
+		{en.Number(-1000), "-1,000"},
+		{es.Number(1234), "1234"},
+		{es.Number(12345), "12\u00a0345"},
+		{en.Size(532), "532 B"},
+		{en.Size(6_400), "6 KB"},
+		{en.Size(12_600_000), "13 MB"},
+		{en.Percent(3184, 5000), "63\u00a0%"},
+		{en.Percent(1, 0), "0\u00a0%"},
+		{en.Ago(testTime.Add(-30 * time.Second)), "just now"},
+		{en.Ago(testTime.Add(-time.Minute)), "1 minute ago"},
+		{en.Ago(testTime.Add(-20 * time.Minute)), "20 minutes ago"},
+		{es.Ago(testTime.Add(-3 * time.Hour)), "hace 3 horas"},
+		{en.Ago(testTime.Add(-50 * time.Hour)), "2 days ago"},
+		{en.Ago(testTime.Add(-200 * time.Hour)), "14 February 2027"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)
@@ -43,8 +60,10 @@ func TestWords(t *testing.T) {
 	w, _ := house(t, nil)
 	en, es := w.Blank(context.Background(), "en", "/"), w.Blank(context.Background(), "es", "/")
 	for _, c := range []struct{ got, want string }{
-		{en.T("base.summary", "Count", 1), "Please check 1 thing"}, {en.T("base.summary", "Count", 0), "Please check 0 things"},
-		{en.T("base.summary", "Count", 12000), "Please check 12,000 things"}, {es.T("base.summary", "Count", int64(1)), "Revise 1 cosa"},
+		{en.T("base.summary", "Count", 1), "Please check 1 thing"},
+		{en.T("base.summary", "Count", 0), "Please check 0 things"},
+		{en.T("base.summary", "Count", 12000), "Please check 12,000 things"},
+		{es.T("base.summary", "Count", int64(1)), "Revise 1 cosa"},
 		{es.T("base.summary", "Count", 1_000_000), "Revise 1\u00a0000\u00a0000 cosas"}, // a form of its own in Spanish
 		{en.T("base.crisis", "Line", "<b>988</b>"), "In a crisis: <b>988</b>"},
 		{string(en.HTML("base.crisis", "Line", "<b>988</b>")), "In a crisis: &lt;b&gt;988&lt;/b&gt;"},
@@ -71,8 +90,11 @@ func TestWith(t *testing.T) {
 	p := w.Blank(context.Background(), "en", "/list")
 	p.query = url.Values{"q": {"a b"}, "after": {"x"}}
 	for _, c := range []struct{ got, want string }{
-		{p.With(), "/list?q=a+b"}, {p.With("q", ""), "/list"}, {p.With("after", "y"), "/list?after=y&q=a+b"},
-		{p.With("state", "draft"), "/list?q=a+b&state=draft"}, {p.With("goal", 5), "/list?goal=5&q=a+b"},
+		{p.With(), "/list?q=a+b"},
+		{p.With("q", ""), "/list"},
+		{p.With("after", "y"), "/list?after=y&q=a+b"},
+		{p.With("state", "draft"), "/list?q=a+b&state=draft"},
+		{p.With("goal", 5), "/list?goal=5&q=a+b"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)

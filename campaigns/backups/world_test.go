@@ -192,25 +192,35 @@ func (w *world) fill(zero bool) people {
 	gone := p.stored[2]
 	gone.ID, gone.StoreKey, gone.State = models.NewID(), hex.EncodeToString(bits(16)), models.FileExpired
 	w.create(&gone,
-		&models.Petition{ID: p.petition, CampaignID: p.campaign, Slug: "lidocaine", State: models.PetitionPublished, Title: hard("Cover lidocaine"), Summary: "x", Body: hard("body"), Decider: "x", WhyNow: "x", SystemChange: "x", Place: "x",
+		&models.Petition{
+			ID: p.petition, CampaignID: p.campaign, Slug: "lidocaine", State: models.PetitionPublished, Title: hard("Cover lidocaine"), Summary: "x", Body: hard("body"), Decider: "x", WhyNow: "x", SystemChange: "x", Place: "x",
 			Goal: 1000, Locale: "en", PictureID: &p.stored[0].ID, AuthorID: &p.user, Revision: 3, PendingCount: 1, SignatureCount: 2147483647, SubmittedAt: &at, PublishedAt: &at, PausedAt: &at, ReturnedAt: &at, ReturnReason: "x", ReturnText: "x",
-			ReviewedBy: &p.user, DeadlineAt: &later, ClosedAt: &later, CreatedAt: at, UpdatedAt: later},
+			ReviewedBy: &p.user, DeadlineAt: &later, ClosedAt: &later, CreatedAt: at, UpdatedAt: later,
+		},
 		&models.Petition{ID: models.NewID(), CampaignID: p.campaign, Slug: "bare", State: models.PetitionDraft, CreatedAt: at, UpdatedAt: at},
-		&models.Signature{ID: models.NewID(), PetitionID: p.petition, MailboxID: p.mailbox, State: models.SignatureConfirmed, GivenNameSealed: bits(40), FamilyNameSealed: bits(40), PostalArea: "28", Display: models.DisplayName, DisplayName: hard("June O."),
-			CommentSealed: bits(90), CommentState: models.CommentShown, CommentShown: hard("It hurts"), WantsUpdates: true, ConsentTextID: &p.text, Locale: "es", Source: "x", CodeTries: 2, Number: 1, CreatedAt: at, ConfirmedAt: &later, WithdrawnAt: &later, ExpiresAt: later},
+		&models.Signature{
+			ID: models.NewID(), PetitionID: p.petition, MailboxID: p.mailbox, State: models.SignatureConfirmed, GivenNameSealed: bits(40), FamilyNameSealed: bits(40), PostalArea: "28", Display: models.DisplayName, DisplayName: hard("June O."),
+			CommentSealed: bits(90), CommentState: models.CommentShown, CommentShown: hard("It hurts"), WantsUpdates: true, ConsentTextID: &p.text, Locale: "es", Source: "x", CodeTries: 2, Number: 1, CreatedAt: at, ConfirmedAt: &later, WithdrawnAt: &later, ExpiresAt: later,
+		},
 		&models.Signature{ID: models.NewID(), PetitionID: p.petition, MailboxID: other.ID, State: models.SignaturePending, Display: models.DisplayAnonymous, CreatedAt: at, ExpiresAt: later},
 		&models.Post{ID: models.NewID(), CampaignID: p.campaign, PetitionID: &p.petition, Kind: "update", Title: hard("News"), Body: hard("body"), Locale: "en", AuthorID: &p.user, PublishedAt: &later, CreatedAt: at, UpdatedAt: at},
 		&models.Post{ID: models.NewID(), CampaignID: p.campaign, CreatedAt: at, UpdatedAt: at},
 	)
-	sent := models.Mailing{ID: models.NewID(), CampaignID: &p.campaign, PetitionID: &p.petition, Purpose: models.PurposeUpdates, ScopeID: p.scope, Subject: hard("Good news"), Preheader: "x", Body: hard("Hello {{given_name}}"), Locale: "en", State: models.MailingFinished,
-		Revision: 2, AudienceCount: 1, CreatedBy: &p.user, CreatedAt: at, UpdatedAt: later, FrozenAt: &at, FinishedAt: &later, PausedAt: &at, PausedReason: "mailings.paused_by_hand"}
+	sent := models.Mailing{
+		ID: models.NewID(), CampaignID: &p.campaign, PetitionID: &p.petition, Purpose: models.PurposeUpdates, ScopeID: p.scope, Subject: hard("Good news"), Preheader: "x", Body: hard("Hello {{given_name}}"), Locale: "en", State: models.MailingFinished,
+		Revision: 2, AudienceCount: 1, CreatedBy: &p.user, CreatedAt: at, UpdatedAt: later, FrozenAt: &at, FinishedAt: &later, PausedAt: &at, PausedReason: "mailings.paused_by_hand",
+	}
 	w.create(&sent,
 		&models.Mailing{ID: models.NewID(), Purpose: models.PurposeNewsletter, State: models.MailingDraft, CreatedAt: at, UpdatedAt: at},
-		&models.Delivery{ID: models.NewID(), Kind: "mailing", MailboxID: p.mailbox, SubjectID: sent.ID, MailingID: &sent.ID, Purpose: models.PurposeUpdates, ScopeID: p.scope, DedupeKey: hard("mailing/1"), Priority: 50, State: models.DeliverySent, OnUnknown: models.Park,
-			Attempt: 1, Deferrals: 2, NotBefore: at, LeaseUntil: &later, Node: "n", ExpiresAt: &later, ReplyCode: 250, Reply: "2.0.0 ok", CreatedAt: at, UpdatedAt: at, SentAt: &later},
+		&models.Delivery{
+			ID: models.NewID(), Kind: "mailing", MailboxID: p.mailbox, SubjectID: sent.ID, MailingID: &sent.ID, Purpose: models.PurposeUpdates, ScopeID: p.scope, DedupeKey: hard("mailing/1"), Priority: 50, State: models.DeliverySent, OnUnknown: models.Park,
+			Attempt: 1, Deferrals: 2, NotBefore: at, LeaseUntil: &later, Node: "n", ExpiresAt: &later, ReplyCode: 250, Reply: "2.0.0 ok", CreatedAt: at, UpdatedAt: at, SentAt: &later,
+		},
 		&models.Delivery{ID: models.NewID(), Kind: "receipt", MailboxID: other.ID, SubjectID: other.ID, Purpose: models.PurposeReceipt, DedupeKey: "r/1", State: models.DeliveryQueued, OnUnknown: models.Resend, NotBefore: at, CreatedAt: start.Add(-time.Hour), UpdatedAt: at},
-		&models.Import{ID: models.NewID(), FileID: &p.stored[1].ID, Run: 1, State: models.ImportFinished, DryRun: true, Mapping: `{"email":0}`, BasisPurpose: "updates", BasisScopeID: p.scope, BasisText: hard("x"), BasisSource: "x", BasisTextID: &p.text, Locale: "en",
-			RowsTotal: 9, RowsDone: 9, NewCount: 1, UpdatedCount: 2, UnchangedCount: 3, SuppressedCount: 1, SkippedCount: 2, ConsentCount: 3, HeldCount: 1, ErrorFileID: &p.stored[2].ID, Message: "x", CreatedBy: &p.user, CreatedAt: at, UpdatedAt: at, FinishedAt: &later},
+		&models.Import{
+			ID: models.NewID(), FileID: &p.stored[1].ID, Run: 1, State: models.ImportFinished, DryRun: true, Mapping: `{"email":0}`, BasisPurpose: "updates", BasisScopeID: p.scope, BasisText: hard("x"), BasisSource: "x", BasisTextID: &p.text, Locale: "en",
+			RowsTotal: 9, RowsDone: 9, NewCount: 1, UpdatedCount: 2, UnchangedCount: 3, SuppressedCount: 1, SkippedCount: 2, ConsentCount: 3, HeldCount: 1, ErrorFileID: &p.stored[2].ID, Message: "x", CreatedBy: &p.user, CreatedAt: at, UpdatedAt: at, FinishedAt: &later,
+		},
 		&models.Import{ID: models.NewID(), State: models.ImportUploaded, CreatedAt: at, UpdatedAt: at},
 	)
 	// What the delivery needed when it went was withdrawn since.

@@ -35,13 +35,21 @@ func TestParseMerge(t *testing.T) {
 		{"one brace", "{goal} {", true, []span{words("{goal} {")}, nil},
 		{"escaped in Markdown", `\{{goal}}`, true, []span{words(`\{{goal}}`)}, nil},
 		{"escaped in a subject", `a \{{goal}}`, false, []span{words("a "), words("{{goal}}")}, nil},
-		{"good and bad", "{{goal}} {{x}}\n{{given_name}} {{y}}", true,
+		{
+			"good and bad", "{{goal}} {{x}}\n{{given_name}} {{y}}", true,
 			[]span{field("goal", ""), words(" {{x}}\n"), field("given_name", ""), words(" {{y}}")},
-			[]MergeProblem{{"body", "error.merge_unknown", "x", 1}, {"body", "error.merge_unknown", "y", 2}}},
-		{"a long name is cut", "{{" + strings.Repeat("n", 200) + "}}", true, []span{words("{{" + strings.Repeat("n", 200) + "}}")},
-			[]MergeProblem{{"body", "error.merge_unknown", strings.Repeat("n", 40) + "…", 1}}},
-		{"too long to be a field", "{{" + strings.Repeat("n", 400) + "}}", true, []span{words("{{" + strings.Repeat("n", 400) + "}}")},
-			[]MergeProblem{{"body", "error.merge_open", strings.Repeat("n", 40) + "…", 1}}},
+			[]MergeProblem{{"body", "error.merge_unknown", "x", 1}, {"body", "error.merge_unknown", "y", 2}},
+		},
+		{
+			"a long name is cut", "{{" + strings.Repeat("n", 200) + "}}", true,
+			[]span{words("{{" + strings.Repeat("n", 200) + "}}")},
+			[]MergeProblem{{"body", "error.merge_unknown", strings.Repeat("n", 40) + "…", 1}},
+		},
+		{
+			"too long to be a field", "{{" + strings.Repeat("n", 400) + "}}", true,
+			[]span{words("{{" + strings.Repeat("n", 400) + "}}")},
+			[]MergeProblem{{"body", "error.merge_open", strings.Repeat("n", 40) + "…", 1}},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, bad := parseMerge(c.src, "body", c.markdown)

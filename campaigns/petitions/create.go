@@ -70,8 +70,16 @@ func (d Draft) complete(now time.Time) fault.Fields {
 		name  string
 		empty bool
 	}{
-		{"title", d.Title == ""}, {"summary_text", d.Summary == ""}, {"body", d.Body == ""}, {"decider", d.Decider == ""}, {"why_now", d.WhyNow == ""},
-		{"system_change", d.SystemChange == ""}, {"goal", d.Goal == 0}, {"place", false}, {"deadline", false}, {"locale", false},
+		{"title", d.Title == ""},
+		{"summary_text", d.Summary == ""},
+		{"body", d.Body == ""},
+		{"decider", d.Decider == ""},
+		{"why_now", d.WhyNow == ""},
+		{"system_change", d.SystemChange == ""},
+		{"goal", d.Goal == 0},
+		{"place", false},
+		{"deadline", false},
+		{"locale", false},
 	} {
 		for _, b := range bad {
 			if b.Name == f.name {

@@ -280,9 +280,18 @@ func TestSteering(t *testing.T) {
 			ok   bool
 			open bool
 		}{
-			{w.author, Pause, false, true}, {w.boss, Pause, true, false}, {w.boss, Pause, false, false}, {w.boss, Resume, true, true},
-			{w.boss, Hide, true, false}, {w.boss, Show, true, true}, {w.boss, Withdraw, false, true}, {w.boss, Close, true, false},
-			{w.boss, Hide, true, false}, {w.boss, Show, true, false}, {w.author, Withdraw, false, false}, {w.boss, Publish, false, false},
+			{w.author, Pause, false, true},
+			{w.boss, Pause, true, false},
+			{w.boss, Pause, false, false},
+			{w.boss, Resume, true, true},
+			{w.boss, Hide, true, false},
+			{w.boss, Show, true, true},
+			{w.boss, Withdraw, false, true},
+			{w.boss, Close, true, false},
+			{w.boss, Hide, true, false},
+			{w.boss, Show, true, false},
+			{w.author, Withdraw, false, false},
+			{w.boss, Publish, false, false},
 		}
 		for i, s := range steps {
 			_, err := w.Steer(w.ctx, s.a, p.ID, s.do)

@@ -68,7 +68,7 @@ func (k *Key) ID() string { return hex.EncodeToString(k.id[:]) }
 // give the key; ParseKey says which of them was mistyped.
 func (k *Key) Sheet() []string {
 	var five [groups * groupData]byte // values of 0 to 31
-	var sum = checksum(k)
+	sum := checksum(k)
 	content := make([]byte, 0, masterSize+idSize+2)
 	content = append(content, k.master[:]...)
 	content = append(content, k.id[:]...)
