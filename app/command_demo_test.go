@@ -291,3 +291,28 @@ func TestDemoInAUsedDatabase(t *testing.T) {
 		})
 	}
 }
+
+func TestDemoStaysOnThisMachine(t *testing.T) {
+	for addr, host := range map[string]string{"0.0.0.0:0": "127.0.0.1", ":0": "127.0.0.1", "localhost:0": "localhost", "127.0.0.1:0": "127.0.0.1"} {
+		d := &demoRun{cli: &cli{environ: []string{
+			"KITHLINE_BASE_URL=https://act.example.org", "KITHLINE_SMTP_URL=smtp://kit@mail.invalid", "KITHLINE_SMTP_PASSWORD=x", "KITHLINE_DATABASE_URL=sqlite:/srv/mine.db",
+			"KITHLINE_FILES_S3_URL=https://s3.example.net/mine", "KITHLINE_FILES_S3_ACCESS_KEY=a", "KITHLINE_FILES_S3_SECRET_KEY=b",
+		}, err: io.Discard}, addr: addr, dir: t.TempDir()}
+		cfg, l, err := d.listen()
+		if err != nil {
+			t.Errorf("%s: %v", addr, err)
+			continue
+		}
+		_, port, _ := strings.Cut(strings.TrimPrefix(l.Addr().String(), "[::]"), ":")
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		if want := "http://" + host + ":" + port; cfg.Web.BaseURL != want {
+			t.Errorf("%s: the site is %s, want %s", addr, cfg.Web.BaseURL, want)
+		}
+		path, lite := cfg.Database.SQLite()
+		if !cfg.CaptureMail(true) || cfg.Mail.SMTP.Set() || cfg.Files.S3.Set() || !lite || !strings.HasPrefix(path, d.dir) {
+			t.Errorf("%s: it would use what is not its own: mail %v, files %v, database %s", addr, cfg.Mail.SMTP.Host, cfg.Files.S3.Bucket, path)
+		}
+	}
+}

@@ -110,8 +110,9 @@ func plain(name string) string {
 	}, name))))
 }
 
-// weights says how the signatures of six weeks fall on their days: a start, weekends, the day of the mailing, a long tail.
-func weights(days, mailing int, first time.Weekday) []float64 {
+// weights says how the signatures of six weeks fall on their days: a start, weekends, the day of the mailing, a long tail,
+// and no day like the other.
+func weights(rnd *rand.Rand, days, mailing int, first time.Weekday) []float64 {
 	out := make([]float64, days)
 	for d := range out {
 		v := 44.0
@@ -127,7 +128,7 @@ func weights(days, mailing int, first time.Weekday) []float64 {
 		case time.Sunday:
 			v *= 0.8
 		}
-		out[d] = v
+		out[d] = v * (0.78 + 0.44*rnd.Float64())
 	}
 	return out
 }

@@ -51,7 +51,7 @@ func (b *builder) groups() []group {
 	last := b.now.Add(-time.Duration(alone+1) * 9 * time.Minute) // the newest come after this
 	var moments []time.Time
 	var weight []float64
-	for d, v := range weights(days+1, mailing, b.start.Weekday()) {
+	for d, v := range weights(b.rnd, days+1, mailing, b.start.Weekday()) {
 		for _, h := range hours {
 			at := b.day(d, h.hour, b.rnd.IntN(110))
 			if at.After(b.day(0, 9, 5)) && at.Before(last.Add(-time.Hour)) {
