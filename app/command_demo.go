@@ -63,7 +63,7 @@ func (d *demoRun) run(ctx context.Context) (err error) {
 	if d.dir, err = filepath.Abs(d.dir); err != nil {
 		return err
 	}
-	cfg, l, err := d.listen()
+	cfg, l, err := d.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -84,6 +84,7 @@ func (d *demoRun) run(ctx context.Context) (err error) {
 		if err := r.write(d.ready); err != nil {
 			a.Log.Error("writing the ready file", "error", err.Error())
 		}
+		debug.FreeOSMemory() // what making the world took
 	})
 	return closing(err, a.Close)
 }
@@ -145,12 +146,12 @@ func (d *demoRun) config(base string, more ...config.Override) (config.Config, e
 }
 
 // listen opens the port and returns the configuration that goes with it: mails of the world hold links to it.
-func (d *demoRun) listen() (config.Config, net.Listener, error) {
+func (d *demoRun) listen(ctx context.Context) (config.Config, net.Listener, error) {
 	cfg, err := d.config("http://127.0.0.1")
 	if err != nil {
 		return cfg, nil, err
 	}
-	l, err := net.Listen("tcp", cfg.Web.Listen)
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Web.Listen)
 	if err != nil {
 		return cfg, nil, err
 	}
@@ -285,12 +286,8 @@ func look(ctx context.Context, cfg config.Config) (standing demo.Standing, err e
 // build makes the world. The program is built for it with a clock that stands and a database that does not wait for the
 // disk, and ends before the one that serves is built.
 func (d *demoRun) build(ctx context.Context, cfg config.Config) error {
-	// Memory is taken rather than tidied while the world is made, and given back after.
-	before := debug.SetGCPercent(400)
-	defer func() {
-		debug.SetGCPercent(before)
-		go debug.FreeOSMemory()
-	}()
+	// Memory is taken rather than tidied while the world is made; run gives it back.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	began := time.Now()
 	now := clock.System.Now()
 	clk := clock.NewFixed(now.AddDate(0, 0, -60))

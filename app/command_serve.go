@@ -70,7 +70,7 @@ func (c *cli) serveCommand() *cobra.Command {
 }
 
 func (c *cli) serve(ctx context.Context, cfg config.Config, ready string) error {
-	l, err := net.Listen("tcp", cfg.Web.Listen)
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Web.Listen)
 	if err != nil {
 		return err
 	}

@@ -299,6 +299,6 @@ func quietly(l *slog.Logger) *slog.Logger { return slog.New(raise{l.Handler()}) 
 type raise struct{ slog.Handler }
 
 func (r raise) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
-func (r raise) WithAttrs(a []slog.Attr) slog.Handler { return raise{r.Handler.WithAttrs(a)} }
+func (r raise) WithAttrs(a []slog.Attr) slog.Handler         { return raise{r.Handler.WithAttrs(a)} }
 
 func (r raise) WithGroup(n string) slog.Handler { return raise{r.Handler.WithGroup(n)} }

@@ -10,7 +10,6 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"io"
-	"log"
 	"math/big"
 	"net"
 	"strings"
@@ -136,7 +135,7 @@ func (x *session) Logout() error { return nil }
 func (s *server) start(t testing.TB, mode string, cert *tls.Certificate) {
 	t.Helper()
 	srv := smtp.NewServer(s)
-	srv.Domain, srv.AllowInsecureAuth, srv.ErrorLog = "mx.example.org", true, log.New(io.Discard, "", 0)
+	srv.Domain, srv.AllowInsecureAuth, srv.ErrorLog = "mx.example.org", true, quiet{}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -307,3 +306,8 @@ func (s script) talk(c net.Conn, said func(string)) {
 		}
 	}
 }
+
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+func (quiet) Println(...any)        {}

@@ -170,12 +170,9 @@ func options(w Words, pairs ...string) ([]Option, error) {
 func choices(w Words, name, labelKey string, chosen any, opts []Option, more ...any) (Choices, error) {
 	f, err := newField(w, name, labelKey, "", more)
 	c := Choices{Field: f}
-	typ, on := "radio", []string{}
-	switch v := chosen.(type) {
-	case []string:
-		typ, on = "checkbox", v
-	default:
-		on = []string{text(v)}
+	typ, on := "radio", []string{text(chosen)}
+	if several, ok := chosen.([]string); ok {
+		typ, on = "checkbox", several
 	}
 	for i, o := range opts {
 		o.Name, o.Type, o.ID = name, typ, f.ID+"-"+o.Value

@@ -24,7 +24,7 @@ func house(t *testing.T, change func(*Options)) (*Web, *fiber.App) {
 	t.Helper()
 	o := Options{
 		BaseURL: "https://act.example.org", Secret: []byte(strings.Repeat("k", 32)), Clock: clock.NewFixed(testTime),
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger: slog.New(slog.DiscardHandler),
 		Site: func(context.Context) Site {
 			return Site{Name: "Wennick Coalition", Phone: "555-0142", CrisisLine: "988", Accent: "#1c5c4d", AccentVersion: "1"}
 		},

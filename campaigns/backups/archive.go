@@ -121,7 +121,7 @@ func (a *archive) next() error {
 	}
 	h, err := a.tar.Next()
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		a.open, a.body = nil, nil
 		return nil
 	case err != nil:
@@ -153,7 +153,7 @@ var plainName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 func (a *archive) first(h *Head) error {
 	unknown := func(cause error) error { return fault.Because(cause, fault.Invalid, "error.backup_unknown") }
 	switch hdr, err := a.tar.Next(); {
-	case err == io.EOF, errors.Is(err, zstd.ErrMagicMismatch), errors.Is(err, tar.ErrHeader):
+	case errors.Is(err, io.EOF), errors.Is(err, zstd.ErrMagicMismatch), errors.Is(err, tar.ErrHeader):
 		return unknown(err)
 	case err != nil:
 		return a.fail(err)
@@ -240,9 +240,9 @@ func (l *lines) enter() {
 func (l *lines) next() ([]byte, error) {
 	for l.inside {
 		line, err := l.a.buffer.ReadSlice('\n')
-		if err == bufio.ErrBufferFull {
+		if errors.Is(err, bufio.ErrBufferFull) {
 			l.long = l.long[:0]
-			for err == bufio.ErrBufferFull && len(l.long) < maxLine {
+			for errors.Is(err, bufio.ErrBufferFull) && len(l.long) < maxLine {
 				l.long = append(l.long, line...)
 				line, err = l.a.buffer.ReadSlice('\n')
 			}
@@ -271,7 +271,7 @@ func (check) head(Head) error { return nil }
 
 func (check) table(_ Table, rows *lines) (n int64, err error) {
 	for {
-		if _, err := rows.next(); err == io.EOF {
+		if _, err := rows.next(); errors.Is(err, io.EOF) {
 			return n, nil
 		} else if err != nil {
 			return n, err

@@ -118,14 +118,15 @@ func (s *Service) snapshot(ctx context.Context, w *writer) (keys []string, err e
 	if err != nil {
 		return nil, err
 	}
+	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var key string
 		if err := rows.Scan(&key); err != nil {
-			return nil, errors.Join(err, rows.Close())
+			return nil, err
 		}
 		keys = append(keys, key)
 	}
-	return keys, errors.Join(rows.Err(), rows.Close())
+	return keys, rows.Err()
 }
 
 // selected lists the columns of a table as row scans them.

@@ -267,7 +267,7 @@ type source struct {
 // Next reads a row into values. It returns false at the end and on an error.
 func (s *source) Next() bool {
 	line, err := s.rows.next()
-	if err == io.EOF || s.err != nil {
+	if errors.Is(err, io.EOF) || s.err != nil {
 		return false
 	}
 	if err == nil {
@@ -403,8 +403,9 @@ func (l *loader) insert(t Table, src *source) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, rest.Close()) }()
 	_, err = rest.ExecContext(l.ctx, values...)
-	return errors.Join(err, rest.Close())
+	return err
 }
 
 // job is a job of a backup: its kind and arguments are only known to whoever works it.

@@ -3,7 +3,6 @@ package backups
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,19 +38,20 @@ func tables(ctx context.Context, q querier, postgres bool) (map[string][]stored,
 	if err != nil {
 		return nil, err
 	}
+	defer func() { _ = rows.Close() }()
 	out := map[string][]stored{}
 	for rows.Next() {
 		var table string
 		var c stored
 		if err := rows.Scan(&table, &c.Name, &c.declared); err != nil {
-			return nil, errors.Join(err, rows.Close())
+			return nil, err
 		}
 		if !machinery(table) {
 			c.Kind = kinds[c.declared]
 			out[table] = append(out[table], c)
 		}
 	}
-	return out, errors.Join(rows.Err(), rows.Close())
+	return out, rows.Err()
 }
 
 // machinery reports whether a table belongs to the database, the migrations or the queue.
@@ -98,17 +98,18 @@ func ordered(ctx context.Context, q querier, postgres bool, names []string) ([]s
 	if err != nil {
 		return nil, err
 	}
+	defer func() { _ = rows.Close() }()
 	needs := map[string][]string{}
 	for rows.Next() {
 		var from, to string
 		if err := rows.Scan(&from, &to); err != nil {
-			return nil, errors.Join(err, rows.Close())
+			return nil, err
 		}
 		if from != to && slices.Contains(names, to) {
 			needs[from] = append(needs[from], to)
 		}
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+	if err := rows.Err(); err != nil {
 		return nil, err
 	}
 	left := slices.Sorted(slices.Values(names))

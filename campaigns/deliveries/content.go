@@ -2,6 +2,7 @@ package deliveries
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"html/template"
 	"strings"
@@ -62,7 +63,7 @@ func (s *Service) message(ctx context.Context, from Sender, d models.Delivery) (
 	}
 	var box models.Mailbox
 	if err := s.db.WithContext(ctx).Take(&box, "id = ?", d.MailboxID).Error; err != nil {
-		if err == gorm.ErrRecordNotFound {
+		if errors.Is(err, gorm.ErrRecordNotFound) {
 			return mailer.Message{}, errGone
 		}
 		return mailer.Message{}, err

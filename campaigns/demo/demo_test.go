@@ -32,7 +32,6 @@ type made struct {
 	Services
 	vault *vault.Vault
 	mail  *mailer.Memory
-	now   time.Time
 }
 
 // services wires what Build needs, as app does.

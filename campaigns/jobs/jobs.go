@@ -7,6 +7,7 @@ package jobs
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -239,7 +240,7 @@ func (c *Client) Cancel(ctx context.Context, a actor.Actor, id int64) error {
 }
 
 func notFound(err error) error {
-	if err == river.ErrNotFound {
+	if errors.Is(err, river.ErrNotFound) {
 		return fault.New(fault.NotFound, "error.not_found")
 	}
 	return err

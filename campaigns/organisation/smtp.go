@@ -27,10 +27,10 @@ type SMTP struct {
 }
 
 // String is the settings without user and password.
-func (s SMTP) String() string { return "smtp " + s.Host }
+func (in SMTP) String() string { return "smtp " + in.Host }
 
 // GoString is String: %#v shows no secret either.
-func (s SMTP) GoString() string { return s.String() }
+func (in SMTP) GoString() string { return in.String() }
 
 // SMTP returns the mail server of the settings, its password opened, for the code that sends. A page shows the row's
 // columns instead.

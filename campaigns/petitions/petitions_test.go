@@ -36,12 +36,12 @@ var start = time.Date(2027, 2, 23, 10, 0, 0, 0, time.UTC)
 // world is a service on a database with an author and an organizer.
 type world struct {
 	*Service
-	t                *testing.T
-	ctx              context.Context
-	clk              *clock.Fixed
-	log              *bytes.Buffer
-	author, boss     actor.Actor
-	other, authorBox uuid.UUID
+	t            *testing.T
+	ctx          context.Context
+	clk          *clock.Fixed
+	log          *bytes.Buffer
+	author, boss actor.Actor
+	authorBox    uuid.UUID
 }
 
 func each(t *testing.T, fn func(t *testing.T, w *world)) {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -81,7 +82,7 @@ func start(durable bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	held = pipe
+	held = append(held, pipe)
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
@@ -104,7 +105,7 @@ func start(durable bool) (string, error) {
 }
 
 // held keeps the pipe open for as long as this process lives.
-var held any
+var held []io.Closer
 
 // options of the throw-away server. Durability is off where it is not asked for: kill tests and benchmarks need what
 // production has.

@@ -11,7 +11,6 @@ package webtest
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -36,7 +35,7 @@ func New(t testing.TB) *web.Web {
 	t.Helper()
 	w, err := web.New(web.Options{
 		BaseURL: "https://act.example.org", Secret: []byte(strings.Repeat("k", 32)), Clock: clock.NewFixed(Time),
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger: slog.New(slog.DiscardHandler),
 		Site: func(context.Context) web.Site {
 			return web.Site{
 				Name: "Wennick Chronic Pain Coalition", ShortName: "WCPC", Phone: "555-0142", CrisisLine: "988", Demo: true,
