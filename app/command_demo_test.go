@@ -298,7 +298,7 @@ func TestDemoStaysOnThisMachine(t *testing.T) {
 			"KITHLINE_BASE_URL=https://act.example.org", "KITHLINE_SMTP_URL=smtp://kit@mail.invalid", "KITHLINE_SMTP_PASSWORD=x", "KITHLINE_DATABASE_URL=sqlite:/srv/mine.db",
 			"KITHLINE_FILES_S3_URL=https://s3.example.net/mine", "KITHLINE_FILES_S3_ACCESS_KEY=a", "KITHLINE_FILES_S3_SECRET_KEY=b",
 		}, err: io.Discard}, addr: addr, dir: t.TempDir()}
-		cfg, l, err := d.listen()
+		cfg, l, err := d.listen(t.Context())
 		if err != nil {
 			t.Errorf("%s: %v", addr, err)
 			continue
