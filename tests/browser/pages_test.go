@@ -28,8 +28,8 @@ func alike(kind string) int {
 }
 
 var (
-	ids    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|[A-Za-z0-9_-]{51}|[0-9]{8}-[0-9a-z]{8,}`)
-	noPage = regexp.MustCompile(`\.(csv|json|ics|png|svg|eml|txt|zip|pdf)$|/logout$|/static/|^/outbox/.*/html$`)
+	ids    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|[A-Za-z0-9_-]{51}`)
+	noPage = regexp.MustCompile(`\.(csv|json|ics|png|svg|eml|txt|zip|pdf)$|/logout$|/static/`)
 )
 
 // kind is what pages made by one template share: the path without its ids, and which query names it has.

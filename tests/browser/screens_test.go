@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -21,6 +22,7 @@ func TestScreens(t *testing.T) {
 	}
 	w := full(t)
 	tab := New(t, w.URL)
+	taken := map[string]int{}
 	take := func(string) {
 		t.Helper()
 		u, err := url.Parse(tab.Address(tab.Path()))
@@ -31,11 +33,13 @@ func TestScreens(t *testing.T) {
 		if name == "" {
 			name = "home"
 		}
+		if taken[name]++; taken[name] > 1 {
+			name += "-" + strconv.Itoa(taken[name])
+		}
 		for _, size := range []Size{Phone, Desk} {
 			for _, scheme := range []string{"light", "dark"} {
-				tab.Look(size, scheme)
 				file := filepath.Join(*screens, name+"-"+size.String()+"-"+scheme+".png")
-				if err := os.WriteFile(file, tab.Picture(), 0o644); err != nil {
+				if err := os.WriteFile(file, tab.Picture(size, scheme), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}

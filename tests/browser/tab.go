@@ -130,7 +130,7 @@ func (tab *Tab) Look(s Size, scheme string) {
 	tab.t.Helper()
 	tab.do(
 		call(emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
-			Width: s.Width, Height: s.Height, DeviceScaleFactor: 1, Mobile: s == Phone,
+			Width: s.Width, Height: s.Height, DeviceScaleFactor: 1, Mobile: s.Width == Phone.Width,
 		}),
 		call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
@@ -318,10 +318,15 @@ func (tab *Tab) Show(html string) {
 	}))
 }
 
-// Picture is a picture of the whole page as PNG.
-func (tab *Tab) Picture() []byte {
+// Picture is a picture of the whole page as PNG. The window becomes as high as the page for it: what stands in frames below
+// the window is not painted.
+func (tab *Tab) Picture(s Size, scheme string) []byte {
 	tab.t.Helper()
-	return run(tab, chromedp.FullScreenshot(100))
+	tab.Look(s, scheme)
+	s.Height = max(s.Height, Eval[int64](tab, `document.scrollingElement.scrollHeight`))
+	tab.Look(s, scheme)
+	tab.painted()
+	return run(tab, chromedp.CaptureScreenshot())
 }
 
 // painted waits until the page is painted as it is now.

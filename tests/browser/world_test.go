@@ -156,21 +156,7 @@ func full(t *testing.T) *world {
 	w.must(err)
 	_, err = w.Imports.Run(ctx, w.owner, strings.NewReader("Given name,Family name,E-mail\nIda,Berg,ida@example.org\nNoel,Berg,not an address\n"), imports.RunOptions{Locale: "en"}, nil)
 	w.must(err)
-	w.toOutbox()
 	return w
-}
-
-// toOutbox puts the mails of the test where the program shows captured mail.
-func (w *world) toOutbox() {
-	w.t.Helper()
-	conn, err := w.Outbox.Open(context.Background())
-	w.must(err)
-	for _, m := range w.Mail.Messages() {
-		if o := conn.Send(context.Background(), m); o.Err != nil {
-			w.t.Fatal(o.Err)
-		}
-	}
-	w.must(conn.Close())
 }
 
 // mailing writes to the signers of a petition, and sends where asked to.
