@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -293,12 +294,29 @@ func logger(cfg config.Config, to io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(to, o))
 }
 
-// quietly is the log for River, whose information is our debugging.
-func quietly(l *slog.Logger) *slog.Logger { return slog.New(raise{l.Handler()}) }
+// quietly is the log for River: its information is our debugging, and what it could not finish because we stop is no news.
+func quietly(l *slog.Logger) *slog.Logger { return slog.New(quiet{l.Handler()}) }
 
-type raise struct{ slog.Handler }
+type quiet struct{ slog.Handler }
 
-func (r raise) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
-func (r raise) WithAttrs(a []slog.Attr) slog.Handler         { return raise{r.Handler.WithAttrs(a)} }
+// Enabled is part of slog.Handler.
+func (q quiet) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
 
-func (r raise) WithGroup(n string) slog.Handler { return raise{r.Handler.WithGroup(n)} }
+// WithAttrs is part of slog.Handler.
+func (q quiet) WithAttrs(a []slog.Attr) slog.Handler { return quiet{q.Handler.WithAttrs(a)} }
+
+// WithGroup is part of slog.Handler.
+func (q quiet) WithGroup(n string) slog.Handler { return quiet{q.Handler.WithGroup(n)} }
+
+// Handle is part of slog.Handler.
+func (q quiet) Handle(ctx context.Context, r slog.Record) error {
+	stopping := false
+	r.Attrs(func(a slog.Attr) bool {
+		stopping = strings.HasSuffix(a.Value.String(), context.Canceled.Error())
+		return !stopping
+	})
+	if stopping {
+		return nil
+	}
+	return q.Handler.Handle(ctx, r)
+}
