@@ -65,10 +65,6 @@ func New(t testing.TB, origin string) *Tab {
 	return tab
 }
 
-func evaluate(expr string) chromedp.Action[chromedp.Void] {
-	return chromedp.Evaluate[chromedp.Void](expr, chromedp.EvalAwaitPromise)
-}
-
 // call sends one command of the DevTools protocol.
 func call[P, R any](cmd cdp.Command[P, R], p P) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
