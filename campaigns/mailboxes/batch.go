@@ -6,12 +6,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"kithline/campaigns/address"
 	"kithline/campaigns/vault"
 	"kithline/models"
+	"kithline/models/database"
 )
 
 // NewRow makes the row of an address as it would be if it were new, without asking the database: for EnsureAll. The error
@@ -29,39 +31,43 @@ func NewRow(v *vault.Vault, typed string, now time.Time) (models.Mailbox, error)
 }
 
 // EnsureAll is Ensure for many rows at once. It returns the mailboxes as they are in the database, by address hash, and holds
-// them until tx ends.
-func EnsureAll(ctx context.Context, tx *gorm.DB, rows []models.Mailbox, now time.Time) (map[string]models.Mailbox, error) {
+// them until tx ends. fresh are the ids of those that this call made: nothing can point to them yet.
+func EnsureAll(ctx context.Context, tx *gorm.DB, rows []models.Mailbox, now time.Time) (boxes map[string]models.Mailbox, fresh map[uuid.UUID]bool, err error) {
 	// The same order in every transaction, so that two of them never wait for each other.
 	rows = slices.Clone(rows)
 	slices.SortFunc(rows, func(a, b models.Mailbox) int { return bytes.Compare(a.AddressHash, b.AddressHash) })
 	rows = slices.CompactFunc(rows, func(a, b models.Mailbox) bool { return bytes.Equal(a.AddressHash, b.AddressHash) })
 	tx = tx.WithContext(ctx)
-	out := make(map[string]models.Mailbox, len(rows))
-	for part := range slices.Chunk(rows, 500) {
-		hashes := make([][]byte, len(part))
-		sealed := make(map[string][]byte, len(part))
-		for i, r := range part {
-			hashes[i], sealed[string(r.AddressHash)] = r.AddressHash, r.AddressSealed
+	if fresh, err = database.InsertAll(tx, rows, "ON CONFLICT (address_hash) DO NOTHING"); err != nil {
+		return nil, nil, err
+	}
+	boxes = make(map[string]models.Mailbox, len(rows))
+	sealed := map[string][]byte{}
+	var there [][]byte
+	for _, r := range rows {
+		if fresh[r.ID] {
+			boxes[string(r.AddressHash)] = r
+			continue
 		}
-		if err := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "address_hash"}}, DoNothing: true}).Create(&part).Error; err != nil {
-			return nil, err
-		}
+		there, sealed[string(r.AddressHash)] = append(there, r.AddressHash), r.AddressSealed
+	}
+	for part := range slices.Chunk(there, 500) {
 		var found []models.Mailbox
 		// Held until the end: what is decided by the mails a mailbox got so far is decided for one form at a time.
 		hold := clause.Locking{Strength: "UPDATE"}
-		if err := tx.Clauses(hold).Where("address_hash IN ?", hashes).Order("address_hash").Find(&found).Error; err != nil {
-			return nil, err
+		if err := tx.Clauses(hold).Where("address_hash IN ?", part).Order("address_hash").Find(&found).Error; err != nil {
+			return nil, nil, err
 		}
 		for _, m := range found {
 			if m.AddressSealed == nil { // erased, and typed anew
 				m.AddressSealed = sealed[string(m.AddressHash)]
 				if err := tx.Model(&models.Mailbox{}).Where("id = ?", m.ID).
 					Updates(map[string]any{"address_sealed": m.AddressSealed, "updated_at": now}).Error; err != nil {
-					return nil, err
+					return nil, nil, err
 				}
 			}
-			out[string(m.AddressHash)] = m
+			boxes[string(m.AddressHash)] = m
 		}
 	}
-	return out, nil
+	return boxes, fresh, nil
 }

@@ -117,6 +117,6 @@ func (s *Service) Again(ctx context.Context, ids []uuid.UUID) error {
 		for _, sig := range sigs {
 			asked = append(asked, request{Signature: sig})
 		}
-		return mails(ctx, tx, asked, boxes, now)
+		return mails(ctx, tx, asked, boxes, boxIDs, now)
 	})
 }

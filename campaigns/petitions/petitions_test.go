@@ -36,7 +36,7 @@ var start = time.Date(2027, 2, 23, 10, 0, 0, 0, time.UTC)
 // world is a service on a database with an author and an organizer.
 type world struct {
 	*Service
-	t            *testing.T
+	t            testing.TB
 	ctx          context.Context
 	clk          *clock.Fixed
 	log          *bytes.Buffer
@@ -49,7 +49,7 @@ func each(t *testing.T, fn func(t *testing.T, w *world)) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) { fn(t, newWorld(t, db)) })
 }
 
-func newWorld(t *testing.T, db *database.DB) *world {
+func newWorld(t testing.TB, db *database.DB) *world {
 	t.Helper()
 	v := vault.New(vault.NewKey())
 	clk := clock.NewFixed(start)

@@ -8,12 +8,12 @@ import (
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"kithline/campaigns/consents"
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/mailboxes"
 	"kithline/models"
+	"kithline/models/database"
 )
 
 // newSignature is a form that was checked and sealed: the rows it stands for, apart from what only the database knows.
@@ -40,17 +40,17 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 	for i, r := range rows {
 		typed[i] = r.Mailbox
 	}
-	boxes, err := mailboxes.EnsureAll(ctx, tx, typed, now)
+	boxes, made, err := mailboxes.EnsureAll(ctx, tx, typed, now)
 	if err != nil {
 		return err
 	}
 	byID := make(map[uuid.UUID]models.Mailbox, len(boxes))
+	known, petitionIDs := []uuid.UUID{}, []uuid.UUID{} // known: there before; only of those can there be anything to read
 	for _, b := range boxes {
 		byID[b.ID] = b
-	}
-	mailboxIDs, petitionIDs := make([]uuid.UUID, 0, len(byID)), []uuid.UUID{}
-	for id := range byID {
-		mailboxIDs = append(mailboxIDs, id)
+		if !made[b.ID] {
+			known = append(known, b.ID)
+		}
 	}
 
 	texts := map[[2]string]uuid.UUID{}
@@ -81,20 +81,22 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 		}
 		wanted = append(wanted, sig)
 	}
-	// What waited too long makes room, also before the job that removes it ran.
-	if _, err := expirePending(ctx, tx, now, "mailbox_id IN ?", mailboxIDs); err != nil {
-		return err
-	}
-	// The mailboxes are held, so nobody else adds a signature of theirs: what is not there now is new.
-	var there []models.Signature
-	err = tx.Select("id", "petition_id", "mailbox_id", "state", "created_at", "expires_at").
-		Where("mailbox_id IN ? AND petition_id IN ?", mailboxIDs, petitionIDs).Find(&there).Error
-	if err != nil {
-		return err
-	}
-	found := make(map[pair]models.Signature, len(there))
-	for _, t := range there {
-		found[pair{t.PetitionID, t.MailboxID}] = t
+	found := map[pair]models.Signature{}
+	if len(known) > 0 {
+		// What waited too long makes room, also before the job that removes it ran.
+		if _, err := expirePending(ctx, tx, now, "mailbox_id IN ?", known); err != nil {
+			return err
+		}
+		// The mailboxes are held, so nobody else adds a signature of theirs: what is not there now is new.
+		var there []models.Signature
+		err = tx.Select("id", "petition_id", "mailbox_id", "state", "created_at", "expires_at").
+			Where("mailbox_id IN ? AND petition_id IN ?", known, petitionIDs).Find(&there).Error
+		if err != nil {
+			return err
+		}
+		for _, t := range there {
+			found[pair{t.PetitionID, t.MailboxID}] = t
+		}
 	}
 	added := map[uuid.UUID]int{}
 	var asked []request
@@ -109,12 +111,10 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 			asked = append(asked, request{t, false})
 		}
 	}
-	for part := range slices.Chunk(slices.Clone(fresh), 200) {
-		if err := tx.Create(&part).Error; err != nil {
-			return err
-		}
+	if _, err := database.InsertAll(tx, fresh, ""); err != nil {
+		return err
 	}
-	if err := mails(ctx, tx, asked, byID, now); err != nil {
+	if err := mails(ctx, tx, asked, byID, known, now); err != nil {
 		return err
 	}
 	return count(ctx, tx, added, nil)
@@ -156,24 +156,23 @@ type request struct {
 }
 
 // mails queues what the mailboxes behind signatures get now: the confirmation mail of one that waits, the note that it
-// counts already of one that is confirmed. The limits are in mayMail.
-func mails(ctx context.Context, tx *gorm.DB, asked []request, boxes map[uuid.UUID]models.Mailbox, now time.Time) error {
+// counts already of one that is confirmed. known are those that may have got mail before. The limits are in mayMail.
+func mails(ctx context.Context, tx *gorm.DB, asked []request, boxes map[uuid.UUID]models.Mailbox, known []uuid.UUID, now time.Time) error {
 	if len(asked) == 0 {
 		return nil
 	}
-	ids := make([]uuid.UUID, 0, len(boxes))
-	for id := range boxes {
-		ids = append(ids, id)
-	}
-	var sent []models.Delivery
-	err := tx.WithContext(ctx).Select("mailbox_id", "subject_id", "kind", "state", "created_at").
-		Where("mailbox_id IN ? AND created_at > ? AND kind IN ?", ids, now.Add(-week), confirmationKinds).Find(&sent).Error
-	if err != nil {
-		return err
-	}
+	tx = tx.WithContext(ctx)
 	history := map[uuid.UUID][]models.Delivery{}
-	for _, d := range sent {
-		history[d.MailboxID] = append(history[d.MailboxID], d)
+	if len(known) > 0 {
+		var sent []models.Delivery
+		err := tx.Select("mailbox_id", "subject_id", "kind", "state", "created_at").
+			Where("mailbox_id IN ? AND created_at > ? AND kind IN ?", known, now.Add(-week), confirmationKinds).Find(&sent).Error
+		if err != nil {
+			return err
+		}
+		for _, d := range sent {
+			history[d.MailboxID] = append(history[d.MailboxID], d)
+		}
 	}
 	var out []models.Delivery
 	for _, sig := range asked {
@@ -200,11 +199,8 @@ func mails(ctx context.Context, tx *gorm.DB, asked []request, boxes map[uuid.UUI
 		history[sig.MailboxID] = append(history[sig.MailboxID], d)
 		out = append(out, d)
 	}
-	for part := range slices.Chunk(out, 200) {
-		conflict := clause.OnConflict{Columns: []clause.Column{{Name: "dedupe_key"}}, DoNothing: true}
-		if err := tx.WithContext(ctx).Clauses(conflict).Create(&part).Error; err != nil {
-			return err
-		}
+	if _, err := database.InsertAll(tx, out, "ON CONFLICT (dedupe_key) DO NOTHING"); err != nil {
+		return err
 	}
 	if len(out) > 0 {
 		deliveries.Wake(tx)

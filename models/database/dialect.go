@@ -80,7 +80,7 @@ func Refused(err error) bool {
 	if errors.As(err, &pe) {
 		return strings.HasPrefix(pe.Code, "22") || strings.HasPrefix(pe.Code, "23")
 	}
-	for _, e := range []error{gorm.ErrDuplicatedKey, gorm.ErrForeignKeyViolated, gorm.ErrCheckConstraintViolated} {
+	for _, e := range []error{gorm.ErrDuplicatedKey, gorm.ErrForeignKeyViolated, gorm.ErrCheckConstraintViolated, gorm.ErrInvalidValue} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -1,0 +1,91 @@
+package database
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// pgTypes are the types of the arrays that carry a column's values. What a column holds in fewer bits is converted by the
+// assignment.
+var pgTypes = map[kind]string{isText: "text", isInt: "bigint", isBool: "boolean", isBytes: "bytea", isTime: "timestamptz", isUUID: "uuid"}
+
+// postgres hands one statement over, with an array for each column.
+func (w columns) postgres(rows reflect.Value, run func(insert string, args []any) error) (err error) {
+	arrays, args := make([]string, len(w.list)), make([]any, len(w.list))
+	for i, c := range w.list {
+		arrays[i] = fmt.Sprintf("$%d::%s[]", i+1, pgTypes[c.kind])
+		if args[i], err = c.array(rows); err != nil {
+			return err
+		}
+	}
+	return run(w.into+"SELECT * FROM unnest("+strings.Join(arrays, ", ")+")", args)
+}
+
+// array gathers the column's values of all rows.
+func (c column) array(rows reflect.Value) (any, error) {
+	if c.wrong != nil {
+		return nil, c.wrong
+	}
+	n := rows.Len()
+	switch c.kind {
+	case isBytes:
+		return gather(c, rows, n, func(v reflect.Value, ok bool) ([]byte, error) {
+			if !ok {
+				return nil, nil
+			}
+			return v.Bytes(), nil
+		})
+	case isInt:
+		return gather(c, rows, n, func(v reflect.Value, ok bool) (x pgtype.Int8, err error) {
+			if x.Valid = ok; ok {
+				x.Int64 = v.Int()
+			}
+			return x, nil
+		})
+	case isBool:
+		return gather(c, rows, n, func(v reflect.Value, ok bool) (x pgtype.Bool, err error) {
+			if x.Valid = ok; ok {
+				x.Bool = v.Bool()
+			}
+			return x, nil
+		})
+	case isTime:
+		return gather(c, rows, n, func(v reflect.Value, ok bool) (x pgtype.Timestamptz, err error) {
+			if x.Valid = ok; ok {
+				x.Time = v.Interface().(time.Time)
+			}
+			return x, nil
+		})
+	case isUUID:
+		return gather(c, rows, n, func(v reflect.Value, ok bool) (x pgtype.UUID, err error) {
+			if x.Valid = ok; ok {
+				x.Bytes = v.Interface().(uuid.UUID)
+			}
+			return x, nil
+		})
+	default:
+		return gather(c, rows, n, func(v reflect.Value, ok bool) (x pgtype.Text, err error) {
+			if x.Valid = ok; ok {
+				x.String, err = c.textOf(v)
+			}
+			return x, err
+		})
+	}
+}
+
+func gather[T any](c column, rows reflect.Value, n int, read func(v reflect.Value, ok bool) (T, error)) ([]T, error) {
+	out := make([]T, n)
+	for i := range n {
+		v, ok := c.of(rows.Index(i))
+		var err error
+		if out[i], err = read(v, ok); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
