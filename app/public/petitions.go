@@ -114,16 +114,9 @@ func (h *petitionPages) minimumAge(ctx context.Context) (string, error) {
 
 func (h *petitionPages) sign(c *fiber.Ctx) error {
 	ctx, slug := c.UserContext(), c.Params("slug")
-	petition, _, err := h.petitions.Current(ctx, slug)
-	if err != nil {
-		return err
-	}
-	p := petitionPage{Page: h.web.Page(c, "petition.sign", "home"), View: petitions.View{Petition: petition, Open: true}}
-	if p.MinimumAge, err = h.minimumAge(ctx); err != nil {
-		return err
-	}
+	p := petitionPage{Page: h.web.Page(c, "petition.sign", "home")}
 	if err := web.Bind(c, &p.Form); p.Failed(err) {
-		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "public/petitions/sign", &p)
+		return h.signAgain(c, fiber.StatusUnprocessableEntity, &p)
 	} else if err != nil {
 		return err
 	}
@@ -134,15 +127,28 @@ func (h *petitionPages) sign(c *fiber.Ctx) error {
 	})
 	switch {
 	case p.Failed(err):
-		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "public/petitions/sign", &p)
+		return h.signAgain(c, fiber.StatusUnprocessableEntity, &p)
 	case fault.Is(err, fault.Conflict): // closed or paused while the form was open: the words stay
 		p.Refuse(err)
-		return h.web.RenderStatus(c, fiber.StatusConflict, "public/petitions/sign", &p)
+		return h.signAgain(c, fiber.StatusConflict, &p)
 	case err != nil:
 		return err
 	}
 	h.web.SetCookie(c, signedCookie, h.petitions.Mark(h.web.Cookie(c, signedCookie), signed.ID), petitions.BrowserFor)
 	return web.SeeOther(c, "/petitions/"+slug+"/sent")
+}
+
+// signAgain shows the form with what was typed. The petition is read only here: a form that is right needs nothing of it.
+func (h *petitionPages) signAgain(c *fiber.Ctx, status int, p *petitionPage) error {
+	petition, _, err := h.petitions.Current(c.UserContext(), c.Params("slug"))
+	if err != nil {
+		return err
+	}
+	p.View = petitions.View{Petition: petition, Open: true}
+	if p.MinimumAge, err = h.minimumAge(c.UserContext()); err != nil {
+		return err
+	}
+	return h.web.RenderStatus(c, status, "public/petitions/sign", p)
 }
 
 // Refuse takes a fault that is not about the input into the page's errors.

@@ -131,12 +131,19 @@ func Language(o models.Organisation, wished string) string {
 
 // Zone is the organisation's time zone, UTC where it cannot be loaded.
 func Zone(o models.Organisation) *time.Location {
+	if z, ok := zones.Load(o.TimeZone); ok {
+		return z.(*time.Location)
+	}
 	z, err := time.LoadLocation(o.TimeZone)
 	if err != nil {
 		return time.UTC
 	}
+	zones.Store(o.TimeZone, z)
 	return z
 }
+
+// zones are those that were read before, by name: every page asks, and reading one means opening a file.
+var zones sync.Map
 
 // FinishSetup marks the setup as done in tx, and reports whether it was this call that did. Two that run at once get one
 // true. campaigns/users calls it with the first owner's account.
