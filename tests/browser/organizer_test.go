@@ -13,7 +13,7 @@ import (
 	"kithline/tests/testapp"
 )
 
-// What an organizer does in a day. The pages on the way that TestOrganizersPages does not come to are looked at here.
+// What an organizer does in a day. The pages on the way that TestPages does not come to are looked at here.
 
 const saved = `document.querySelector('[data-autosave-status]').textContent.startsWith('Saved ')`
 

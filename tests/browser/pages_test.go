@@ -132,9 +132,17 @@ var (
 	}
 )
 
-func TestPublicPages(t *testing.T) {
+// TestPages looks at every page of one site, and changes nothing in it.
+func TestPages(t *testing.T) {
 	t.Parallel()
 	w := full(t)
+	// The organizers' pages in two halves, to look at both at once.
+	for name, look := range map[string]func(*testing.T, *world){"public": publicPages, "campaigns": campaignPages, "people": peoplePages, "weight": weight} {
+		t.Run(name, func(t *testing.T) { t.Parallel(); look(t, w) })
+	}
+}
+
+func publicPages(t *testing.T, w *world) {
 	tab := New(t, w.URL)
 	inSpanish(t, tab, w.walk(t, tab, w.Client(t), tab.Check, public, append([]string{"/petitions/" + w.slug, "/petitions/" + w.closed, "/admin/login", "/admin/login/link"}, publicStart...)...))
 	// Pages of things that are not there, or not any more.
@@ -149,15 +157,35 @@ func TestPublicPages(t *testing.T) {
 	}
 }
 
-func TestOrganizersPages(t *testing.T) {
-	t.Parallel()
-	w := full(t)
+func ofCampaigns(path string) bool {
+	return strings.HasPrefix(path, "/admin/petitions") || strings.HasPrefix(path, "/admin/mailings")
+}
+
+func campaignPages(t *testing.T, w *world) {
 	tab := New(t, w.URL)
 	w.signIn(tab)
-	inSpanish(t, tab, w.walk(t, tab, w.Owner(t), tab.Check, organizers, organizersStart...))
+	inSpanish(t, tab, w.walk(t, tab, w.Owner(t), tab.Check, ofCampaigns, "/admin/petitions", "/admin/petitions/comments", "/admin/mailings"))
+}
+
+func peoplePages(t *testing.T, w *world) {
+	tab := New(t, w.URL)
+	w.signIn(tab)
+	rest := slices.DeleteFunc(slices.Clone(organizersStart), ofCampaigns)
+	inSpanish(t, tab, w.walk(t, tab, w.Owner(t), tab.Check, func(path string) bool { return organizers(path) && !ofCampaigns(path) }, rest...))
 	tab.Open("/admin/nothing")
 	tab.Want(404, "/admin/nothing")
 	tab.Check("error page")
+}
+
+// A petition's page is small enough for a bad connection: under 60 kB over the wire with everything it loads.
+func weight(t *testing.T, w *world) {
+	const limit = 60_000
+	tab := New(t, w.URL) // it keeps nothing yet
+	bytes, asked := tab.Weigh("/petitions/" + w.slug)
+	t.Logf("%d bytes for %q", bytes, asked)
+	if bytes > limit || bytes < 5000 {
+		t.Errorf("%d bytes: more than %d, or too few to be true", bytes, limit)
+	}
 }
 
 // The pages of the first run, from the link that the server prints.
