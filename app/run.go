@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -51,4 +53,19 @@ func (a *App) Run(ctx context.Context, l net.Listener, ready func()) error {
 	}
 	a.Log.Info("stopped", "took", time.Since(began).Round(time.Millisecond))
 	return err
+}
+
+// Route is a method and the pattern of a path, such as /petitions/:slug.
+type Route struct{ Method, Path string }
+
+// Routes lists what the program answers, each once: for the test that tries them all. HEAD is left out, since it answers like
+// GET.
+func (a *App) Routes() []Route {
+	var out []Route
+	for _, r := range a.fiber.GetRoutes(true) {
+		if one := (Route{r.Method, r.Path}); r.Method != http.MethodHead && !slices.Contains(out, one) {
+			out = append(out, one)
+		}
+	}
+	return out
 }

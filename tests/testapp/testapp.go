@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,6 +34,7 @@ type App struct {
 	URL   string
 	Clock *clock.Fixed
 	Mail  *mailer.Memory
+	log   *logTo
 	t     testing.TB
 }
 
@@ -57,9 +59,9 @@ func New(t testing.TB, url string, env ...string) *App {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &App{Clock: clock.NewFixed(Start), Mail: mailer.NewMemory(), t: t, URL: cfg.Web.BaseURL}
+	a := &App{Clock: clock.NewFixed(Start), Mail: mailer.NewMemory(), log: &logTo{t: t}, t: t, URL: cfg.Web.BaseURL}
 	ctx, stop := context.WithCancel(context.Background())
-	if a.App, err = app.Build(ctx, cfg, app.Options{LogTo: logTo{t}, Clock: a.Clock, Transport: a.Mail}); err != nil {
+	if a.App, err = app.Build(ctx, cfg, app.Options{LogTo: a.log, Clock: a.Clock, Transport: a.Mail}); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
@@ -76,10 +78,24 @@ func New(t testing.TB, url string, env ...string) *App {
 	return a
 }
 
-// logTo puts the program's warnings and errors into the test's own log.
-type logTo struct{ t testing.TB }
+// Logged is all that the program has written to its log. KITHLINE_LOG_LEVEL=debug makes it say the most.
+func (a *App) Logged() string {
+	a.log.mu.Lock()
+	defer a.log.mu.Unlock()
+	return a.log.all.String()
+}
 
-func (l logTo) Write(p []byte) (int, error) {
+// logTo keeps the program's log, and puts its warnings and errors into the test's own.
+type logTo struct {
+	t   testing.TB
+	mu  sync.Mutex
+	all strings.Builder
+}
+
+func (l *logTo) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	l.all.Write(p)
+	l.mu.Unlock()
 	if s := string(p); strings.Contains(s, "level=WARN") || strings.Contains(s, "level=ERROR") {
 		l.t.Log(strings.TrimSpace(s))
 	}

@@ -1,0 +1,430 @@
+package journey
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"kithline/campaigns/actor"
+	"kithline/campaigns/imports"
+	"kithline/campaigns/mailings"
+	"kithline/campaigns/petitions"
+	"kithline/campaigns/tokens"
+	"kithline/campaigns/users"
+	"kithline/models"
+	"kithline/tests/factory"
+	"kithline/tests/testapp"
+)
+
+// What a POST asks for, apart from a right.
+const (
+	anybody actor.Right = "anybody" // a form of the public pages, or a page that a secret link opens
+	signed  actor.Right = "signed"  // any account, on itself
+)
+
+// posts says what each route that takes a POST needs. A route that is not here fails the test: say who may use it.
+var posts = map[string]actor.Right{
+	"/display":                   anybody,
+	"/petitions/:slug/sign":      anybody,
+	"/petitions/:slug/sent":      anybody,
+	"/confirm":                   anybody,
+	"/confirm/:token":            anybody,
+	"/confirm/:token/delete":     anybody,
+	"/u/:token":                  anybody,
+	"/u/:token/undo":             anybody,
+	"/admin/setup/:token":        anybody,
+	"/admin/setup/:token/mail":   anybody,
+	"/admin/setup/:token/texts":  anybody,
+	"/admin/setup/:token/you":    anybody,
+	"/admin/login":               anybody,
+	"/admin/login/link":          anybody,
+	"/admin/login/:token":        anybody,
+	"/admin/logout":              anybody,
+	"/admin/invitation/:token":   anybody,
+	"/admin/account":             signed,
+	"/admin/account/password":    signed,
+	"/admin/account/sessions":    signed,
+	"/admin/petitions":           actor.DraftPetition,
+	"/admin/petitions/:id/edit":  actor.ModeratePetition, // or one's own: here it is the owner's
+	"/admin/petitions/:id/draft": actor.ModeratePetition, "/admin/petitions/:id/picture": actor.ModeratePetition,
+	"/admin/petitions/:id/submit": actor.ModeratePetition, "/admin/petitions/:id/publish": actor.ModeratePetition,
+	"/admin/petitions/:id/return": actor.ModeratePetition, "/admin/petitions/:id/steer": actor.ModeratePetition,
+	"/admin/petitions/:id/update": actor.ModeratePetition, "/admin/petitions/:id/comments/:comment": actor.ModeratePetition,
+	"/admin/mailings": actor.WriteMailing, "/admin/mailings/:id": actor.WriteMailing, "/admin/mailings/:id/draft": actor.WriteMailing,
+	"/admin/mailings/:id/send": actor.Send, "/admin/mailings/:id/pause": actor.Send, "/admin/mailings/:id/resume": actor.Send,
+	"/admin/mailings/:id/stop": actor.Send, "/admin/mailings/:id/unknown": actor.Send,
+	"/admin/supporters/find": actor.SeeSupporters,
+	"/admin/imports":         actor.Import, "/admin/imports/:id/check": actor.Import, "/admin/imports/:id/start": actor.Import,
+	"/admin/imports/:id/resume": actor.Import,
+	"/admin/users/invite":       actor.ManageUsers, "/admin/users/invitations/:id/revoke": actor.ManageUsers,
+	"/admin/users/:id/role": actor.ManageUsers, "/admin/users/:id/disable": actor.ManageUsers,
+	"/admin/settings": actor.Administer, "/admin/settings/mail": actor.Administer, "/admin/settings/texts": actor.Administer,
+	"/admin/recovery/sheet": actor.Administer, "/admin/recovery/kept": actor.Administer,
+	"/admin/jobs/:id/retry": actor.Administer, "/admin/jobs/:id/cancel": actor.Administer,
+}
+
+// The canaries: what only those may see who may see people.
+const (
+	canaryGiven   = "Canarina"
+	canaryFamily  = "Zyxwoldt"
+	canaryEmail   = "quokka@hidden.example"
+	canaryComment = "The word is numbatisland."
+	canaryDraft   = "Tamandua under review"
+	canaryInvited = "invited@hidden.example"
+	canaryImport  = "listed@hidden.example"
+	canaryStaff   = "staff.hidden.example" // the mail domain of all accounts
+)
+
+var canaries = []string{canaryGiven, canaryFamily, canaryEmail, "numbatisland", canaryDraft, canaryInvited, canaryImport, "@" + canaryStaff}
+
+// world has one of everything that a route can lead to.
+type world struct {
+	*testapp.App
+	ids     map[string][]string // by the beginning of a pattern: what stands for :id, :slug, :comment
+	clients map[string]*testapp.Client
+}
+
+var everybody = []string{"nobody", "viewer", "coordinator", "advocate", "organizer", "owner"}
+
+func newWorld(t *testing.T, a *testapp.App) *world {
+	t.Helper()
+	ctx, owner := context.Background(), factory.Owner(t, a)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := &world{App: a, ids: map[string][]string{}, clients: map[string]*testapp.Client{"nobody": a.Client(t)}}
+	var user uuid.UUID
+	for _, role := range actor.Roles {
+		id, err := a.Users.Add(ctx, actor.TheSystem(), users.NewUser{Name: "A colleague", Email: string(role) + "@" + canaryStaff, Role: role})
+		must(err)
+		w.clients[string(role)] = signIn(t, a, id)
+		user = id
+	}
+	p := factory.Petition(t, a, "Twenty visits")
+	_, err := a.Petitions.Sign(ctx, petitions.SignInput{
+		Slug: p.Slug, GivenName: canaryGiven, FamilyName: canaryFamily, Email: canaryEmail, PostalCode: "00209", Display: "anonymous", Comment: canaryComment, Updates: true, Locale: "en", ConsentText: "Write to me",
+	})
+	must(err)
+	a.WaitMail(t, canaryEmail, 1)
+	var sig models.Signature
+	must(a.DB.Take(&sig).Error)
+	_, err = a.Petitions.Confirm(ctx, a.Signer.Make(tokens.Confirm, sig.MailboxID, a.Clock.Now().AddDate(0, 0, 7)), nil)
+	must(err)
+	draft, err := a.Petitions.Create(ctx, owner, petitions.CreateInput{Draft: petitions.Draft{Title: canaryDraft, Locale: "en"}})
+	must(err)
+	m, err := a.Mailings.Create(ctx, owner, p.ID)
+	must(err)
+	_, err = a.Mailings.Save(ctx, owner, m, mailings.Draft{Revision: 1, PetitionID: p.ID, Subject: "Tuesday", Body: "Hello {{given_name|friend}}."})
+	must(err)
+	file, err := a.Imports.Upload(ctx, owner, imports.UploadInput{Name: "list.csv", Content: []byte("email,given_name\n" + canaryImport + ",Ann\n"), Locale: "en"})
+	must(err)
+	invitation, err := a.Users.Invite(ctx, owner, canaryInvited, actor.Viewer)
+	must(err)
+	var supporter models.Supporter
+	must(a.DB.Take(&supporter).Error)
+	var c models.Campaign
+	must(a.DB.Take(&c, "id = ?", p.CampaignID).Error)
+	a.WaitMail(t, canaryInvited, 1)
+	settled(t, a)
+
+	w.ids["/petitions/:slug"] = []string{p.Slug, draft.Slug}
+	w.ids["/campaigns/:slug"] = []string{c.Slug}
+	w.ids["/admin/petitions/:id"] = []string{p.ID.String(), draft.ID.String()}
+	w.ids["/admin/mailings/:id"] = []string{m.String()}
+	w.ids["/admin/imports/:id"] = []string{file.String()}
+	w.ids["/admin/supporters/:id"] = []string{supporter.ID.String()}
+	w.ids["/admin/users/invitations/:id"] = []string{invitation.String()}
+	w.ids["/admin/users/:id"] = []string{user.String()}
+	w.ids["/admin/jobs/:id"] = []string{"1"}
+	w.ids["/outbox/:id"] = []string{"00000001-abc"}
+	w.ids[":comment"] = []string{sig.ID.String()}
+	// Links that say nothing, of another kind, and too old.
+	soon, past := a.Clock.Now().AddDate(0, 0, 1), a.Clock.Now().AddDate(0, 0, -1)
+	w.ids[":token"] = []string{"nonsense", a.Signer.Make(tokens.Browser, sig.ID, soon), a.Signer.Make(tokens.Confirm, sig.ID, past), a.Signer.Make(tokens.Login, uuid.New(), soon)}
+	return w
+}
+
+// settled returns once no mail is on its way any more.
+func settled(t *testing.T, a *testapp.App) {
+	t.Helper()
+	until := time.Now().Add(testapp.Patience)
+	for {
+		var n int64
+		if err := a.DB.Model(&models.Delivery{}).Where("state IN ('queued', 'claimed', 'sending')").Count(&n).Error; err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			return
+		}
+		if time.Now().After(until) {
+			t.Fatalf("%d mails are still on their way", n)
+		}
+		runtime.Gosched()
+	}
+}
+
+// signIn returns a browser in which a user is signed in by a link.
+func signIn(t *testing.T, a *testapp.App, id uuid.UUID) *testapp.Client {
+	t.Helper()
+	token, err := a.Users.LoginLinkFor(context.Background(), actor.TheSystem(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := a.Client(t)
+	c.Get(users.LoginPath(token)).Want(200).Submit("main form button", nil).Want(200)
+	return c
+}
+
+// paths are the addresses that a pattern is tried with.
+func (w *world) paths(t *testing.T, pattern string) []string {
+	t.Helper()
+	out := []string{""}
+	for part := range strings.SplitSeq(strings.TrimPrefix(pattern, "/"), "/") {
+		var with []string
+		name, suffix, _ := strings.Cut(part, ".")
+		switch {
+		case strings.HasSuffix(part, "*"):
+			with = []string{"x.css"}
+		case !strings.HasPrefix(part, ":"):
+			with = []string{part}
+		default:
+			if suffix != "" {
+				suffix = "." + suffix
+			}
+			known := w.ids[name]
+			for begin, ids := range w.ids {
+				if strings.HasPrefix(begin, "/") && (strings.HasPrefix(pattern+"/", begin+"/") || strings.HasPrefix(pattern, begin+".")) && begin[strings.LastIndex(begin, "/")+1:] == name {
+					known = ids
+				}
+			}
+			if len(known) == 0 {
+				t.Fatalf("%s: nothing stands for %s: add it to newWorld", pattern, part)
+			}
+			for _, id := range known {
+				with = append(with, id+suffix)
+			}
+		}
+		var next []string
+		for _, o := range out {
+			for _, p := range with {
+				next = append(next, o+"/"+p)
+			}
+		}
+		out = next
+	}
+	return out
+}
+
+// rows is what the tables hold, each row as a hash; River's own tables are left out, since its housekeeping goes on.
+func rows(t *testing.T, a *testapp.App) map[string][]string {
+	t.Helper()
+	list := `SELECT name FROM sqlite_master WHERE type = 'table'`
+	if a.DB.Postgres() {
+		list = `SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()`
+	}
+	var tables []string
+	if err := a.DB.Raw(list).Scan(&tables).Error; err != nil {
+		t.Fatal(err)
+	}
+	out := map[string][]string{}
+	for _, name := range tables {
+		if strings.HasPrefix(name, "river") || strings.HasPrefix(name, "sqlite_") || strings.HasPrefix(name, "goose") {
+			continue
+		}
+		var all []map[string]any
+		if err := a.DB.Table(name).Find(&all).Error; err != nil {
+			t.Fatal(err)
+		}
+		hashes := []string{}
+		for _, row := range all {
+			hashes = append(hashes, fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%v", row))))
+		}
+		slices.Sort(hashes)
+		out[name] = hashes
+	}
+	if len(out["signatures"]) == 0 || len(out["users"]) == 0 {
+		t.Fatalf("the tables were not read: %v", tables)
+	}
+	return out
+}
+
+func unchanged(t *testing.T, a *testapp.App, before map[string][]string, after string) {
+	t.Helper()
+	for name, now := range rows(t, a) {
+		if !slices.Equal(before[name], now) {
+			t.Errorf("%s changed after %s: %d rows, then %d", name, after, len(before[name]), len(now))
+			before[name] = now // tell once
+		}
+	}
+}
+
+func routes(t *testing.T, a *testapp.App, method string) []string {
+	t.Helper()
+	var out []string
+	for _, r := range a.Routes() {
+		if path := strings.TrimSuffix(r.Path, "/"); r.Method == method && !slices.Contains(out, path) {
+			out = append(out, path)
+		}
+	}
+	if len(out) < 20 {
+		t.Fatalf("%d routes for %s: the router was not read", len(out), method)
+	}
+	return out
+}
+
+// form has what any of the forms asks for, so that a route is not spared by a missing field.
+var form = url.Values{
+	"do": {"show"}, "role": {"viewer"}, "email": {"new@hidden.example"}, "name": {"A name"}, "title": {"A title"}, "revision": {"1"}, "disabled": {"yes"},
+	"subject": {"A subject"}, "body": {"A body"}, "reason": {"other"}, "text": {"Because"}, "basis": {"none"}, "password": {"another calm afternoon"},
+}
+
+func TestRights(t *testing.T) {
+	testapp.Each(t, func(t *testing.T, a *testapp.App) {
+		w := newWorld(t, a)
+		for _, r := range a.Routes() {
+			if r.Method != http.MethodGet && r.Method != http.MethodPost {
+				t.Errorf("%s %s: nobody tries this method", r.Method, r.Path)
+			}
+		}
+		before := rows(t, a)
+
+		// Whoever looks changes nothing, and sees nobody they have no right to see.
+		seen := map[string]map[string]bool{}
+		for _, who := range everybody {
+			seen[who] = map[string]bool{}
+			for _, route := range routes(t, a, http.MethodGet) {
+				for _, path := range w.paths(t, route) {
+					p := w.clients[who].Get(path)
+					if p.Status >= 500 {
+						t.Errorf("%s: GET %s answered %d", who, path, p.Status)
+					}
+					for _, c := range canaries {
+						if !strings.Contains(string(p.Body), c) || c == "@"+canaryStaff && route == "/admin/account" {
+							continue
+						}
+						seen[who][c] = true
+						if who == "nobody" || who == "viewer" || who == "advocate" {
+							t.Errorf("%s: GET %s shows %q", who, path, c)
+						}
+					}
+				}
+			}
+			unchanged(t, a, before, "every GET of the "+who)
+		}
+		for _, c := range canaries {
+			if !seen["owner"][c] {
+				t.Errorf("the owner never sees %q: it is no canary", c)
+			}
+		}
+		for _, c := range []string{canaryDraft, "numbatisland", canaryInvited, canaryImport, "@" + canaryStaff} {
+			if seen["coordinator"][c] {
+				t.Errorf("the coordinator sees %q", c)
+			}
+		}
+
+		// A form from another site is refused, whoever's browser sends it.
+		for _, route := range routes(t, a, http.MethodPost) {
+			if route == "/u/:token" { // RFC 8058
+				continue
+			}
+			for _, path := range w.paths(t, route) {
+				for _, h := range []map[string]string{
+					{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, {"Sec-Fetch-Site": "same-site", "Origin": "https://evil.example"},
+					{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"},
+				} {
+					if p := post(t, w, "owner", path, h); p.Status != http.StatusForbidden {
+						t.Errorf("POST %s with %v answered %d", path, h, p.Status)
+					}
+				}
+			}
+		}
+		unchanged(t, a, before, "forms of another site")
+
+		// A form without the right to it changes nothing.
+		for _, route := range routes(t, a, http.MethodPost) {
+			need, ok := posts[route]
+			if !ok {
+				t.Errorf("POST %s is new: say in posts who may use it", route)
+				continue
+			}
+			for _, who := range everybody {
+				as := actor.Actor{Kind: actor.User, Role: actor.Role(who)}
+				if need == anybody || who != "nobody" && (need == signed || as.May(need)) {
+					continue
+				}
+				for _, path := range w.paths(t, route) {
+					p := post(t, w, who, path, map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": a.URL})
+					if !slices.Contains([]int{401, 403, 404}, p.Status) {
+						t.Errorf("%s: POST %s answered %d", who, path, p.Status)
+					}
+					for _, c := range canaries {
+						if strings.Contains(string(p.Body), c) {
+							t.Errorf("%s: POST %s shows %q", who, path, c)
+						}
+					}
+				}
+				unchanged(t, a, before, who+": POST "+route)
+			}
+		}
+		for route := range posts {
+			if !slices.Contains(routes(t, a, http.MethodPost), route) {
+				t.Errorf("POST %s is gone: take it out of posts", route)
+			}
+		}
+
+		// Old, foreign and broken links are explained.
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			for _, route := range routes(t, a, method) {
+				if !strings.Contains(route, ":token") {
+					continue
+				}
+				for _, path := range w.paths(t, route) {
+					p := w.clients["nobody"].Get(path)
+					if method == http.MethodPost {
+						p = w.clients["nobody"].Post(path, form)
+					}
+					if p.Status != 404 && p.Status != 410 {
+						t.Errorf("%s %s answered %d", method, path, p.Status)
+					}
+					if p.Doc == nil && method+route == "POST/u/:token" { // a mail program's: a line of text
+						continue
+					}
+					if len(p.Text("main")) < 40 {
+						t.Errorf("%s %s explains nothing: %s", method, path, p.Text("main"))
+					}
+				}
+			}
+		}
+		unchanged(t, a, before, "links that are no good")
+	})
+}
+
+func post(t *testing.T, w *world, who, path string, headers map[string]string) *testapp.Page {
+	t.Helper()
+	fields := maps.Clone(form)
+	if strings.HasSuffix(path, "/unknown") {
+		fields.Set("do", "leave")
+	}
+	req, err := http.NewRequest(http.MethodPost, w.URL+path, strings.NewReader(fields.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for k, v := range headers {
+		req.Header.Set(k, v)
+	}
+	return w.clients[who].Do(req)
+}
