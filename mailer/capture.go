@@ -15,7 +15,7 @@ import (
 )
 
 // Keep is how many captured mails stay in the folder.
-const Keep = 1000
+const Keep = 5000
 
 // ErrNoMail is returned for an id that is not, or no longer, in the folder.
 var ErrNoMail = errors.New("mailer: no such captured mail")
