@@ -1,7 +1,6 @@
 package public
 
 import (
-	"errors"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -200,16 +199,6 @@ func (h *confirmPages) old(c *fiber.Ctx, err error) error {
 		return err
 	}
 	p := oldPage{Page: h.web.Page(c, "confirm.old_title", "home")}
-	key, args := faultText(err)
-	p.Text = p.T(key, args...)
+	p.Text = p.Says(err)
 	return h.web.RenderStatus(c, status, "public/confirm/old", &p)
-}
-
-// faultText is the message of a fault.
-func faultText(err error) (key string, args []any) {
-	var f *fault.Error
-	if errors.As(err, &f) {
-		return f.Key, f.Args
-	}
-	return "", nil
 }

@@ -1,3 +1,5 @@
+// Package public is the surface for everybody: a file per feature, with its handlers, forms and the data of its pages. A
+// handler binds what came, calls one operation and answers, the same for an address that is known and one that is not.
 package public
 
 import (

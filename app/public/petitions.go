@@ -151,13 +151,6 @@ func (h *petitionPages) signAgain(c *fiber.Ctx, status int, p *petitionPage) err
 	return h.web.RenderStatus(c, status, "public/petitions/sign", p)
 }
 
-// Refuse takes a fault that is not about the input into the page's errors.
-func (p *petitionPage) Refuse(err error) {
-	if key, args := faultText(err); key != "" {
-		p.Errors = append(p.Errors, web.FieldError{Text: p.T(key, args...)})
-	}
-}
-
 // sentPage is what follows the form: look into your mail.
 type sentPage struct {
 	web.Page

@@ -25,8 +25,7 @@ func MountSite(r fiber.Router, w *web.Web, org *organisation.Service) {
 }
 
 // raise turns the headings of a text that is a part of a page, which begin at h3, into those of a text that is the page.
-// In the source # and ## are the same: people begin with either.
-var raise = strings.NewReplacer("<h3", "<h2", "</h3", "</h2", "<h4", "<h2", "</h4", "</h2", "<h5", "<h3", "</h5", "</h3", "<h6", "<h4", "</h6", "</h4")
+var raise = strings.NewReplacer("<h3", "<h2", "</h3", "</h2", "<h4", "<h3", "</h4", "</h3", "<h5", "<h4", "</h5", "</h4", "<h6", "<h5", "</h6", "</h5")
 
 // headings is raise for sanitised HTML, in which "<" begins a tag and nothing else.
 func headings(h template.HTML) template.HTML {

@@ -31,19 +31,24 @@ var (
 	policy = newPolicy()
 )
 
-// lower makes headings one step smaller, down to h3 at the largest: the page's own headings are h1 and h2. It also
-// replaces pictures by their words.
+// lower makes the first heading an h3, because the page's own headings are h1 and h2, and every other one as much smaller as
+// it is nested: no level is left out, whichever an author began with. It also replaces pictures by their words.
 type lower struct{}
 
 func (lower) Transform(doc *ast.Document, _ text.Reader, _ parser.Context) {
 	var pictures []*ast.Image
+	var above []int // levels in the source of the headings that the next one stands under
 	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if !entering {
 			return ast.WalkContinue, nil
 		}
 		switch n := n.(type) {
 		case *ast.Heading:
-			n.Level = min(n.Level+2, 6)
+			for len(above) > 0 && above[len(above)-1] >= n.Level {
+				above = above[:len(above)-1]
+			}
+			above = append(above, n.Level)
+			n.Level = min(len(above)+2, 6)
 		case *ast.Image:
 			pictures = append(pictures, n)
 		}

@@ -51,7 +51,7 @@ func TestDraftToPublic(t *testing.T) {
 
 	tab.Open(edit)
 	texts := map[string]string{
-		"summary_text": draft.Summary, "body": "# Why\n\n" + draft.Body, "decider": draft.Decider, "why_now": draft.WhyNow, "system_change": draft.SystemChange, "goal": "5000",
+		"summary_text": draft.Summary, "body": "## Why\n\n" + draft.Body, "decider": draft.Decider, "why_now": draft.WhyNow, "system_change": draft.SystemChange, "goal": "5000",
 	}
 	for name, text := range texts {
 		tab.Fill(`[name=`+name+`]`, text)
@@ -59,7 +59,7 @@ func TestDraftToPublic(t *testing.T) {
 	tab.Until(saved)
 	tab.eventually("all of the draft is kept", func() bool {
 		p := must[models.Petition](w)(w.Petitions.Draft(t.Context(), w.owner, parsed(t, id)))
-		return p.Summary == draft.Summary && strings.HasPrefix(p.Body, "# Why") && p.Decider == draft.Decider && p.WhyNow == draft.WhyNow && p.SystemChange == draft.SystemChange && p.Goal == 5000
+		return p.Summary == draft.Summary && strings.HasPrefix(p.Body, "## Why") && p.Decider == draft.Decider && p.WhyNow == draft.WhyNow && p.SystemChange == draft.SystemChange && p.Goal == 5000
 	})
 	tab.Clean()
 	tab.Open(edit)

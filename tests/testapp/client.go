@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/PuerkitoBio/goquery"
 )
@@ -41,7 +42,20 @@ func NewClient(t testing.TB, base string) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Client{t: t, base: base, http: &http.Client{Jar: jar}, Lang: "en"}
+	return &Client{t: t, base: base, http: &http.Client{Jar: lasting{jar}}, Lang: "en"}
+}
+
+// lasting keeps every cookie that is not taken back: the program's clock is not the one that a jar goes by.
+type lasting struct{ http.CookieJar }
+
+// SetCookies is part of http.CookieJar.
+func (l lasting) SetCookies(u *url.URL, cookies []*http.Cookie) {
+	for _, c := range cookies {
+		if c.MaxAge >= 0 && c.Value != "" {
+			c.MaxAge, c.Expires = 0, time.Time{}
+		}
+	}
+	l.CookieJar.SetCookies(u, cookies)
 }
 
 // Get opens a path or an address of the site.
