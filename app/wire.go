@@ -1,3 +1,5 @@
+// Package app joins the parts: wire.go builds them, run.go starts and stops them, and the command line stands in commands.go
+// and a file for each command.
 package app
 
 import (

@@ -65,12 +65,9 @@ func (h *account) save(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := web.Bind(c, &p.Form); p.Failed(err) {
-		return h.web.RenderStatus(c, 422, "admin/account/account", p)
-	} else if err != nil {
-		return err
+	if err = web.Bind(c, &p.Form); err == nil {
+		err = h.users.UpdateProfile(c.UserContext(), h.web.Actor(c), p.Form.Name, p.Form.Language)
 	}
-	err = h.users.UpdateProfile(c.UserContext(), h.web.Actor(c), p.Form.Name, p.Form.Language)
 	if p.Failed(err) {
 		return h.web.RenderStatus(c, 422, "admin/account/account", p)
 	} else if err != nil {
@@ -91,12 +88,10 @@ func (h *account) password(c *fiber.Ctx) error {
 	name, language := p.Form.Name, p.Form.Language
 	err = web.Bind(c, &p.Form)
 	p.Form.Name, p.Form.Language = name, language // of the other form on the page
-	if p.Failed(err) {
-		return h.web.RenderStatus(c, 422, "admin/account/account", p)
-	} else if err != nil {
-		return err
+	var s users.Session
+	if err == nil {
+		s, err = h.users.ChangePassword(c.UserContext(), h.web.Actor(c), visit(h.web, c), p.Form.Current, p.Form.Password)
 	}
-	s, err := h.users.ChangePassword(c.UserContext(), h.web.Actor(c), visit(h.web, c), p.Form.Current, p.Form.Password)
 	switch {
 	case p.Failed(err):
 		return h.web.RenderStatus(c, 422, "admin/account/account", p)

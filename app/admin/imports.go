@@ -44,13 +44,7 @@ func MountImports(r fiber.Router, w *web.Web, s *imports.Service, cs *campaigns.
 	r.Post("/admin/imports/:id/resume", w.Signed, h.resume)
 }
 
-func importID(c *fiber.Ctx) (uuid.UUID, error) {
-	id, err := uuid.Parse(c.Params("id"))
-	if err != nil {
-		return id, fault.New(fault.NotFound, "error.import_unknown")
-	}
-	return id, nil
-}
+func importID(c *fiber.Ctx) (uuid.UUID, error) { return paramID(c, "id", "error.import_unknown") }
 
 type importsPage struct {
 	web.Page

@@ -80,7 +80,7 @@ func throttled(c *fiber.Ctx, p *web.Page, err error) bool {
 			c.Set(fiber.HeaderRetryAfter, strconv.Itoa(int((d+time.Second-1)/time.Second)))
 		}
 	}
-	p.Errors = append(p.Errors, web.FieldError{Text: p.T(f.Key, f.Args...)})
+	p.Refuse(err)
 	return true
 }
 
@@ -114,12 +114,11 @@ func (h *login) login(c *fiber.Ctx) error {
 		return err
 	}
 	p := loginPage{Page: h.web.Page(c, "login.title", "login")}
-	if err := web.Bind(c, &p.Form); p.Failed(err) {
-		return h.web.RenderStatus(c, 422, "admin/login/login", &p)
-	} else if err != nil {
-		return err
+	err := web.Bind(c, &p.Form)
+	var s users.Session
+	if err == nil {
+		s, err = h.users.Login(c.UserContext(), visit(h.web, c), p.Form.Email, p.Form.Password)
 	}
-	s, err := h.users.Login(c.UserContext(), visit(h.web, c), p.Form.Email, p.Form.Password)
 	switch {
 	case p.Failed(err):
 		return h.web.RenderStatus(c, 422, "admin/login/login", &p)
@@ -143,12 +142,10 @@ func (h *login) requestLink(c *fiber.Ctx) error {
 		return err
 	}
 	p := loginPage{Page: h.web.Page(c, "login.link_title", "login")}
-	if err := web.Bind(c, &p.Form); p.Failed(err) {
-		return h.web.RenderStatus(c, 422, "admin/login/link", &p)
-	} else if err != nil {
-		return err
+	err := web.Bind(c, &p.Form)
+	if err == nil {
+		err = h.users.RequestLoginLink(c.UserContext(), visit(h.web, c), p.Form.Email)
 	}
-	err := h.users.RequestLoginLink(c.UserContext(), visit(h.web, c), p.Form.Email)
 	switch {
 	case p.Failed(err):
 		return h.web.RenderStatus(c, 422, "admin/login/link", &p)
@@ -184,16 +181,16 @@ type loginOldPage struct {
 
 // old explains a link that no longer works and offers a new one; every other error is returned.
 func (h *login) old(c *fiber.Ctx, err error) error {
-	var f *fault.Error
-	if !errors.As(err, &f) || (f.Kind != fault.Gone && f.Kind != fault.NotFound) {
+	status := fiber.StatusGone
+	switch fault.KindOf(err) {
+	case fault.Gone:
+	case fault.NotFound:
+		status = fiber.StatusNotFound
+	default:
 		return err
 	}
 	p := loginOldPage{Page: h.web.Page(c, "login.old_title", "login")}
-	p.Text = p.T(f.Key, f.Args...)
-	status := fiber.StatusGone
-	if f.Kind == fault.NotFound {
-		status = fiber.StatusNotFound
-	}
+	p.Text = p.Says(err)
 	return h.web.RenderStatus(c, status, "admin/login/old", &p)
 }
 

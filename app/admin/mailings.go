@@ -1,7 +1,7 @@
 package admin
 
 import (
-	"errors"
+	"context"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -40,13 +40,7 @@ func MountMailings(r fiber.Router, w *web.Web, s *mailings.Service) {
 	r.Post("/admin/mailings/:id/unknown", w.Signed, h.unknown)
 }
 
-func mailingID(c *fiber.Ctx) (uuid.UUID, error) {
-	id, err := uuid.Parse(c.Params("id"))
-	if err != nil {
-		return id, fault.New(fault.NotFound, "error.mailing_unknown")
-	}
-	return id, nil
-}
+func mailingID(c *fiber.Ctx) (uuid.UUID, error) { return paramID(c, "id", "error.mailing_unknown") }
 
 func mailingPath(id uuid.UUID) string { return "/admin/mailings/" + id.String() }
 
@@ -173,7 +167,7 @@ func (p composePage) Lines() []checkLine {
 	return out
 }
 
-// Name is what a mailing is called where it has no subject yet.
+// mailingName is what a mailing is called where it has no subject yet.
 func mailingName(p web.Page, m models.Mailing) string {
 	if m.Subject == "" {
 		return p.T("mailings.no_subject")
@@ -273,12 +267,11 @@ func (h *mailingPages) conflict(c *fiber.Ctx, p *composePage, id uuid.UUID, err 
 	if e != nil {
 		return e
 	}
-	var f *fault.Error
-	if m.State != models.MailingDraft || !errors.As(err, &f) {
+	if m.State != models.MailingDraft {
 		return err
 	}
 	p.Form.Revision = m.Revision
-	p.Errors = append(p.Errors, web.FieldError{Text: p.T(f.Key, f.Args...)})
+	p.Refuse(err)
 	return h.renderCompose(c, fiber.StatusConflict, p, id)
 }
 
@@ -448,27 +441,24 @@ func (h *mailingPages) progress(c *fiber.Ctx) error {
 	return h.web.RenderPart(c, "admin/mailings/report", "moving", &p)
 }
 
-func (h *mailingPages) pause(c *fiber.Ctx) error {
-	id, err := mailingID(c)
-	if err != nil {
-		return err
-	}
-	if err := h.svc.Pause(c.UserContext(), h.web.Actor(c), id); err != nil {
-		return err
-	}
-	h.web.Flash(c, "good", "mailings.paused")
-	return web.SeeOther(c, mailingPath(id))
-}
+func (h *mailingPages) pause(c *fiber.Ctx) error { return h.change(c, h.svc.Pause, "mailings.paused") }
 
 func (h *mailingPages) resume(c *fiber.Ctx) error {
+	return h.change(c, h.svc.Resume, "mailings.resumed")
+}
+
+func (h *mailingPages) stop(c *fiber.Ctx) error { return h.change(c, h.svc.Stop, "mailings.stopped") }
+
+// change does one thing with a mailing and goes back to its page.
+func (h *mailingPages) change(c *fiber.Ctx, do func(context.Context, actor.Actor, uuid.UUID) error, done string) error {
 	id, err := mailingID(c)
 	if err != nil {
 		return err
 	}
-	if err := h.svc.Resume(c.UserContext(), h.web.Actor(c), id); err != nil {
+	if err := do(c.UserContext(), h.web.Actor(c), id); err != nil {
 		return err
 	}
-	h.web.Flash(c, "good", "mailings.resumed")
+	h.web.Flash(c, "good", done)
 	return web.SeeOther(c, mailingPath(id))
 }
 
@@ -486,18 +476,6 @@ func (h *mailingPages) beforeStop(c *fiber.Ctx) error {
 		return web.SeeOther(c, mailingPath(id))
 	}
 	return h.web.Render(c, "admin/mailings/stop", &p)
-}
-
-func (h *mailingPages) stop(c *fiber.Ctx) error {
-	id, err := mailingID(c)
-	if err != nil {
-		return err
-	}
-	if err := h.svc.Stop(c.UserContext(), h.web.Actor(c), id); err != nil {
-		return err
-	}
-	h.web.Flash(c, "good", "mailings.stopped")
-	return web.SeeOther(c, mailingPath(id))
 }
 
 func (h *mailingPages) unknown(c *fiber.Ctx) error {

@@ -117,18 +117,16 @@ func (h *petitionAdmin) create(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := web.Bind(c, &p.Form); p.Failed(err) {
-		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/new", p)
-	} else if err != nil {
-		return err
-	}
-	in := petitions.CreateInput{Draft: petitions.Draft{Title: p.Form.Title, Locale: p.Form.Locale}}
-	if p.Form.Campaign != "" {
-		if in.CampaignID, err = uuid.Parse(p.Form.Campaign); err != nil {
-			return fault.New(fault.NotFound, "error.campaign_unknown")
+	var made models.Petition
+	if err = web.Bind(c, &p.Form); err == nil {
+		in := petitions.CreateInput{Draft: petitions.Draft{Title: p.Form.Title, Locale: p.Form.Locale}}
+		if p.Form.Campaign != "" {
+			if in.CampaignID, err = uuid.Parse(p.Form.Campaign); err != nil {
+				return fault.New(fault.NotFound, "error.campaign_unknown")
+			}
 		}
+		made, err = h.petitions.Create(c.UserContext(), h.web.Actor(c), in)
 	}
-	made, err := h.petitions.Create(c.UserContext(), h.web.Actor(c), in)
 	if p.Failed(err) {
 		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/new", p)
 	} else if err != nil {
@@ -222,7 +220,7 @@ func (p *editPage) fill(f draftForm) {
 }
 
 func (h *petitionAdmin) draft(c *fiber.Ctx) (models.Petition, error) {
-	id, err := paramID(c, "id")
+	id, err := paramID(c, "id", "error.petition_unknown")
 	if err != nil {
 		return models.Petition{}, err
 	}
@@ -286,7 +284,7 @@ func (h *petitionAdmin) save(c *fiber.Ctx) error {
 
 // autosave keeps what is typed; the page goes on from the revision that is answered.
 func (h *petitionAdmin) autosave(c *fiber.Ctx) error {
-	id, err := paramID(c, "id")
+	id, err := paramID(c, "id", "error.petition_unknown")
 	if err != nil {
 		return err
 	}
@@ -330,7 +328,7 @@ func (h *petitionAdmin) picture(c *fiber.Ctx) error {
 }
 
 func (h *petitionAdmin) showPicture(c *fiber.Ctx) error {
-	id, err := paramID(c, "id")
+	id, err := paramID(c, "id", "error.petition_unknown")
 	if err != nil {
 		return err
 	}
@@ -386,7 +384,7 @@ func (h *petitionAdmin) readPage(c *fiber.Ctx, row models.Petition, titleKey str
 }
 
 func (h *petitionAdmin) preview(c *fiber.Ctx) error {
-	id, err := paramID(c, "id")
+	id, err := paramID(c, "id", "error.petition_unknown")
 	if err != nil {
 		return err
 	}
@@ -404,7 +402,7 @@ func (h *petitionAdmin) preview(c *fiber.Ctx) error {
 
 // check shows all answers before a petition is submitted, with what is missing.
 func (h *petitionAdmin) check(c *fiber.Ctx) error {
-	id, err := paramID(c, "id")
+	id, err := paramID(c, "id", "error.petition_unknown")
 	if err != nil {
 		return err
 	}
@@ -425,7 +423,7 @@ func (h *petitionAdmin) checkPage(c *fiber.Ctx, row models.Petition, err error, 
 }
 
 func (h *petitionAdmin) submit(c *fiber.Ctx) error {
-	id, err := paramID(c, "id")
+	id, err := paramID(c, "id", "error.petition_unknown")
 	if err != nil {
 		return err
 	}
@@ -436,9 +434,8 @@ func (h *petitionAdmin) submit(c *fiber.Ctx) error {
 	ctx, a := c.UserContext(), h.web.Actor(c)
 	row, err := h.petitions.Submit(ctx, a, id, f.Revision)
 	if _, missing := web.Invalid(err); missing {
-		if row, err = h.petitions.Check(ctx, a, id); err != nil {
-			return h.checkPage(c, row, err, fiber.StatusUnprocessableEntity)
-		}
+		row, err = h.petitions.Check(ctx, a, id)
+		return h.checkPage(c, row, err, fiber.StatusUnprocessableEntity)
 	}
 	if err != nil {
 		return err
@@ -448,7 +445,7 @@ func (h *petitionAdmin) submit(c *fiber.Ctx) error {
 }
 
 func (h *petitionAdmin) publish(c *fiber.Ctx) error {
-	id, err := paramID(c, "id")
+	id, err := paramID(c, "id", "error.petition_unknown")
 	if err != nil {
 		return err
 	}
@@ -495,7 +492,7 @@ func (h *petitionAdmin) giveBack(c *fiber.Ctx) error {
 }
 
 func (h *petitionAdmin) steer(c *fiber.Ctx) error {
-	id, err := paramID(c, "id")
+	id, err := paramID(c, "id", "error.petition_unknown")
 	if err != nil {
 		return err
 	}
@@ -561,7 +558,7 @@ func (p reportPage) MostSource() int64 {
 
 // show is the page of one petition: the report once it is public, the review while it is submitted, else all it says.
 func (h *petitionAdmin) show(c *fiber.Ctx) error {
-	id, err := paramID(c, "id")
+	id, err := paramID(c, "id", "error.petition_unknown")
 	if err != nil {
 		return err
 	}
@@ -591,8 +588,7 @@ func (h *petitionAdmin) report(c *fiber.Ctx, id uuid.UUID) error {
 		return err
 	}
 	p.Report, p.Petition, p.Title, p.Can = r, r.Petition, r.Petition.Title, petitions.Can(a, r.Petition)
-	own := r.Petition.AuthorID != nil && *r.Petition.AuthorID == a.UserID && a.Kind == actor.User
-	p.MayPost = r.Petition.State.Public() && (p.Moderate || own && a.May(actor.DraftPetition))
+	p.MayPost = posts.MayPost(a, r.Petition)
 	if p.Author, err = h.petitions.AuthorName(ctx, a, r.Petition); err != nil {
 		return err
 	}
@@ -643,11 +639,11 @@ func (h *petitionAdmin) allComments(c *fiber.Ctx) error {
 }
 
 func (h *petitionAdmin) judge(c *fiber.Ctx) error {
-	id, err := paramID(c, "id")
+	id, err := paramID(c, "id", "error.petition_unknown")
 	if err != nil {
 		return err
 	}
-	comment, err := paramID(c, "comment")
+	comment, err := paramID(c, "comment", "error.not_found")
 	if err != nil {
 		return err
 	}

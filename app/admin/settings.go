@@ -276,12 +276,10 @@ func (h *settings) saveOrganisation(c *fiber.Ctx) error {
 		return err
 	}
 	p := newOrgFields(h.web.Page(c, "settings.title", "settings"), orgForm{})
-	if err := web.Bind(c, &p.Form); p.Failed(err) {
-		return h.web.RenderStatus(c, 422, "admin/settings/organisation", &p)
-	} else if err != nil {
-		return err
+	err := web.Bind(c, &p.Form)
+	if err == nil {
+		err = h.org.Update(c.UserContext(), h.web.Actor(c), p.Form.details())
 	}
-	err := h.org.Update(c.UserContext(), h.web.Actor(c), p.Form.details())
 	if p.Failed(err) {
 		return h.web.RenderStatus(c, 422, "admin/settings/organisation", &p)
 	} else if err != nil {
@@ -307,12 +305,10 @@ func (h *settings) saveMailServer(c *fiber.Ctx) error {
 		return err
 	}
 	p := mailFields{Page: h.web.Page(c, "settings.title", "settings"), HasPassword: len(o.SMTPPasswordSealed) > 0, Fixed: h.mail.fixed()}
-	if err := web.Bind(c, &p.Form); p.Failed(err) {
-		return h.web.RenderStatus(c, 422, "admin/settings/mail", &p)
-	} else if err != nil {
-		return err
+	sent := false
+	if err = web.Bind(c, &p.Form); err == nil {
+		sent, err = saveMail(c, h.web.Actor(c), h.org, h.mail, p.Form)
 	}
-	sent, err := saveMail(c, h.web.Actor(c), h.org, h.mail, p.Form)
 	if p.Failed(err) {
 		p.HasPassword = p.HasPassword || sent // it was saved before the test
 		return h.web.RenderStatus(c, 422, "admin/settings/mail", &p)

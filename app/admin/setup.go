@@ -87,12 +87,9 @@ func (h *setup) saveOrganisation(c *fiber.Ctx) error {
 		return err
 	}
 	p := setupOrgPage{newOrgFields(h.web.Page(c, "setup.organisation_title", "setup"), orgForm{}), base}
-	if err := web.Bind(c, &p.Form); p.Failed(err) {
-		return h.web.RenderStatus(c, 422, "admin/setup/organisation", &p)
-	} else if err != nil {
-		return err
+	if err = web.Bind(c, &p.Form); err == nil {
+		err = h.org.Update(c.UserContext(), a, p.Form.details())
 	}
-	err = h.org.Update(c.UserContext(), a, p.Form.details())
 	if p.Failed(err) {
 		return h.web.RenderStatus(c, 422, "admin/setup/organisation", &p)
 	} else if err != nil {
@@ -211,14 +208,12 @@ func (h *setup) saveYou(c *fiber.Ctx) error {
 		return redirect(c, to, err)
 	}
 	p := setupYouPage{Page: h.web.Page(c, "setup.you_title", "setup"), Base: base, Min: users.MinPassword}
-	if err := web.Bind(c, &p.Form); p.Failed(err) {
-		return h.web.RenderStatus(c, 422, "admin/setup/you", &p)
-	} else if err != nil {
-		return err
+	var s users.Session
+	if err = web.Bind(c, &p.Form); err == nil {
+		s, err = h.users.CreateOwner(c.UserContext(), a, visit(h.web, c), users.Person{
+			Name: p.Form.Name, Email: p.Form.Email, Password: p.Form.Password, Locale: p.Lang,
+		})
 	}
-	s, err := h.users.CreateOwner(c.UserContext(), a, visit(h.web, c), users.Person{
-		Name: p.Form.Name, Email: p.Form.Email, Password: p.Form.Password, Locale: p.Lang,
-	})
 	if p.Failed(err) {
 		return h.web.RenderStatus(c, 422, "admin/setup/you", &p)
 	} else if err != nil {

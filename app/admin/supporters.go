@@ -5,7 +5,6 @@ import (
 	"github.com/google/uuid"
 
 	"kithline/app/web"
-	"kithline/campaigns/fault"
 	"kithline/campaigns/paging"
 	"kithline/campaigns/supporters"
 )
@@ -81,9 +80,9 @@ type supporterPage struct {
 }
 
 func (h *supporterPages) show(c *fiber.Ctx) error {
-	id, err := uuid.Parse(c.Params("id"))
+	id, err := paramID(c, "id", "error.supporter_unknown")
 	if err != nil {
-		return fault.New(fault.NotFound, "error.supporter_unknown")
+		return err
 	}
 	v, err := h.svc.Show(c.UserContext(), h.web.Actor(c), id)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/google/uuid"
 
 	"kithline/app/web"
 	"kithline/campaigns/actor"
@@ -88,12 +87,10 @@ func (h *accounts) inviteForm(c *fiber.Ctx) error {
 
 func (h *accounts) invite(c *fiber.Ctx) error {
 	p := h.invitePage(c)
-	if err := web.Bind(c, &p.Form); p.Failed(err) {
-		return h.web.RenderStatus(c, 422, "admin/users/invite", p)
-	} else if err != nil {
-		return err
+	err := web.Bind(c, &p.Form)
+	if err == nil {
+		_, err = h.users.Invite(c.UserContext(), h.web.Actor(c), p.Form.Email, actor.Role(p.Form.Role))
 	}
-	_, err := h.users.Invite(c.UserContext(), h.web.Actor(c), p.Form.Email, actor.Role(p.Form.Role))
 	if p.Failed(err) {
 		return h.web.RenderStatus(c, 422, "admin/users/invite", p)
 	} else if err != nil {
@@ -103,17 +100,8 @@ func (h *accounts) invite(c *fiber.Ctx) error {
 	return web.SeeOther(c, "/admin/users")
 }
 
-// paramID reads an id from the path. It returns a NotFound fault for anything else.
-func paramID(c *fiber.Ctx, name string) (uuid.UUID, error) {
-	id, err := uuid.Parse(c.Params(name))
-	if err != nil {
-		return uuid.Nil, fault.New(fault.NotFound, "error.not_found")
-	}
-	return id, nil
-}
-
 func (h *accounts) revoke(c *fiber.Ctx) error {
-	id, err := paramID(c, "id")
+	id, err := paramID(c, "id", "error.not_found")
 	if err != nil {
 		return err
 	}
@@ -125,7 +113,7 @@ func (h *accounts) revoke(c *fiber.Ctx) error {
 }
 
 func (h *accounts) role(c *fiber.Ctx) error {
-	id, err := paramID(c, "id")
+	id, err := paramID(c, "id", "error.not_found")
 	if err != nil {
 		return err
 	}
@@ -141,7 +129,7 @@ type disableForm struct {
 }
 
 func (h *accounts) disable(c *fiber.Ctx) error {
-	id, err := paramID(c, "id")
+	id, err := paramID(c, "id", "error.not_found")
 	if err != nil {
 		return err
 	}
@@ -210,14 +198,12 @@ func (h *accounts) accept(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := web.Bind(c, &p.Form); p.Failed(err) {
-		return h.web.RenderStatus(c, 422, "admin/users/invitation", p)
-	} else if err != nil {
-		return err
+	var s users.Session
+	if err = web.Bind(c, &p.Form); err == nil {
+		s, err = h.users.Accept(c.UserContext(), visit(h.web, c), c.Params("token"), users.Person{
+			Name: p.Form.Name, Password: p.Form.Password, Locale: p.Lang,
+		})
 	}
-	s, err := h.users.Accept(c.UserContext(), visit(h.web, c), c.Params("token"), users.Person{
-		Name: p.Form.Name, Password: p.Form.Password, Locale: p.Lang,
-	})
 	if p.Failed(err) {
 		return h.web.RenderStatus(c, 422, "admin/users/invitation", p)
 	} else if err != nil {

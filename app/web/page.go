@@ -156,6 +156,22 @@ func (p *Page) Failed(err error) bool {
 	return true
 }
 
+// Refuse takes an error that is not about the input into the page's errors, translated: the handler shows the same form
+// again and what was typed stays. It does nothing for an error that is no fault.
+func (p *Page) Refuse(err error) {
+	if text := p.Says(err); text != "" {
+		p.Errors = append(p.Errors, FieldError{Text: text})
+	}
+}
+
+// Says is the message of a fault, translated; "" for any other error.
+func (p Page) Says(err error) string {
+	if e, ok := asFault(err); ok {
+		return p.T(e.Key, e.Args...)
+	}
+	return ""
+}
+
 // Error returns the translated error of a field, or "".
 func (p Page) Error(name string) string {
 	for _, e := range p.Errors {

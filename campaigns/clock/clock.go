@@ -43,19 +43,3 @@ func (f *Fixed) Add(d time.Duration) time.Time {
 	f.t = f.t.Add(d)
 	return f.t
 }
-
-// Switch is a clock whose source can be replaced once the program runs: the demo builds its world with a Fixed clock and
-// then lives in the present.
-type Switch struct {
-	mu  sync.RWMutex
-	src Clock
-}
-
-// NewSwitch returns a clock that tells src's time.
-func NewSwitch(src Clock) *Switch { return &Switch{src: src} }
-
-// Now asks the current source.
-func (s *Switch) Now() time.Time { s.mu.RLock(); defer s.mu.RUnlock(); return s.src.Now() }
-
-// To replaces the source.
-func (s *Switch) To(src Clock) { s.mu.Lock(); s.src = src; s.mu.Unlock() }

@@ -91,10 +91,3 @@ func WithdrawAll(ctx context.Context, tx *gorm.DB, mailboxID uuid.UUID, how stri
 		Updates(map[string]any{"withdrawn_at": now, "withdrawn_how": how})
 	return r.RowsAffected, r.Error
 }
-
-// InForce lists the consents of a mailbox that nobody withdrew, oldest first.
-func InForce(ctx context.Context, tx *gorm.DB, mailboxID uuid.UUID) ([]models.Consent, error) {
-	var rows []models.Consent
-	err := tx.WithContext(ctx).Where("mailbox_id = ? AND withdrawn_at IS NULL", mailboxID).Order("given_at, id").Find(&rows).Error
-	return rows, err
-}

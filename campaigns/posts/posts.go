@@ -64,11 +64,10 @@ func (s *Service) PostUpdate(ctx context.Context, a actor.Actor, petitionID uuid
 	err := s.db.Tx(ctx, func(tx *gorm.DB) error {
 		var p models.Petition
 		err := tx.Where("id = ?", petitionID).Take(&p).Error
-		own := err == nil && p.AuthorID != nil && a.Kind == actor.User && *p.AuthorID == a.UserID
 		switch {
 		case err != nil && !errors.Is(err, gorm.ErrRecordNotFound):
 			return err
-		case err != nil || !own && !a.May(actor.ModeratePetition):
+		case err != nil || !mine(a, p):
 			return fault.New(fault.NotFound, "error.petition_unknown")
 		case !p.State.Public():
 			return fault.New(fault.Conflict, "error.petition_not_public")
@@ -86,6 +85,17 @@ func (s *Service) PostUpdate(ctx context.Context, a actor.Actor, petitionID uuid
 		return audit.Write(ctx, tx, a, now, "post.publish", "posts", post.ID, map[string]any{"petition": p.ID})
 	})
 	return post, err
+}
+
+// mine reports whether the petition is the actor's own, or anybody's for who moderates.
+func mine(a actor.Actor, p models.Petition) bool {
+	own := a.Kind == actor.User && p.AuthorID != nil && *p.AuthorID == a.UserID
+	return own || a.May(actor.ModeratePetition)
+}
+
+// MayPost reports whether PostUpdate would take an update from the actor: for the page with its button.
+func MayPost(a actor.Actor, p models.Petition) bool {
+	return a.May(actor.DraftPetition) && mine(a, p) && p.State.Public()
 }
 
 func check(bad *fault.Fields, name, v string, most int) {
