@@ -78,7 +78,8 @@ func run(ctx context.Context, only string, short bool) (err error) {
 		if !slices.ContainsFunc(parts, func(p struct {
 			name string
 			run  func(*bench, context.Context) error
-		}) bool {
+		},
+		) bool {
 			return p.name == w
 		}) {
 			return fmt.Errorf("-only knows no %q", w)
