@@ -80,7 +80,7 @@ func mountMetrics(r fiber.Router, a *App) {
 		given, _ := strings.CutPrefix(c.Get(fiber.HeaderAuthorization), "Bearer ")
 		switch {
 		case token != "" && subtle.ConstantTimeCompare([]byte(given), []byte(token)) == 1:
-		case token == "" && a.web.Client(c).IsLoopback():
+		case token == "" && a.web.Local(c):
 		default:
 			return fault.New(fault.NotFound, "error.not_found")
 		}

@@ -205,7 +205,9 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Organisation)
 	public.MountConfirm(a.fiber, a.web, a.Petitions)
 	public.MountUnsubscribe(a.fiber, a.web, a.Mailings)
-	public.MountOutbox(a.fiber, a.web, a.Outbox, func(c *fiber.Ctx) bool { return a.mail.captures(c.UserContext()) })
+	public.MountOutbox(a.fiber, a.web, a.Outbox, func(c *fiber.Ctx) bool {
+		return a.web.ForLocalName(c) && a.mail.captures(c.UserContext())
+	})
 
 	smtp := admin.Mail{
 		Test:  func(ctx context.Context, s organisation.SMTP, to string) error { return a.mail.test(ctx, words, s, to) },

@@ -74,6 +74,12 @@ type Web struct {
 // Secure reports whether people reach the site by https.
 func (w Web) Secure() bool { return strings.HasPrefix(w.BaseURL, "https://") }
 
+// ListenHost is the address of Listen without its port; "" for every interface.
+func (w Web) ListenHost() string {
+	host, _, _ := net.SplitHostPort(w.Listen)
+	return host
+}
+
 // Loopback reports whether the site can only be reached from the machine it runs on.
 func (w Web) Loopback() bool {
 	u, err := url.Parse(w.BaseURL)
@@ -151,7 +157,8 @@ func (c Config) ShutdownTimeout() time.Duration {
 }
 
 // CaptureMail reports whether mail is kept for the /outbox pages instead of being sent. settings says whether the
-// settings page names a mail server. Capturing happens on loopback only, because /outbox asks nobody who they are.
+// settings page names a mail server. Capturing happens on loopback only, because /outbox asks nobody who they are: where
+// other machines reach the port it must be asked for by name.
 func (c Config) CaptureMail(settings bool) bool {
 	switch c.Mail.Mode {
 	case "capture":
@@ -159,7 +166,7 @@ func (c Config) CaptureMail(settings bool) bool {
 	case "smtp":
 		return false
 	}
-	return !c.Mail.SMTP.Set() && !settings && c.Web.Loopback()
+	return !c.Mail.SMTP.Set() && !settings && c.Web.Loopback() && loopback(c.Web.ListenHost())
 }
 
 // ListeningOn returns the configuration with the port that was really opened, for KITHLINE_LISTEN with port 0. A base URL

@@ -50,6 +50,9 @@ func TestNothingSetIsEnough(t *testing.T) {
 	if !c.CaptureMail(false) || c.CaptureMail(true) {
 		t.Error("mail must be captured until the settings page names a server")
 	}
+	if c := load(t, "KITHLINE_LISTEN=0.0.0.0:8080", "KITHLINE_BASE_URL=http://localhost:8080"); c.CaptureMail(false) {
+		t.Error("/outbox would be open to every machine that reaches the port")
+	}
 	if c.ShutdownTimeout() != 20*time.Second {
 		t.Errorf("shutdown %v", c.ShutdownTimeout())
 	}

@@ -76,7 +76,7 @@ var settings = []setting{
 		name: "KITHLINE_MAIL", group: "Mail",
 		accepts: "one of auto, smtp, capture",
 		about: "`smtp` sends. `capture` keeps every mail for the `/outbox` pages and sends none; it is refused where other machines can reach the site. " +
-			"`auto` sends when a mail server is known, captures on this machine alone, and otherwise lets mail wait until the settings page names a server.",
+			"`auto` sends when a mail server is known, captures where it listens on this machine alone, and otherwise lets mail wait until the settings page names a server.",
 	},
 	{
 		name: "KITHLINE_SMTP_URL", url: true,
@@ -111,7 +111,7 @@ var settings = []setting{
 	{
 		name: "KITHLINE_METRICS_TOKEN", group: "Running", secret: true,
 		accepts: "16 characters or more",
-		about:   "Token that `/metrics` asks for (`Authorization: Bearer ...`). Empty means that only clients on the same machine may read it.",
+		about:   "Token that `/metrics` asks for (`Authorization: Bearer ...`). Empty means that only clients on the same machine may read it; on a public site this takes `KITHLINE_TRUSTED_PROXIES` to name the proxy that runs there.",
 	},
 	{
 		name:    "KITHLINE_SHUTDOWN_SECONDS",

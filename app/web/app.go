@@ -31,8 +31,9 @@ type bodyLimit struct {
 	time    time.Duration
 }
 
-// AllowBody lets a route take a larger body than 1 MiB: w.AllowBody("/admin/imports", 50<<20). Call it before the server
-// listens. The limit holds while the body is read: every other route refuses with 413 before its handler runs.
+// AllowBody lets a route take a larger body than 1 MiB from whoever is signed in: w.AllowBody("/admin/imports", 50<<20). Call
+// it before the server listens. The limit holds while the body is read: every other route, and everybody else, is refused with
+// 413 before a handler runs, so that nobody fills the memory with what will not be taken.
 func (w *Web) AllowBody(pattern string, bytes int) {
 	w.bodies = append(w.bodies, bodyLimit{pattern, bytes, 5 * time.Minute})
 }
@@ -53,7 +54,7 @@ func NewFiber(w *Web) *fiber.App {
 	app.Server().HeaderReceived = func(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 		path, _, _ := strings.Cut(string(h.RequestURI()), "?")
 		for _, b := range w.bodies {
-			if matches(b.pattern, path) {
+			if matches(b.pattern, path) && w.holdsSession(string(h.Cookie(w.sessionCookie()))) {
 				return fasthttp.RequestConfig{MaxRequestBodySize: b.bytes, ReadTimeout: b.time}
 			}
 		}
@@ -66,6 +67,17 @@ func NewFiber(w *Web) *fiber.App {
 	app.Get("/display", w.displayPage)
 	app.Post("/display", w.display)
 	return app
+}
+
+// holdsSession reports whether a cookie is somebody's session, before there is a request to ask.
+func (w *Web) holdsSession(cookie string) bool {
+	if cookie == "" || w.opt.Authenticate == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(w.live, requestTimeout)
+	defer cancel()
+	_, _, err := w.opt.Authenticate(ctx, cookie)
+	return err == nil
 }
 
 type begunKey struct{}

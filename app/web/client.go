@@ -39,6 +39,18 @@ func (w *Web) Client(c *fiber.Ctx) netip.Addr {
 	return addr
 }
 
+// Local reports whether a request comes from this machine for certain: from one of its own addresses, for one of its own
+// names. The address alone does not say it: behind a proxy on this machine that nobody listed, every visitor has it. So a site
+// with a public address believes it only where that proxy is listed, and thus tells who really asks.
+func (w *Web) Local(c *fiber.Ctx) bool {
+	peer, _ := netip.AddrFromSlice(c.Context().RemoteIP())
+	return w.ForLocalName(c) && w.Client(c).IsLoopback() && (loopback(w.base.Host) || w.trusted(peer.Unmap()))
+}
+
+// ForLocalName reports whether a request was meant for this machine by one of its own names. A page elsewhere whose name was
+// made to lead here (DNS rebinding) asks for that name.
+func (w *Web) ForLocalName(c *fiber.Ctx) bool { return loopback(string(c.Context().Host())) }
+
 func (w *Web) trusted(a netip.Addr) bool {
 	for _, p := range w.opt.TrustedProxies {
 		if p.Contains(a) {

@@ -583,7 +583,7 @@ func TestBodyLimits(t *testing.T) {
 	app.Post("/admin/imports/:id", take)
 	app.Post("/other", take)
 	addr := listen(t, app)
-	post := func(path string, size int, expect bool) (status int, headers http.Header, body string) {
+	post := func(path, session string, size int, expect bool) (status int, headers http.Header, body string) {
 		conn, err := net.Dial("tcp", addr)
 		if err != nil {
 			t.Fatal(err)
@@ -594,7 +594,7 @@ func TestBodyLimits(t *testing.T) {
 			extra = "Expect: 100-continue\r\n"
 		}
 		go func() { // the server may close before it took everything
-			_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: act.example.org\r\nContent-Length: %d\r\n%s\r\n", path, size, extra)
+			_, _ = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: act.example.org\r\nCookie: __Host-kithline=%s\r\nContent-Length: %d\r\n%s\r\n", path, session, size, extra)
 			_, _ = conn.Write(bytes.Repeat([]byte("x"), size))
 		}()
 		r := bufio.NewReader(conn)
@@ -623,7 +623,7 @@ func TestBodyLimits(t *testing.T) {
 		{"/admin/imports/1/x", 2 << 20, 413, false},
 	} {
 		before := reached.Load()
-		status, h, body := post(c.path, c.size, c.expect)
+		status, h, body := post(c.path, "owner", c.size, c.expect)
 		if status != c.status || (status == 200) != (reached.Load() > before) {
 			t.Errorf("%s with %d bytes: %d, handler called: %v", c.path, c.size, status, reached.Load() > before)
 		}
@@ -631,9 +631,62 @@ func TestBodyLimits(t *testing.T) {
 			t.Errorf("%s: %v\n%s", c.path, h, body)
 		}
 	}
+	for _, session := range []string{"", "old"} { // who is nobody fills no memory
+		if status, _, _ := post("/admin/imports/1", session, bodyMax+1, false); status != 413 {
+			t.Errorf("a large body with the session %q: %d", session, status)
+		}
+		if status, _, _ := post("/admin/imports/1", session, bodyMax, false); status != 200 {
+			t.Errorf("a small body with the session %q: %d", session, status)
+		}
+	}
 	resp, _ := do(t, app, "POST", "/other", "x", "Content-Encoding", "gzip")
 	if resp.StatusCode != 415 {
 		t.Errorf("a compressed body: %d", resp.StatusCode)
+	}
+}
+
+// What is for this machine alone is not for the visitors of a proxy that nobody listed, nor for a page elsewhere whose name
+// leads here.
+func TestLocalIsThisMachineForCertain(t *testing.T) {
+	proxy := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	for _, c := range []struct {
+		base    string
+		proxies []netip.Prefix
+		headers []string
+		local   bool
+	}{
+		{"http://127.0.0.1:8080", nil, []string{"Host", "127.0.0.1:8080"}, true},
+		{"http://127.0.0.1:8080", nil, []string{"Host", "localhost"}, true},
+		{"http://127.0.0.1:8080", nil, []string{"Host", "rebound.example"}, false},
+		{"https://act.example.org", nil, []string{"Host", "127.0.0.1:8080"}, false}, // who knows which proxy asks
+		{"https://act.example.org", nil, []string{"Host", "127.0.0.1:8080", "X-Forwarded-For", "127.0.0.1"}, false},
+		{"https://act.example.org", proxy, []string{"Host", "127.0.0.1:8080"}, true},
+		{"https://act.example.org", proxy, []string{"Host", "act.example.org"}, false},
+		{"https://act.example.org", proxy, []string{"Host", "127.0.0.1:8080", "X-Forwarded-For", "203.0.113.9"}, false},
+		{"https://act.example.org", proxy, []string{"Host", "127.0.0.1:8080", "X-Forwarded-For", "127.0.0.1, 203.0.113.9"}, false},
+	} {
+		w, app := house(t, func(o *Options) { o.BaseURL, o.TrustedProxies = c.base, c.proxies })
+		app.Get("/local", func(x *fiber.Ctx) error { return x.SendString(fmt.Sprint(w.Local(x))) })
+		req, err := http.NewRequest(http.MethodGet, "http://"+listen(t, app)+"/local", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(c.headers); i += 2 {
+			if c.headers[i] == "Host" {
+				req.Host = c.headers[i+1]
+				continue
+			}
+			req.Header.Add(c.headers[i], c.headers[i+1])
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if string(b) != fmt.Sprint(c.local) {
+			t.Errorf("%s, %v, proxies %v: local is %s", c.base, c.headers, c.proxies, b)
+		}
 	}
 }
 

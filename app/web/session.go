@@ -37,7 +37,7 @@ func (w *Web) StartSession(c *fiber.Ctx, token string, expires time.Time) error 
 
 // LoginAllowed is nil where a session may start. Ask it before a password or a login link is read.
 func (w *Web) LoginAllowed(c *fiber.Ctx) error {
-	if w.secure() || loopback(w.base.Host) && loopback(string(c.Context().Host())) {
+	if w.secure() || loopback(w.base.Host) && w.ForLocalName(c) {
 		return nil
 	}
 	return fault.New(fault.Forbidden, "error.login_needs_https")
