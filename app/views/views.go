@@ -29,6 +29,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"text/template/parse"
 )
 
 //go:embed layouts partials public admin
@@ -112,22 +113,19 @@ func ParseFS(dir fs.FS) (*Set, error) {
 		if err != nil {
 			return err
 		}
-		t, err := base.Clone()
-		if err == nil {
-			_, err = t.New("page").Parse(string(b))
-		}
-		if err == nil && t.Lookup("main") == nil {
+		p := page{t: template.New("page").Funcs(funcs).Option("missingkey=error"), layout: name[:max(strings.IndexByte(name, '/'), 0)]}
+		_, err = p.t.Parse(string(b))
+		if err == nil && p.t.Lookup("main") == nil {
 			err = fmt.Errorf(`the page does not define "main"`)
 		}
-		p := page{t: t, layout: name[:max(strings.IndexByte(name, '/'), 0)]}
-		if err == nil && t.Lookup("layout") != nil {
-			var l strings.Builder
-			if err = t.ExecuteTemplate(&l, "layout", nil); err == nil {
-				p.layout = strings.TrimSpace(l.String())
-			}
+		if l := p.t.Lookup("layout"); err == nil && l != nil {
+			p.layout = strings.TrimSpace(l.Tree.Root.String())
 		}
-		if err == nil && t.Lookup("layouts/"+p.layout) == nil {
+		if err == nil && base.Lookup("layouts/"+p.layout) == nil {
 			err = fmt.Errorf("there is no layout %q", p.layout)
+		}
+		if err == nil {
+			err = complete(p.t, base, "layouts/"+p.layout)
 		}
 		if err != nil {
 			return fmt.Errorf("views: %s: %w", name, err)
@@ -136,6 +134,52 @@ func ParseFS(dir fs.FS) (*Set, error) {
 		return nil
 	})
 	return s, err
+}
+
+// complete adds to a page what it and its layout call, and what that calls: a copy, since escaping changes it. A page that
+// held a copy of everything would take ten times the memory.
+func complete(t, base *template.Template, layout string) error {
+	names := []string{layout}
+	for _, own := range t.Templates() {
+		if own.Tree != nil {
+			names = called(own.Tree.Root, names)
+		}
+	}
+	for i := 0; i < len(names); i++ {
+		if own := t.Lookup(names[i]); own != nil && own.Tree != nil {
+			continue
+		}
+		shared := base.Lookup(names[i])
+		if shared == nil || shared.Tree == nil {
+			return fmt.Errorf("there is no template %q", names[i])
+		}
+		if _, err := t.AddParseTree(names[i], shared.Tree.Copy()); err != nil {
+			return err
+		}
+		names = called(shared.Tree.Root, names)
+	}
+	return nil
+}
+
+// called adds the names of the templates that a node calls.
+func called(n parse.Node, names []string) []string {
+	switch n := n.(type) {
+	case *parse.ListNode:
+		if n != nil {
+			for _, c := range n.Nodes {
+				names = called(c, names)
+			}
+		}
+	case *parse.IfNode:
+		names = called(n.ElseList, called(n.List, names))
+	case *parse.RangeNode:
+		names = called(n.ElseList, called(n.List, names))
+	case *parse.WithNode:
+		names = called(n.ElseList, called(n.List, names))
+	case *parse.TemplateNode:
+		names = append(names, n.Name)
+	}
+	return names
 }
 
 // Names lists the pages, sorted.
