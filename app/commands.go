@@ -68,6 +68,7 @@ them. Every command ends with 0 when done, 1 when it failed, 2 for wrong usage o
 	root.SetVersionTemplate("{{.Version}}")
 	root.AddCommand(
 		c.backupCommand(),
+		c.checkCommand(),
 		c.configCommand(),
 		c.demoCommand(),
 		c.healthcheckCommand(),

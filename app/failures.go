@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -72,13 +73,20 @@ func listenAddr(e *net.OpError) string {
 	return e.Addr.String()
 }
 
-// cause is an error's text without that of the sentinel it wraps.
+// cause is an error's text without that of the sentinel it wraps, on one line, with what it says twice said once: a driver
+// tries with and without TLS and reports both.
 func cause(err, sentinel error) string {
 	_, rest, ok := strings.Cut(err.Error(), sentinel.Error()+": ")
 	if !ok {
 		return err.Error()
 	}
-	return strings.ReplaceAll(rest, "\n", " ")
+	var parts []string
+	for line := range strings.Lines(rest) {
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(parts, line) {
+			parts = append(parts, line)
+		}
+	}
+	return strings.Join(parts, " ")
 }
 
 // faultText is an error's message in English, with a line for each field.

@@ -46,14 +46,19 @@ func openStore(ctx context.Context, cfg config.Config, clk clock.Clock, building
 	return db, v, err
 }
 
-func openVault(ctx context.Context, cfg config.Config, db *database.DB, clk clock.Clock) (*vault.Vault, error) {
+// keyCheck is the mark by which the database knows its key, nil where it has none yet.
+func keyCheck(ctx context.Context, db *database.DB) ([]byte, error) {
 	var rows []models.VaultCheck
-	if err := db.WithContext(ctx).Find(&rows).Error; err != nil {
+	if err := db.WithContext(ctx).Find(&rows).Error; err != nil || len(rows) == 0 {
 		return nil, err
 	}
-	var check []byte
-	if len(rows) == 1 {
-		check = rows[0].CheckValue
+	return rows[0].CheckValue, nil
+}
+
+func openVault(ctx context.Context, cfg config.Config, db *database.DB, clk clock.Clock) (*vault.Vault, error) {
+	check, err := keyCheck(ctx, db)
+	if err != nil {
+		return nil, err
 	}
 	v, err := vault.Load(cfg.Storage.Key, check)
 	if errors.Is(err, vault.ErrNoKey) {
