@@ -63,6 +63,11 @@ func (c *cli) backup(ctx context.Context, cfg config.Config, path string, asJSON
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
 		return plain("%s is a folder. Name a file in it, for instance %s.", path, filepath.Join(path, "today.kithline"))
 	}
+	if dir := filepath.Dir(path); path != "-" {
+		if _, err := os.Stat(dir); err != nil {
+			return plain("There is no folder %s. Make it first, or name another.", dir)
+		}
+	}
 	if file, lite := cfg.Database.SQLite(); lite {
 		if _, err := os.Stat(file); err != nil { // opening it would make it
 			return plain("There is no database at %s. Check KITHLINE_DATA_DIR and KITHLINE_DATABASE_URL, and the folder that you are in.", file)
