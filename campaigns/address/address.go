@@ -4,6 +4,7 @@ package address
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -72,9 +73,16 @@ func Key(err error) string {
 	return KeyInvalid
 }
 
+// encodedWord begins what some mail servers decode (RFC 2047) although it may not stand in an address: it then is another
+// address, or two.
+var encodedWord = regexp.MustCompile(`(?i)=\?[^?]*\?[bq]\?`)
+
 // localOK reports whether s is a dot-atom (RFC 5322, section 3.2.3) of at most MaxLocal bytes, with letters and digits of
-// any script (RFC 6531).
+// any script (RFC 6531), and holds no encoded word.
 func localOK(s string) bool {
+	if encodedWord.MatchString(s) {
+		return false
+	}
 	if s == "" || len(s) > MaxLocal || s[0] == '.' || s[len(s)-1] == '.' || strings.Contains(s, "..") {
 		return false
 	}

@@ -50,7 +50,7 @@ func TestCanonicalAddress(t *testing.T) {
 		".ann@example.org", "ann.@example.org", "a..n@example.org", `"ann"@example.org`, "ann(x)@example.org",
 		"<ann@example.org>", "Ann <ann@example.org>", "mailto:ann@example.org", "ann@example.org,bob@example.org",
 		"ann;@example.org", "ann\\@example.org", "ann@[192.0.2.1]", "ann@192.0.2.1", "ann@example.123", "ann@example.o",
-		"ann\r\nBcc: bob@example.org", "ann@example.org\r\nBcc: bob@example.org", "ann\x00@example.org",
+		"ann\r\nBcc: bob@example.org", "ann@example.org\r\nBcc: bob@example.org", "ann\x00@example.org", "ann=?utf-8?q?=40evil?=@example.org", "=?x?B?YQ?=@example.org",
 		"ann@example.org\x00", "ann\u2028@example.org", "ann\u2029@example.org", "ann@exam\u2028ple.org",
 		"a\u200bnn@example.org", "a\u00a0nn@example.org", "ann\x7f@example.org", "a\x85nn@example.org", "ann@ex_ample.org",
 		"ann@-example.org", "ann@example-.org", "ann@xn--a.org", "\u0301ann@example.org", "\xff@example.org",
