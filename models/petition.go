@@ -1,6 +1,7 @@
 package models
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -55,16 +56,13 @@ const (
 	PetitionWithdrawn  PetitionState = "withdrawn"
 )
 
-// Public reports whether everybody may read the petition.
-func (s PetitionState) Public() bool {
-	switch s {
-	case PetitionPublished, PetitionClosed, PetitionHandedOver, PetitionAnswered:
-		return true
-	}
-	return false
-}
+// PublicPetitionStates are those in which everybody may read a petition.
+var PublicPetitionStates = []PetitionState{PetitionPublished, PetitionClosed, PetitionHandedOver, PetitionAnswered}
 
-// Open reports whether the petition takes signatures.
+// Public reports whether everybody may read the petition.
+func (s PetitionState) Public() bool { return slices.Contains(PublicPetitionStates, s) }
+
+// Open reports whether the petition takes signatures, as far as its state says: a deadline may have passed meanwhile.
 func (p Petition) Open() bool { return p.State == PetitionPublished && p.PausedAt == nil }
 
 // Editable reports whether its author may change it.

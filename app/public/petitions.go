@@ -140,7 +140,7 @@ func (h *petitionPages) sign(c *fiber.Ctx) error {
 
 // signAgain shows the form with what was typed. The petition is read only here: a form that is right needs nothing of it.
 func (h *petitionPages) signAgain(c *fiber.Ctx, status int, p *petitionPage) error {
-	petition, _, err := h.petitions.Current(c.UserContext(), c.Params("slug"))
+	petition, err := h.petitions.Current(c.UserContext(), c.Params("slug"))
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ type sentPage struct {
 }
 
 func (h *petitionPages) sent(c *fiber.Ctx) error {
-	petition, _, err := h.petitions.Current(c.UserContext(), c.Params("slug"))
+	petition, err := h.petitions.Current(c.UserContext(), c.Params("slug"))
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (h *petitionPages) sent(c *fiber.Ctx) error {
 
 // again asks for the mail once more. Whoever asks gets the same answer.
 func (h *petitionPages) again(c *fiber.Ctx) error {
-	petition, _, err := h.petitions.Current(c.UserContext(), c.Params("slug"))
+	petition, err := h.petitions.Current(c.UserContext(), c.Params("slug"))
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ type thanksPage struct {
 }
 
 func (h *petitionPages) thanks(c *fiber.Ctx) error {
-	petition, _, err := h.petitions.Current(c.UserContext(), c.Params("slug"))
+	petition, err := h.petitions.Current(c.UserContext(), c.Params("slug"))
 	if err != nil {
 		return err
 	}

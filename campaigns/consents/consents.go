@@ -84,10 +84,3 @@ func Withdraw(ctx context.Context, tx *gorm.DB, mailboxID uuid.UUID, purpose mod
 		Updates(map[string]any{"withdrawn_at": now, "withdrawn_how": how})
 	return r.RowsAffected > 0, r.Error
 }
-
-// WithdrawAll ends every consent of a mailbox and returns how many there were.
-func WithdrawAll(ctx context.Context, tx *gorm.DB, mailboxID uuid.UUID, how string, now time.Time) (int64, error) {
-	r := tx.WithContext(ctx).Model(&models.Consent{}).Where("mailbox_id = ? AND withdrawn_at IS NULL", mailboxID).
-		Updates(map[string]any{"withdrawn_at": now, "withdrawn_how": how})
-	return r.RowsAffected, r.Error
-}

@@ -6,7 +6,6 @@ import (
 	"github.com/google/uuid"
 	"gorm.io/gorm"
 
-	"kithline/campaigns/actor"
 	"kithline/models"
 )
 
@@ -19,18 +18,7 @@ type Audience struct {
 	Suppressed     int // their address takes no mail, or was erased
 }
 
-// Audience counts. It needs the right actor.WriteMailing.
-func (s *Service) Audience(ctx context.Context, a actor.Actor, id uuid.UUID) (Audience, error) {
-	if err := a.Need(actor.WriteMailing); err != nil {
-		return Audience{}, err
-	}
-	m, err := find(ctx, s.DB.DB, id)
-	if err != nil {
-		return Audience{}, err
-	}
-	return audience(ctx, s.DB.DB, m)
-}
-
+// audience counts.
 func audience(ctx context.Context, tx *gorm.DB, m models.Mailing) (Audience, error) {
 	var a Audience
 	err := tx.WithContext(ctx).Raw(`SELECT count(*) AS confirmed,

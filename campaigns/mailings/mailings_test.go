@@ -251,7 +251,7 @@ func TestFreezeTakesExactlyWhoMayBeMailed(t *testing.T) {
 		w.consent(w.mailbox("reader@example.org"))
 
 		id := w.draft()
-		a, err := w.svc.Audience(ctx, w.user, id)
+		_, a, err := w.svc.Checks(ctx, w.user, id)
 		w.must(err)
 		if want := (mailings.Audience{Confirmed: 7, People: 2, WithoutConsent: 3, Suppressed: 2}); a != want {
 			t.Errorf("audience %+v, want %+v", a, want)
@@ -657,7 +657,7 @@ func TestUndo(t *testing.T) {
 		}
 		// What ended in another way than by this link is not taken back by it.
 		w.consent(w.mailbox("june@example.org"))
-		_, err = consents.WithdrawAll(ctx, db.DB, w.mailbox("june@example.org"), "complaint", w.clk.Now())
+		_, err = consents.Withdraw(ctx, db.DB, w.mailbox("june@example.org"), models.PurposeUpdates, w.petition.CampaignID, "complaint", w.clk.Now())
 		w.must(err)
 		if v, err := w.svc.Undo(ctx, token); err != nil || v.Active || v.Undo {
 			t.Fatalf("after a complaint: %+v, %v", v, err)

@@ -37,16 +37,12 @@ func (s *Service) Petitions(ctx context.Context, a actor.Actor) ([]Choice, error
 		return nil, err
 	}
 	var out []Choice
-	err := s.DB.WithContext(ctx).Model(&models.Petition{}).Select("id, title, signature_count").Where("state IN ?", publicStates).
+	err := s.DB.WithContext(ctx).Model(&models.Petition{}).Select("id, title, signature_count").Where("state IN ?", models.PublicPetitionStates).
 		Order("created_at DESC, id DESC").Limit(200).Scan(&out).Error
 	return out, err
 }
 
-var publicStates = []models.PetitionState{
-	models.PetitionPublished, models.PetitionClosed, models.PetitionHandedOver, models.PetitionAnswered,
-}
-
-// petition reads one whose signers can be written to; what names the form's field for the fault.
+// petition reads one whose signers can be written to; any other is an Invalid fault on the form's field.
 func petition(ctx context.Context, tx *gorm.DB, id uuid.UUID) (models.Petition, error) {
 	var p models.Petition
 	err := tx.WithContext(ctx).Take(&p, "id = ?", id).Error

@@ -17,8 +17,6 @@ var States = []models.PetitionState{
 	models.PetitionAnswered, models.PetitionHidden, models.PetitionWithdrawn,
 }
 
-var publicStates = []models.PetitionState{models.PetitionPublished, models.PetitionClosed, models.PetitionHandedOver, models.PetitionAnswered}
-
 // List is a page of petitions, newest first, of one state or of all for "". It needs actor.SeeFigures: with
 // actor.ModeratePetition it holds all, else the public ones and the actor's own.
 func (s *Service) List(ctx context.Context, a actor.Actor, state models.PetitionState, after paging.Cursor) (paging.Page[models.Petition], error) {
@@ -30,7 +28,7 @@ func (s *Service) List(ctx context.Context, a actor.Actor, state models.Petition
 		q = q.Where("state = ?", state)
 	}
 	if !a.May(actor.ModeratePetition) {
-		q = q.Where("(state IN ? OR author_id = ?)", publicStates, a.UserID)
+		q = q.Where("(state IN ? OR author_id = ?)", models.PublicPetitionStates, a.UserID)
 	}
 	if !after.First() {
 		q = q.Where("(created_at, id) < (?, ?)", after.At, after.ID)

@@ -298,9 +298,8 @@ func TestSteering(t *testing.T) {
 			if (err == nil) != s.ok {
 				t.Errorf("step %d, %s: %v", i, s.do, err)
 			}
-			_, open, _ := w.Current(w.ctx, p.Slug)
-			if open != s.open {
-				t.Errorf("step %d, %s: open %v", i, s.do, open)
+			if v, _ := w.Public(w.ctx, p.Slug); v.Open != s.open {
+				t.Errorf("step %d, %s: open %v", i, s.do, v.Open)
 			}
 		}
 		mine := w.published("Taken back")

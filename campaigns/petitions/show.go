@@ -125,7 +125,7 @@ func (s *Service) view(ctx context.Context, p models.Petition) (View, error) {
 			})
 		}
 	}
-	v.Updates, err = posts.Published(ctx, s.db.DB, p.ID, now, shownUpdates)
+	v.Updates, err = posts.Published(ctx, s.db.DB, []uuid.UUID{p.ID}, now, shownUpdates)
 	return v, err
 }
 
@@ -185,9 +185,8 @@ func (s *Service) Figures(ctx context.Context, slug string) (Figures, error) {
 }
 
 // Current returns one public petition as it is now. The faults are those of Public.
-func (s *Service) Current(ctx context.Context, slug string) (models.Petition, bool, error) {
-	p, err := s.public(ctx, slug)
-	return p, err == nil && openAt(p, s.clk.Now()), err
+func (s *Service) Current(ctx context.Context, slug string) (models.Petition, error) {
+	return s.public(ctx, slug)
 }
 
 // Open lists the petitions that can be signed now, newest first.
@@ -203,14 +202,13 @@ func (s *Service) Open(ctx context.Context, limit int) ([]models.Petition, error
 func (s *Service) OfCampaign(ctx context.Context, id uuid.UUID) ([]models.Petition, []models.Post, error) {
 	db := s.db.WithContext(ctx)
 	var rows []models.Petition
-	if err := db.Where("campaign_id = ? AND state IN ?", id, publicStates).Order("published_at DESC, id DESC").Limit(50).Find(&rows).Error; err != nil || len(rows) == 0 {
+	if err := db.Where("campaign_id = ? AND state IN ?", id, models.PublicPetitionStates).Order("published_at DESC, id DESC").Limit(50).Find(&rows).Error; err != nil || len(rows) == 0 {
 		return rows, nil, err
 	}
 	ids := make([]uuid.UUID, len(rows))
 	for i, p := range rows {
 		ids[i] = p.ID
 	}
-	var news []models.Post
-	err := db.Where("petition_id IN ? AND published_at <= ?", ids, s.clk.Now()).Order("published_at DESC, id DESC").Limit(shownUpdates).Find(&news).Error
+	news, err := posts.Published(ctx, s.db.DB, ids, s.clk.Now(), shownUpdates)
 	return rows, news, err
 }

@@ -109,10 +109,10 @@ func check(bad *fault.Fields, name, v string, most int) {
 	}
 }
 
-// Published lists the posts of a petition that everybody may read, newest first.
-func Published(ctx context.Context, tx *gorm.DB, petitionID uuid.UUID, now time.Time, limit int) ([]models.Post, error) {
+// Published lists the posts of petitions that everybody may read, newest first.
+func Published(ctx context.Context, tx *gorm.DB, petitions []uuid.UUID, now time.Time, limit int) ([]models.Post, error) {
 	var rows []models.Post
-	err := tx.WithContext(ctx).Where("petition_id = ? AND published_at <= ?", petitionID, now).
+	err := tx.WithContext(ctx).Where("petition_id IN ? AND published_at <= ?", petitions, now).
 		Order("published_at DESC, id DESC").Limit(limit).Find(&rows).Error
 	return rows, err
 }
