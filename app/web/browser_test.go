@@ -14,6 +14,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"kithline/app/views"
+	"kithline/tests/skipped"
 )
 
 // browser starts the machine's Chromium, or skips the test where there is none.
@@ -26,10 +27,7 @@ func browser(t *testing.T) context.Context {
 		}
 	}
 	if path == "" {
-		if os.Getenv("KITHLINE_TEST_BROWSER") == "required" {
-			t.Fatal("no Chromium on this machine")
-		}
-		t.Skip("skipped for want of Chromium")
+		skipped.For(t, "Chromium", "KITHLINE_TEST_BROWSER", "not on this machine")
 	}
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-sync", true),

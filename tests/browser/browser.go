@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"kithline/tests/skipped"
 )
 
 // Tabs is how many pages are used at once: one for each core of the smallest machine that the tests are meant for.
@@ -105,8 +107,8 @@ func need(t testing.TB) {
 	if err == nil {
 		return
 	}
-	if errors.Is(err, errNone) && os.Getenv("KITHLINE_TEST_BROWSER") != "required" {
-		t.Skip("skipped for want of a browser: ", err)
+	if errors.Is(err, errNone) {
+		skipped.For(t, "Chromium", "KITHLINE_TEST_BROWSER", err.Error())
 	}
 	t.Fatal(err)
 }

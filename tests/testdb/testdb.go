@@ -20,6 +20,7 @@ import (
 
 	"kithline/models/database"
 	"kithline/models/migrations"
+	"kithline/tests/skipped"
 )
 
 // Each runs fn as a parallel subtest on every database, each with a database of its own.
@@ -108,10 +109,7 @@ func need(t testing.TB) *server {
 	t.Helper()
 	s, err := theServer()
 	if err != nil {
-		if os.Getenv("KITHLINE_TEST_POSTGRES") == "required" {
-			t.Fatal(err)
-		}
-		t.Skip("skipped for want of PostgreSQL: ", err)
+		skipped.For(t, "PostgreSQL", "KITHLINE_TEST_POSTGRES", err.Error())
 	}
 	return s
 }
