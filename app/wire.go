@@ -258,11 +258,11 @@ func (a *App) databaseKind() string {
 
 // SetupURL is the one-time link of the first run; "" once setup is done.
 func (a *App) SetupURL(ctx context.Context) (string, error) {
-	o, err := a.Organisation.Current(ctx)
-	if err != nil || o.SetupAt != nil {
+	path, err := a.Users.SetupPath(ctx)
+	if err != nil || path == "" {
 		return "", err
 	}
-	return a.web.URL("/admin/setup/" + a.Signer.MakeForever(tokens.Setup, o.ID)), nil
+	return a.web.URL(path), nil
 }
 
 // OutboxURL is where captured mail is shown; "" where mail is sent.

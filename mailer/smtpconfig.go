@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -43,64 +42,6 @@ func (c SMTPConfig) GoString() string { return c.String() }
 
 // LogValue is String for slog.
 func (c SMTPConfig) LogValue() slog.Value { return slog.StringValue(c.String()) }
-
-// ParseSMTPURL reads smtp://user:password@host:587?tls=starttls, or smtps://... for TLS from the first byte. Parameters:
-// tls (starttls, tls, none), helo, timeout and dot_timeout (Go durations). Errors never hold the password.
-func ParseSMTPURL(s string) (SMTPConfig, error) {
-	u, err := url.Parse(s)
-	if err != nil {
-		return SMTPConfig{}, errors.New("smtp url: not of the form smtp://user:password@host:587?tls=starttls (special characters in the password must be written as %XX)")
-	}
-	c := SMTPConfig{Host: u.Hostname()}
-	switch u.Scheme {
-	case "smtp":
-	case "smtps":
-		c.TLS = TLS
-	default:
-		return SMTPConfig{}, errors.New("smtp url: must begin with smtp:// or smtps://")
-	}
-	if u.Path != "" && u.Path != "/" || u.Fragment != "" || u.Opaque != "" {
-		return SMTPConfig{}, errors.New("smtp url: nothing may follow the port but ?parameters")
-	}
-	if p := u.Port(); p != "" {
-		if c.Port, err = strconv.Atoi(p); err != nil || c.Port < 1 || c.Port > 65535 {
-			return SMTPConfig{}, errors.New("smtp url: the port must be a number from 1 to 65535")
-		}
-	}
-	if u.User != nil {
-		c.Username = u.User.Username()
-		c.Password, _ = u.User.Password()
-	}
-	q, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		return SMTPConfig{}, errors.New("smtp url: malformed parameters")
-	}
-	for name, values := range q {
-		v := values[len(values)-1]
-		switch name {
-		case "tls":
-			if u.Scheme == "smtps" && v != TLS {
-				return SMTPConfig{}, errors.New("smtp url: smtps:// and another tls parameter contradict each other")
-			}
-			if v == "" {
-				return SMTPConfig{}, errors.New("smtp url: tls must be starttls, tls or none")
-			}
-			c.TLS = v
-		case "helo":
-			c.HELO = v
-		case "timeout":
-			c.Timeout, err = time.ParseDuration(v)
-		case "dot_timeout":
-			c.DotTimeout, err = time.ParseDuration(v)
-		default:
-			return SMTPConfig{}, fmt.Errorf("smtp url: unknown parameter %q", name)
-		}
-		if err != nil {
-			return SMTPConfig{}, fmt.Errorf("smtp url: %s must be a time such as 30s", name)
-		}
-	}
-	return c.whole()
-}
 
 // whole checks the configuration and fills in what was left open.
 func (c SMTPConfig) whole() (SMTPConfig, error) {
