@@ -14,7 +14,6 @@ import (
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/mailboxes"
-	"kithline/campaigns/organisation"
 	"kithline/campaigns/tokens"
 	"kithline/models"
 )
@@ -189,17 +188,8 @@ func (s *Service) Accept(ctx context.Context, v Visit, token string, in Person) 
 	if err != nil {
 		return Session{}, err
 	}
-	o, err := s.org.Current(ctx)
-	if err != nil {
-		return Session{}, err
-	}
-	var f fault.Fields
-	in.Name = checkName(&f, in.Name)
-	checkPassword(&f, "password", in.Password, email, o)
-	if err := f.Err(); err != nil {
-		return Session{}, err
-	}
-	hash, err := s.hasher.hash(ctx, in.Password)
+	in.Email = email
+	hash, err := s.ready(ctx, &in)
 	if err != nil {
 		return Session{}, err
 	}
@@ -220,7 +210,7 @@ func (s *Service) Accept(ctx context.Context, v Visit, token string, in Person) 
 		if err := mailboxes.Verify(ctx, tx, m.ID, now); err != nil {
 			return err
 		}
-		u, err := s.insert(ctx, tx, m, in.Name, actor.Role(r.Role), organisation.Language(o, in.Locale), hash, now)
+		u, err := s.insert(ctx, tx, m, in.Name, actor.Role(r.Role), in.Locale, hash, now)
 		if fault.Is(err, fault.Invalid) { // somebody added the account on the terminal meanwhile
 			return fault.New(fault.Gone, "error.link_used")
 		}

@@ -62,6 +62,22 @@ type Person struct {
 	Locale   string // where the organisation does not speak it, its default
 }
 
+// ready checks who an account is for, brings what they typed to the form that is stored, and returns the password's hash. The
+// fault is Invalid with the fields name, email, password.
+func (s *Service) ready(ctx context.Context, in *Person) (hash string, err error) {
+	o, err := s.org.Current(ctx)
+	if err != nil {
+		return "", err
+	}
+	var f fault.Fields
+	in.Name, in.Email, in.Locale = checkName(&f, in.Name), checkEmail(&f, in.Email), organisation.Language(o, in.Locale)
+	checkPassword(&f, "password", in.Password, in.Email, o)
+	if err := f.Err(); err != nil {
+		return "", err
+	}
+	return s.hasher.hash(ctx, in.Password)
+}
+
 // CreateOwner makes the first owner, ends the setup and signs them in. Of several that try at once one succeeds; the others
 // get a Gone fault, error.setup_done. It needs the right actor.ManageUsers, which SetupActor gives, and returns an Invalid
 // fault with the fields name, email, password.
@@ -69,18 +85,7 @@ func (s *Service) CreateOwner(ctx context.Context, a actor.Actor, v Visit, in Pe
 	if err := a.Need(actor.ManageUsers); err != nil {
 		return Session{}, err
 	}
-	o, err := s.org.Current(ctx)
-	if err != nil {
-		return Session{}, err
-	}
-	var f fault.Fields
-	in.Name = checkName(&f, in.Name)
-	email := checkEmail(&f, in.Email)
-	checkPassword(&f, "password", in.Password, email, o)
-	if err := f.Err(); err != nil {
-		return Session{}, err
-	}
-	hash, err := s.hasher.hash(ctx, in.Password)
+	hash, err := s.ready(ctx, &in)
 	if err != nil {
 		return Session{}, err
 	}
@@ -94,11 +99,11 @@ func (s *Service) CreateOwner(ctx context.Context, a actor.Actor, v Visit, in Pe
 		if !first {
 			return fault.New(fault.Gone, "error.setup_done")
 		}
-		m, err := mailboxes.Ensure(ctx, tx, s.vault, email, now)
+		m, err := mailboxes.Ensure(ctx, tx, s.vault, in.Email, now)
 		if err != nil {
 			return err
 		}
-		u, err := s.insert(ctx, tx, m, in.Name, actor.Owner, organisation.Language(o, in.Locale), hash, now)
+		u, err := s.insert(ctx, tx, m, in.Name, actor.Owner, in.Locale, hash, now)
 		if err != nil {
 			return err
 		}
