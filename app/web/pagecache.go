@@ -232,7 +232,14 @@ func (w *Web) refresh(key string, s *slot, build func(context.Context) (*rendere
 // came out the same.
 func (w *Web) make(ctx context.Context, key string, s *slot, build func(context.Context) (*rendered, error)) (*rendered, error) {
 	drops, at := s.drops.Load(), w.opt.Clock.Now()
+	built := false
+	defer func() { // a page that panics takes nobody's room
+		if !built {
+			w.cache.forget(key, s)
+		}
+	}()
 	n, err := build(ctx)
+	built = true
 	if err != nil {
 		if s.page.Load() == nil || !ours(err) {
 			w.cache.forget(key, s)

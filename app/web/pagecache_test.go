@@ -49,6 +49,9 @@ func newCached(t *testing.T) *cached {
 			if e := s.fail.Load(); e != nil {
 				return nil, *e
 			}
+			if slug == "broken" {
+				panic("a mistake of ours")
+			}
 			if slug == "none" {
 				return nil, fault.New(fault.NotFound, "error.not_found")
 			}
@@ -254,6 +257,19 @@ func TestTheCacheIsBounded(t *testing.T) {
 	s.get(t, "/p/kept")
 	if s.builds.Load() != builds {
 		t.Error("the page in use was forgotten")
+	}
+}
+
+// A page that cannot be made, in whichever way, takes nobody's room.
+func TestAPanicKeepsNoSlot(t *testing.T) {
+	s := newCached(t)
+	for _, path := range []string{"/p/broken?after=1", "/p/broken?after=2", "/p/none"} {
+		if resp, _ := do(t, s.app, "GET", path, ""); resp.StatusCode != 500 && resp.StatusCode != 404 {
+			t.Errorf("%s: %d", path, resp.StatusCode)
+		}
+	}
+	if n, m := len(s.w.cache.slots), len(s.w.cache.making); n+m != 0 {
+		t.Errorf("%d pages are kept, %d are being made", n, m)
 	}
 }
 

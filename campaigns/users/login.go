@@ -91,8 +91,11 @@ func (s *Service) RequestLoginLink(ctx context.Context, v Visit, email string) e
 	now := s.clock.Now()
 	return s.db.Tx(ctx, func(tx *gorm.DB) error {
 		u, known, err := byAddress(ctx, tx, hash)
-		if err != nil || !known {
+		if err != nil {
 			return err
+		}
+		if !known { // something is written and committed all the same: the time it takes tells nothing
+			return tx.Create(&models.LoginFailure{ID: models.NewID(), KeyHash: s.vault.Hash("users/link/unknown", hash), At: now}).Error
 		}
 		l, err := newLink(ctx, tx, u.ID, linkLife, now)
 		if err != nil {

@@ -245,6 +245,12 @@ func TestTheSameAnswerForKnownAndUnknown(t *testing.T) {
 		if n := len(w.mails(KindLoginLink)); n != 1 {
 			t.Errorf("%d mails with a link, want 1", n)
 		}
+		for _, email := range []string{"nobody@example.org", "gone@example.org"} { // as much is committed, so as long it takes
+			var n int64
+			if err := db.Model(&models.LoginFailure{}).Where("key_hash = ?", w.vault.Hash("users/link/unknown", w.typedHash(email))).Count(&n).Error; err != nil || n != 1 {
+				t.Errorf("%s: %d rows, %v", email, n, err)
+			}
+		}
 		if err := w.RequestLoginLink(ctx, home, "not an address"); fields(err) != "email error.email_invalid" {
 			t.Errorf("%v", err)
 		}
