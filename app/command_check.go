@@ -176,6 +176,9 @@ func lookAtMail(ctx context.Context, cfg config.Config, o *organisation.Service)
 	if err != nil {
 		return "", err
 	}
+	if row.SetupAt != nil && row.FromAddress == "" {
+		return "", plain("No sender is named, so mail waits. Type the address that mails come from on the settings page.")
+	}
 	if cfg.CaptureMail(row.SMTPHost != "") {
 		return "is kept for the /outbox pages; none is sent", nil
 	}

@@ -54,6 +54,11 @@ func TestCheckSaysWhatIsWrongAndChangesNothing(t *testing.T) {
 		t.Errorf("wrong settings: exit %d", code)
 	}
 
+	if code, _, errOut := kithline(environ, "user", "add", "ilse@example.org", "--name", "Ilse", "--role", "owner"); code != exitOK { // ends the first run
+		t.Fatal(errOut)
+	}
+	check(exitFailed, "No sender is named")
+
 	var found []finding
 	_, out, _ := kithline(environ, "check", "--json")
 	if err := json.Unmarshal([]byte(out), &found); err != nil || len(found) < 5 {

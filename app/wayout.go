@@ -188,5 +188,12 @@ func (a *App) waiting(ctx context.Context, who actor.Actor) ([]today.Queue, erro
 	if err != nil || n == 0 {
 		return nil, err
 	}
+	o, err := a.Organisation.Current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if o.FromAddress == "" { // whoever skipped the setup page by "kithline user add"
+		return []today.Queue{{Key: "today.mail_sender", Path: "/admin/settings", Count: n, Oldest: oldest, Right: actor.Administer}}, nil
+	}
 	return []today.Queue{{Key: "today.mail_waits", Path: "/admin/settings/mail", Count: n, Oldest: oldest, Right: actor.Administer}}, nil
 }
