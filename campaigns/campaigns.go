@@ -57,11 +57,10 @@ func (s *Service) Choices(ctx context.Context, a actor.Actor) ([]models.Campaign
 func MayAdd(ctx context.Context, tx *gorm.DB, a actor.Actor, id uuid.UUID) error {
 	var c models.Campaign
 	err := tx.WithContext(ctx).Where("id = ?", id).Take(&c).Error
-	own := err == nil && c.CreatedBy != nil && a.Kind == actor.User && *c.CreatedBy == a.UserID
 	switch {
 	case err != nil && !errors.Is(err, gorm.ErrRecordNotFound):
 		return err
-	case err == nil && c.State != models.CampaignArchived && (own || c.State == models.CampaignPublished || a.May(actor.ModeratePetition)):
+	case err == nil && c.State != models.CampaignArchived && (a.Is(c.CreatedBy) || c.State == models.CampaignPublished || a.May(actor.ModeratePetition)):
 		return nil
 	}
 	return fault.New(fault.NotFound, "error.campaign_unknown")

@@ -17,9 +17,7 @@ import (
 func Insert(ctx context.Context, tx *gorm.DB, a actor.Actor, title string, now time.Time) (models.Campaign, error) {
 	id := models.NewID()
 	c := models.Campaign{ID: id, Slug: DraftSlug(id), Title: title, State: models.CampaignDraft, CreatedAt: now, UpdatedAt: now}
-	if a.Kind == actor.User {
-		c.CreatedBy = &a.UserID
-	}
+	c.CreatedBy = a.Account()
 	return c, tx.WithContext(ctx).Create(&c).Error
 }
 

@@ -84,6 +84,19 @@ type Actor struct {
 // TheSystem is the actor of jobs and of commands on the server's own terminal. It has every right.
 func TheSystem() Actor { return Actor{Kind: System} }
 
+// Account is the user's id, nil for everybody else: for the columns that say who did something.
+func (a Actor) Account() *uuid.UUID {
+	if a.Kind != User {
+		return nil
+	}
+	return &a.UserID
+}
+
+// Is reports whether the actor is the user that such a column names.
+func (a Actor) Is(account *uuid.UUID) bool {
+	return a.Kind == User && account != nil && *account == a.UserID
+}
+
 // May reports whether the actor has the right.
 func (a Actor) May(r Right) bool {
 	switch a.Kind {

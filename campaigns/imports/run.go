@@ -138,9 +138,7 @@ func (s *Service) record(ctx context.Context, a actor.Actor, mapping Mapping, ba
 		ID: models.NewID(), Run: 1, State: models.ImportRunning, Mapping: string(text), BasisPurpose: string(basis.Purpose), BasisScopeID: basis.CampaignID,
 		BasisText: basis.Text, BasisSource: basis.Source, Locale: locale, CreatedAt: now, UpdatedAt: now,
 	}
-	if a.Kind == actor.User {
-		m.CreatedBy = &a.UserID
-	}
+	m.CreatedBy = a.Account()
 	return m, s.DB.Tx(ctx, func(tx *gorm.DB) error {
 		if m.BasisTextID, err = basis.words(ctx, tx, locale, now); err != nil {
 			return err

@@ -57,9 +57,7 @@ func (s *Service) Upload(ctx context.Context, a actor.Actor, in UploadInput) (uu
 	m := models.Import{
 		ID: models.NewID(), State: models.ImportUploaded, DryRun: true, Mapping: string(mapping), Locale: in.Locale, RowsTotal: rows, CreatedAt: now, UpdatedAt: now,
 	}
-	if a.Kind == actor.User {
-		m.CreatedBy = &a.UserID
-	}
+	m.CreatedBy = a.Account()
 	f, err := s.Files.Write(ctx, files.PutInput{
 		Kind: models.FileImport, Name: in.Name, ContentType: "text/csv", ExpiresAt: &until, By: m.CreatedBy,
 	}, bytes.NewReader(in.Content))

@@ -62,9 +62,7 @@ func (s *Service) Create(ctx context.Context, a actor.Actor, petitionID uuid.UUI
 	}
 	now := s.Clock.Now()
 	m := models.Mailing{ID: models.NewID(), Purpose: models.PurposeUpdates, State: models.MailingDraft, Revision: 1, CreatedAt: now, UpdatedAt: now}
-	if a.Kind == actor.User {
-		m.CreatedBy = &a.UserID
-	}
+	m.CreatedBy = a.Account()
 	err := s.DB.Tx(ctx, func(tx *gorm.DB) error {
 		p, err := petition(ctx, tx, petitionID)
 		if err != nil {

@@ -139,9 +139,7 @@ func (s *Service) SetText(ctx context.Context, a actor.Actor, name, lang, body s
 				return nil
 			}
 			row := models.SiteText{ID: models.NewID(), Name: name, Locale: lang, Body: body, UpdatedAt: now}
-			if a.Kind == actor.User {
-				row.UpdatedBy = &a.UserID
-			}
+			row.UpdatedBy = a.Account()
 			err := tx.Clauses(clause.OnConflict{
 				Columns:   []clause.Column{{Name: "name"}, {Name: "locale"}},
 				DoUpdates: clause.AssignmentColumns([]string{"body", "updated_by", "updated_at"}),

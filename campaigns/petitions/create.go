@@ -151,9 +151,7 @@ func (s *Service) Create(ctx context.Context, a actor.Actor, in CreateInput) (mo
 		Title: in.Title, Summary: in.Summary, Body: in.Body, Decider: in.Decider, WhyNow: in.WhyNow, SystemChange: in.SystemChange,
 		Place: in.Place, Goal: in.Goal, Locale: in.Locale, DeadlineAt: in.DeadlineAt,
 	}
-	if a.Kind == actor.User {
-		p.AuthorID = &a.UserID
-	}
+	p.AuthorID = a.Account()
 	err := s.db.Tx(ctx, func(tx *gorm.DB) error {
 		if in.CampaignID == uuid.Nil {
 			c, err := campaigns.Insert(ctx, tx, a, in.Title, now)

@@ -47,7 +47,7 @@ func (s *Service) Get(ctx context.Context, a actor.Actor, id uuid.UUID) (models.
 		return models.Petition{}, err
 	}
 	p, err := take(ctx, s.db.DB, id)
-	if err == nil && !p.State.Public() && !own(a, p) && !a.May(actor.ModeratePetition) {
+	if err == nil && !p.State.Public() && !a.Is(p.AuthorID) && !a.May(actor.ModeratePetition) {
 		return models.Petition{}, unknown()
 	}
 	return p, err
@@ -55,7 +55,7 @@ func (s *Service) Get(ctx context.Context, a actor.Actor, id uuid.UUID) (models.
 
 // AuthorName opens the name of a petition's author, for the organizer's side; "" where the server itself made it.
 func (s *Service) AuthorName(ctx context.Context, a actor.Actor, p models.Petition) (string, error) {
-	if p.AuthorID == nil || !own(a, p) && !a.May(actor.ModeratePetition) {
+	if p.AuthorID == nil || !a.Is(p.AuthorID) && !a.May(actor.ModeratePetition) {
 		return "", nil
 	}
 	var u models.User

@@ -128,11 +128,6 @@ func take(ctx context.Context, tx *gorm.DB, id uuid.UUID) (models.Petition, erro
 	return p, err
 }
 
-// own reports whether the actor wrote the petition.
-func own(a actor.Actor, p models.Petition) bool {
-	return a.Kind == actor.User && p.AuthorID != nil && *p.AuthorID == a.UserID
-}
-
 // mine reads a petition that the actor may work on: their own, or any with actor.ModeratePetition. Anybody else's is
 // unknown to them.
 func mine(ctx context.Context, tx *gorm.DB, a actor.Actor, id uuid.UUID) (models.Petition, error) {
@@ -140,7 +135,7 @@ func mine(ctx context.Context, tx *gorm.DB, a actor.Actor, id uuid.UUID) (models
 		return models.Petition{}, err
 	}
 	p, err := take(ctx, tx, id)
-	if err == nil && !own(a, p) && !a.May(actor.ModeratePetition) {
+	if err == nil && !a.Is(p.AuthorID) && !a.May(actor.ModeratePetition) {
 		err = unknown()
 	}
 	return p, err

@@ -79,7 +79,7 @@ func (s *Service) publish(ctx context.Context, a actor.Actor, id uuid.UUID, revi
 		if p, err = take(ctx, tx, id); err != nil {
 			return err
 		}
-		set := map[string]any{"published_at": now, "reviewed_by": by(a)}
+		set := map[string]any{"published_at": now, "reviewed_by": a.Account()}
 		if _, ok := Next(p, Publish); ok {
 			if p.Revision != revision {
 				return fault.New(fault.Conflict, "error.petition_changed")
@@ -139,20 +139,13 @@ func (s *Service) Return(ctx context.Context, a actor.Actor, id uuid.UUID, in Re
 		if _, ok := Next(p, Return); ok && p.Revision != in.Revision {
 			return fault.New(fault.Conflict, "error.petition_changed")
 		}
-		set := map[string]any{"returned_at": now, "return_reason": in.Reason, "return_text": in.Text, "reviewed_by": by(a)}
+		set := map[string]any{"returned_at": now, "return_reason": in.Reason, "return_text": in.Text, "reviewed_by": a.Account()}
 		if err := move(ctx, tx, a, &p, Return, set, now, map[string]any{"reason": in.Reason}); err != nil {
 			return err
 		}
 		return tellAuthor(ctx, tx, p, now)
 	})
 	return p, err
-}
-
-func by(a actor.Actor) *uuid.UUID {
-	if a.Kind == actor.User {
-		return &a.UserID
-	}
-	return nil
 }
 
 // tellAuthor queues the mail that says where the petition is now. A petition without an author's account tells nobody.

@@ -91,9 +91,7 @@ func (s *Service) SetPicture(ctx context.Context, a actor.Actor, id uuid.UUID, n
 		return fault.New(fault.Conflict, "error.petition_state")
 	}
 	in := files.PutInput{Kind: models.FilePicture, Name: name, Public: true}
-	if a.Kind == actor.User {
-		in.By = &a.UserID
-	}
+	in.By = a.Account()
 	f, err := s.files.WritePicture(ctx, in, r)
 	if err != nil {
 		return onField("picture", err)

@@ -73,9 +73,9 @@ func Can(a actor.Actor, p models.Petition) []Action {
 func may(a actor.Actor, p models.Petition, do Action) bool {
 	switch do {
 	case Submit:
-		return a.May(actor.DraftPetition) && (own(a, p) || a.May(actor.ModeratePetition))
+		return a.May(actor.DraftPetition) && (a.Is(p.AuthorID) || a.May(actor.ModeratePetition))
 	case Withdraw:
-		return a.May(actor.DraftPetition) && (own(a, p) || a.Kind == actor.System)
+		return a.May(actor.DraftPetition) && (a.Is(p.AuthorID) || a.Kind == actor.System)
 	}
 	return a.May(actor.ModeratePetition)
 }

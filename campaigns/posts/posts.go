@@ -76,9 +76,7 @@ func (s *Service) PostUpdate(ctx context.Context, a actor.Actor, petitionID uuid
 			ID: models.NewID(), CampaignID: p.CampaignID, PetitionID: &p.ID, Kind: KindUpdate, Title: in.Title, Body: in.Body, Locale: p.Locale,
 			PublishedAt: &now, CreatedAt: now, UpdatedAt: now,
 		}
-		if a.Kind == actor.User {
-			post.AuthorID = &a.UserID
-		}
+		post.AuthorID = a.Account()
 		if err := tx.Create(&post).Error; err != nil {
 			return err
 		}
@@ -89,8 +87,7 @@ func (s *Service) PostUpdate(ctx context.Context, a actor.Actor, petitionID uuid
 
 // mine reports whether the petition is the actor's own, or anybody's for who moderates.
 func mine(a actor.Actor, p models.Petition) bool {
-	own := a.Kind == actor.User && p.AuthorID != nil && *p.AuthorID == a.UserID
-	return own || a.May(actor.ModeratePetition)
+	return a.Is(p.AuthorID) || a.May(actor.ModeratePetition)
 }
 
 // MayPost reports whether PostUpdate would take an update from the actor: for the page with its button.

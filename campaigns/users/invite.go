@@ -52,9 +52,7 @@ func (s *Service) Invite(ctx context.Context, a actor.Actor, email string, role 
 	}
 	now := s.clock.Now()
 	inv := models.Invitation{ID: models.NewID(), Role: string(role), CreatedAt: now, ExpiresAt: now.Add(inviteLife)}
-	if a.Kind == actor.User {
-		inv.InvitedBy = &a.UserID
-	}
+	inv.InvitedBy = a.Account()
 	err := s.db.Tx(ctx, func(tx *gorm.DB) error {
 		m, err := mailboxes.Ensure(ctx, tx, s.vault, email, now)
 		if err != nil {
