@@ -2,7 +2,7 @@
 // answered. A handler binds, calls one operation and answers:
 //
 //	func (h *Petitions) sign(c *fiber.Ctx) error {
-//		p := signPage{Page: h.web.Page(c, "petition.sign_title", "petitions")}
+//		p := signPage{Page: h.web.Page(c, "petition.sign", "home")}
 //		if err := web.Bind(c, &p.Form); p.Failed(err) {
 //			return h.web.RenderStatus(c, 422, "public/petitions/sign", &p)
 //		} else if err != nil {
@@ -14,7 +14,7 @@
 //		} else if err != nil {
 //			return err // the error handler answers: see errors.go
 //		}
-//		h.web.Flash(c, "good", "petition.thanks")
+//		h.web.Flash(c, "good", "petition.sent_again")
 //		return web.SeeOther(c, "/petitions/"+p.Slug+"/thanks")
 //	}
 package web

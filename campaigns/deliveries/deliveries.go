@@ -128,7 +128,7 @@ type Service struct {
 
 // Health is how the way out is doing, for the organizer's first page and for monitoring.
 type Health struct {
-	Key   string // locale key of what is wrong; "" = nothing
+	Key   string // what is wrong: the kind of a mailer.Failure, or mail.no_transport; "" = nothing
 	Since time.Time
 }
 
