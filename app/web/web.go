@@ -3,12 +3,10 @@
 //
 //	func (h *Petitions) sign(c *fiber.Ctx) error {
 //		p := signPage{Page: h.web.Page(c, "petition.sign", "home")}
-//		if err := web.Bind(c, &p.Form); p.Failed(err) {
-//			return h.web.RenderStatus(c, 422, "public/petitions/sign", &p)
-//		} else if err != nil {
-//			return err
+//		err := web.Bind(c, &p.Form)
+//		if err == nil {
+//			err = h.petitions.Sign(c.UserContext(), h.web.Actor(c), p.Form.Input())
 //		}
-//		err := h.petitions.Sign(c.UserContext(), h.web.Actor(c), p.Form.Input())
 //		if p.Failed(err) { // the same form, with its values and what is wrong
 //			return h.web.RenderStatus(c, 422, "public/petitions/sign", &p)
 //		} else if err != nil {
