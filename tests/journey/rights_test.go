@@ -347,8 +347,10 @@ func TestRights(t *testing.T) {
 			}
 			for _, path := range w.paths(t, route) {
 				for _, h := range []map[string]string{
-					{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, {"Sec-Fetch-Site": "same-site", "Origin": "https://evil.example"},
-					{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"},
+					{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+					{"Sec-Fetch-Site": "same-site", "Origin": "https://evil.example"},
+					{"Sec-Fetch-Site": "cross-site"},
+					{"Origin": "https://evil.example"},
 				} {
 					if p := post(t, w, "owner", path, h); p.Status != http.StatusForbidden {
 						t.Errorf("POST %s with %v answered %d", path, h, p.Status)
