@@ -65,7 +65,7 @@ func (c *cli) backup(ctx context.Context, cfg config.Config, path string, asJSON
 	}
 	if dir := filepath.Dir(path); path != "-" {
 		if _, err := os.Stat(dir); err != nil {
-			return plain("There is no folder %s. Make it first, or name another.", dir)
+			return plain("The folder %s does not exist. Make it first, or name another.", dir)
 		}
 	}
 	if file, lite := cfg.Database.SQLite(); lite {

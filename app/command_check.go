@@ -133,6 +133,9 @@ func examine(ctx context.Context, cfg config.Config) []finding {
 
 // writable tries to make a file in dir. fresh is true where dir is not there yet and could be made.
 func writable(dir string) (fresh bool, err error) {
+	if dir, err = filepath.Abs(dir); err != nil {
+		return false, err
+	}
 	for at := dir; ; at = filepath.Dir(at) {
 		st, err := os.Stat(at)
 		if errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at) {

@@ -54,7 +54,7 @@ func sentence(err error) string {
 		return "The database cannot be reached. Check that it runs and that KITHLINE_DATABASE_URL names its host, database, user and password. It said: " +
 			cause(err, database.ErrUnreachable)
 	case errors.As(err, &path) && errors.Is(err, fs.ErrPermission):
-		return "This user may not " + path.Op + " " + path.Path + ". Give it to the user who runs kithline, or run kithline as its owner."
+		return "This user may not " + strings.Replace(path.Op, "mkdir", "make the folder", 1) + " " + path.Path + ". Give it to the user who runs kithline, or run kithline as its owner."
 	case errors.As(err, &path) && errors.Is(err, fs.ErrNotExist):
 		return path.Path + " does not exist."
 
