@@ -85,6 +85,7 @@ type Service struct {
 	opt    Options
 
 	reading    together
+	recent     recent
 	signing    *groupcommit.Group[newSignature]
 	confirming *groupcommit.Group[confirmation]
 }
@@ -104,7 +105,11 @@ func New(db *database.DB, v *vault.Vault, clk clock.Clock, signer *tokens.Signer
 		for i, r := range batch {
 			rows[i] = *r
 		}
-		return insertSignatures(ctx, tx, rows)
+		err := insertSignatures(ctx, tx, rows)
+		for i, r := range batch {
+			r.Refused = rows[i].Refused
+		}
+		return err
 	})
 	s.confirming = groupcommit.New(db, s.confirmBatch)
 	return s
@@ -145,6 +150,18 @@ func mine(ctx context.Context, tx *gorm.DB, a actor.Actor, id uuid.UUID) (models
 // that notes it ran.
 func openAt(p models.Petition, now time.Time) bool {
 	return p.Open() && (p.DeadlineAt == nil || now.Before(*p.DeadlineAt))
+}
+
+// signable says why a petition cannot be signed at a time: what visible says, or Conflict, error.petition_paused or
+// error.petition_closed.
+func signable(p models.Petition, now time.Time) error {
+	if err := visible(p); err != nil || openAt(p, now) {
+		return err
+	}
+	if p.State == models.PetitionPublished && p.PausedAt != nil {
+		return fault.New(fault.Conflict, "error.petition_paused")
+	}
+	return fault.New(fault.Conflict, "error.petition_closed")
 }
 
 // confirmableAt reports whether a signature made in time still counts when it is confirmed at a time.

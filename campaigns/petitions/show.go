@@ -53,17 +53,27 @@ type View struct {
 // public reads a petition that everybody may see.
 func (s *Service) public(ctx context.Context, slug string) (models.Petition, error) {
 	p, err := s.reading.read(ctx, slug)
-	switch {
-	case errors.Is(err, gorm.ErrRecordNotFound):
-		return p, unknown()
-	case err != nil:
-		return p, err
-	case p.State.Public():
-		return p, nil
-	case p.State == models.PetitionWithdrawn && p.PublishedAt != nil:
-		return models.Petition{}, fault.New(fault.Gone, "error.petition_withdrawn")
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		err = unknown()
 	}
-	return models.Petition{}, unknown()
+	if err == nil {
+		err = visible(p)
+	}
+	if err != nil {
+		p = models.Petition{}
+	}
+	return p, err
+}
+
+// visible says why a petition is not for everybody: NotFound, or Gone for one that its author took back.
+func visible(p models.Petition) error {
+	switch {
+	case p.State.Public():
+		return nil
+	case p.State == models.PetitionWithdrawn && p.PublishedAt != nil:
+		return fault.New(fault.Gone, "error.petition_withdrawn")
+	}
+	return unknown()
 }
 
 // Public returns the page of a petition for everybody. The faults are NotFound, error.petition_unknown; Gone,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -45,16 +46,13 @@ type SignResult struct {
 // error.petition_withdrawn; Conflict, error.petition_closed or error.petition_paused; Invalid with fields; Unavailable,
 // error.unavailable.
 func (s *Service) Sign(ctx context.Context, in SignInput) (SignResult, error) {
-	p, err := s.public(ctx, in.Slug)
+	p, err := s.lately(ctx, in.Slug)
 	if err != nil {
 		return SignResult{}, err
 	}
 	now := s.clk.Now()
-	if !openAt(p, now) {
-		if p.State == models.PetitionPublished && p.PausedAt != nil {
-			return SignResult{}, fault.New(fault.Conflict, "error.petition_paused")
-		}
-		return SignResult{}, fault.New(fault.Conflict, "error.petition_closed")
+	if err := signable(p, now); err != nil {
+		return SignResult{}, err
 	}
 	row, err := s.prepare(p, in, now)
 	if err != nil {
@@ -63,7 +61,36 @@ func (s *Service) Sign(ctx context.Context, in SignInput) (SignResult, error) {
 	if err := s.signing.Do(ctx, &row); err != nil {
 		return SignResult{}, err
 	}
+	if row.Refused != nil { // it was closed since
+		return SignResult{}, row.Refused
+	}
 	return SignResult{ID: row.Signature.ID}, nil
+}
+
+// recent are the petitions that were open when somebody signed, by slug.
+type recent struct{ sync.Map }
+
+type recentPetition struct {
+	models.Petition
+	at time.Time
+}
+
+// recentFor is how old a petition may be for a form to be checked and sealed for it. Whether it is open is asked once more
+// where the signature is written.
+const recentFor = time.Second
+
+// lately returns a public petition as it was at most a second ago, if it was open then; else as it is. The faults are those
+// of Public.
+func (s *Service) lately(ctx context.Context, slug string) (models.Petition, error) {
+	if v, ok := s.recent.Load(slug); ok && time.Since(v.(recentPetition).at) < recentFor {
+		return v.(recentPetition).Petition, nil
+	}
+	at := time.Now()
+	p, err := s.public(ctx, slug)
+	if err == nil && openAt(p, s.clk.Now()) {
+		s.recent.Store(slug, recentPetition{p, at})
+	}
+	return p, err
 }
 
 // prepare checks the form and makes the rows it stands for. It asks no database.

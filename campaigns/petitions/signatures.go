@@ -22,6 +22,7 @@ type newSignature struct {
 	Signature   models.Signature
 	CampaignID  uuid.UUID
 	ConsentText string // the words beside the box; "" where it was not ticked
+	Refused     error  // set by insertSignatures: why this one was not written, although its batch was
 }
 
 // pair is what makes a signature one of a kind.
@@ -29,12 +30,15 @@ type pair struct{ petition, mailbox uuid.UUID }
 
 // insertSignatures writes prepared signatures in tx, with everything that goes with them: mailboxes, the words of consents,
 // the mails, and pending_count. It takes one or many. Who has signed before gets no second row: see mails for what they get
-// instead. A row that is written again by a batch that ran before changes nothing.
+// instead. A row whose petition takes no signatures any more is passed over, and told in Refused. A row that is written again
+// by a batch that ran before changes nothing.
 func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) error {
-	if len(rows) == 0 {
-		return nil
-	}
 	tx = tx.WithContext(ctx)
+	petitionIDs, err := refuse(tx, rows)
+	if err != nil || len(petitionIDs) == 0 {
+		return err
+	}
+	rows = slices.DeleteFunc(slices.Clone(rows), func(r newSignature) bool { return r.Refused != nil })
 	now := rows[0].Signature.CreatedAt
 	typed := make([]models.Mailbox, len(rows))
 	for i, r := range rows {
@@ -45,7 +49,7 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 		return err
 	}
 	byID := make(map[uuid.UUID]models.Mailbox, len(boxes))
-	known, petitionIDs := []uuid.UUID{}, []uuid.UUID{} // known: there before; only of those can there be anything to read
+	known := []uuid.UUID{} // there before: only of those can there be anything to read
 	for _, b := range boxes {
 		byID[b.ID] = b
 		if !made[b.ID] {
@@ -75,9 +79,6 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 			}
 			id := texts[k]
 			sig.ConsentTextID = &id
-		}
-		if !slices.Contains(petitionIDs, sig.PetitionID) {
-			petitionIDs = append(petitionIDs, sig.PetitionID)
 		}
 		wanted = append(wanted, sig)
 	}
@@ -118,6 +119,32 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 		return err
 	}
 	return count(ctx, tx, added, nil)
+}
+
+// refuse notes which rows are for petitions that do not take them any more, and returns the petitions of the others.
+func refuse(tx *gorm.DB, rows []newSignature) (open []uuid.UUID, err error) {
+	asked := []uuid.UUID{}
+	for _, r := range rows {
+		if !slices.Contains(asked, r.Signature.PetitionID) {
+			asked = append(asked, r.Signature.PetitionID)
+		}
+	}
+	var found []models.Petition
+	if err := tx.Select("id", "state", "published_at", "paused_at", "deadline_at").Where("id IN ?", asked).Find(&found).Error; err != nil {
+		return nil, err
+	}
+	petitions := make(map[uuid.UUID]models.Petition, len(found))
+	for _, p := range found {
+		petitions[p.ID] = p
+	}
+	for i, r := range rows {
+		p := petitions[r.Signature.PetitionID] // the zero value is not visible
+		rows[i].Refused = signable(p, r.Signature.CreatedAt)
+		if rows[i].Refused == nil && !slices.Contains(open, p.ID) {
+			open = append(open, p.ID)
+		}
+	}
+	return open, nil
 }
 
 // count moves the numbers of petitions in tx: by how many signatures began to wait (below zero: no longer wait), and by how

@@ -78,8 +78,8 @@ func (c column) array(rows reflect.Value) (any, error) {
 	}
 }
 
-func gather[T any](c column, rows reflect.Value, n int, read func(v reflect.Value, ok bool) (T, error)) ([]T, error) {
-	out := make([]T, n)
+func gather[T any](c column, rows reflect.Value, n int, read func(v reflect.Value, ok bool) (T, error)) (pgtype.FlatArray[T], error) {
+	out := make(pgtype.FlatArray[T], n)
 	for i := range n {
 		v, ok := c.of(rows.Index(i))
 		var err error
