@@ -21,6 +21,8 @@ type round struct {
 	times  []time.Duration // of good answers, sorted
 	errors map[string]int
 	kept   []string // what was acknowledged, also before the round counted
+	all    int      // answers, also before the round counted
+	cpu    processors
 }
 
 func (r round) rate() float64 { return float64(r.good) / r.took.Seconds() }
@@ -35,9 +37,10 @@ func (r round) at(share float64) time.Duration {
 // ask fills in the request of a connection's nth try and returns a name for it.
 type ask func(conn, n int, req *fasthttp.Request) string
 
-// drive asks addr over conns connections, one request after the other on each, for as long as d.
-func drive(ctx context.Context, addr string, conns int, d time.Duration, next ask, good func(*fasthttp.Response) error) round {
-	client := &fasthttp.HostClient{Addr: addr, MaxConns: conns, ReadTimeout: 20 * time.Second, WriteTimeout: 20 * time.Second, NoDefaultUserAgentHeader: true}
+// drive asks a server over conns connections, one request after the other on each, for as long as d.
+func drive(ctx context.Context, p *process, conns int, d time.Duration, next ask, good func(*fasthttp.Response) error) round {
+	before := processorTime(p.cmd.Process.Pid)
+	client := &fasthttp.HostClient{Addr: p.addr, MaxConns: conns, ReadTimeout: 20 * time.Second, WriteTimeout: 20 * time.Second, NoDefaultUserAgentHeader: true}
 	defer client.CloseIdleConnections()
 	begin := time.Now().Add(warm)
 	end := begin.Add(d)
@@ -68,6 +71,7 @@ func drive(ctx context.Context, addr string, conns int, d time.Duration, next as
 				case name != "":
 					r.kept = append(r.kept, name)
 				}
+				r.all++
 				if err == nil && now.After(begin) && now.Before(end) {
 					r.times = append(r.times, now.Sub(began))
 				}
@@ -75,8 +79,9 @@ func drive(ctx context.Context, addr string, conns int, d time.Duration, next as
 		})
 	}
 	wg.Wait()
-	sum := round{took: d, errors: map[string]int{}}
+	sum := round{took: d, errors: map[string]int{}, cpu: processorTime(p.cmd.Process.Pid).since(before)}
 	for _, r := range all {
+		sum.all += r.all
 		sum.times = append(sum.times, r.times...)
 		sum.kept = append(sum.kept, r.kept...)
 		for k, n := range r.errors {
@@ -114,6 +119,16 @@ func (rs rounds) kept() (all []string) {
 	return all
 }
 
+// cpu is what an answer took of the machine, in words.
+func (rs rounds) cpu() string {
+	var sum processors
+	n := 0
+	for _, r := range rs {
+		sum.load, sum.server, sum.database, n = sum.load+r.cpu.load, sum.server+r.cpu.server, sum.database+r.cpu.database, n+r.all
+	}
+	return sum.words(n)
+}
+
 // failures counts what went wrong; told names the first of it.
 func (rs rounds) failures() (n int, told string) {
 	seen := map[string]bool{}
@@ -135,8 +150,9 @@ func (rs rounds) failures() (n int, told string) {
 func (rs rounds) line(what, beside string) line {
 	n, told := rs.failures()
 	if told != "" {
-		beside = strings.TrimSpace(beside + " (" + told + ")")
+		told = "errors: " + told
 	}
+	beside = strings.Join(slices.DeleteFunc([]string{beside, rs.cpu(), told}, func(s string) bool { return s == "" }), "; ")
 	return line{what: what, figure: perSecond(rs.rate()), p50: rs.at(0.5), p99: rs.at(0.99), errors: number(n), beside: beside}
 }
 

@@ -31,11 +31,14 @@ type bench struct {
 	drop   []string // databases to remove
 }
 
-// parts are what can be asked for by -only, in their order.
-var parts = []struct {
+// part is what can be asked for by -only.
+type part struct {
 	name string
 	run  func(*bench, context.Context) error
-}{
+}
+
+// parts are in the order in which they run.
+var parts = []part{
 	{"size", (*bench).size},
 	{"start", (*bench).start},
 	{"memory", (*bench).memory},
@@ -75,13 +78,7 @@ func run(ctx context.Context, only string, short bool) (err error) {
 		wanted = strings.Split(only, ",")
 	}
 	for _, w := range wanted {
-		if !slices.ContainsFunc(parts, func(p struct {
-			name string
-			run  func(*bench, context.Context) error
-		},
-		) bool {
-			return p.name == w
-		}) {
+		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == w }) {
 			return fmt.Errorf("-only knows no %q", w)
 		}
 	}

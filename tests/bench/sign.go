@@ -123,7 +123,7 @@ func (b *bench) signOn(ctx context.Context, name string, newDB func() (string, e
 			if err != nil {
 				return err
 			}
-			r := drive(ctx, p.addr, b.conns, b.load, c.site.signer(fmt.Sprint("s", i), &p.addr), status(fasthttp.StatusSeeOther))
+			r := drive(ctx, p, b.conns, b.load, c.site.signer(fmt.Sprint("s", i), &p.addr), status(fasthttp.StatusSeeOther))
 			*c.to = append(*c.to, r)
 			peak = max(peak, p.memory("VmHWM"))
 			if err := p.stop(); err != nil {
@@ -134,7 +134,7 @@ func (b *bench) signOn(ctx context.Context, name string, newDB func() (string, e
 		if err != nil {
 			return err
 		}
-		naive = append(naive, drive(ctx, p.addr, b.conns, b.load, plain.signer(fmt.Sprint("s", i), &p.addr), status(fasthttp.StatusSeeOther)))
+		naive = append(naive, drive(ctx, p, b.conns, b.load, plain.signer(fmt.Sprint("s", i), &p.addr), status(fasthttp.StatusSeeOther)))
 		if err := p.stop(); err != nil {
 			return err
 		}

@@ -50,8 +50,8 @@ func (b *bench) view(ctx context.Context) error {
 	}
 	var ours, limit rounds
 	for range b.rounds {
-		ours = append(ours, drive(ctx, server.addr, b.conns, b.load, get, whole))
-		limit = append(limit, drive(ctx, bare.addr, b.conns, b.load, get, whole))
+		ours = append(ours, drive(ctx, server, b.conns, b.load, get, whole))
+		limit = append(limit, drive(ctx, bare, b.conns, b.load, get, whole))
 	}
 	b.out.add(ours.line("view: a petition, brotli, 64 connections", ratio(ours.rate(), limit.rate())+" of the limit"))
 	b.out.add(limit.line("  limit: a server that only sends these bytes", ""))
