@@ -18,6 +18,7 @@ type WaitingSignature struct {
 	Slug, Title string
 	TitleLocale string
 	ShownName   string // "" shows no name
+	Comment     string // as it was typed: whoever presses the button stands for it
 	Updates     bool
 	SignedAt    time.Time
 	Open        bool // false: the petition closed too long ago, or is not there any more
@@ -56,9 +57,13 @@ func (s *Service) Waiting(ctx context.Context, token string) (Waiting, error) {
 		if err != nil {
 			return out, err
 		}
+		comment, err := s.vault.Open("signatures", "comment_sealed", sig.ID, sig.CommentSealed)
+		if err != nil {
+			return out, err
+		}
 		p := petitions[sig.PetitionID]
 		out.Signatures = append(out.Signatures, WaitingSignature{
-			ID: sig.ID, Slug: p.Slug, Title: p.Title, TitleLocale: p.Locale, ShownName: shown(sig.Display, given, family), Updates: sig.WantsUpdates,
+			ID: sig.ID, Slug: p.Slug, Title: p.Title, TitleLocale: p.Locale, ShownName: shown(sig.Display, given, family), Comment: comment, Updates: sig.WantsUpdates,
 			SignedAt: sig.CreatedAt, Open: confirmableAt(p, now),
 		})
 	}

@@ -56,6 +56,10 @@ func TestSignConfirmCounted(t *testing.T) {
 			t.Fatal("a GET confirmed")
 		}
 
+		// Whoever presses the button stands for all of it, so the page shows all of it: the form may have been somebody else's.
+		if page := a.Client(t).Get(link).Text("main"); !strings.Contains(page, "June O.") || !strings.Contains(page, "After visit six I did the exercises from a sheet.") {
+			t.Errorf("the page before confirming: %s", page)
+		}
 		done := a.Client(t).Get(link).Want(200).Submit("main form button.main", nil).Want(200)
 		if !strings.HasPrefix(done.Path, path+"/thanks") {
 			t.Errorf("after confirming: %s", done.Path)
