@@ -38,7 +38,10 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 	if err != nil || len(petitionIDs) == 0 {
 		return err
 	}
-	rows = slices.DeleteFunc(slices.Clone(rows), func(r newSignature) bool { return r.Refused != nil })
+	refused := func(r newSignature) bool { return r.Refused != nil }
+	if slices.ContainsFunc(rows, refused) {
+		rows = slices.DeleteFunc(slices.Clone(rows), refused)
+	}
 	now := rows[0].Signature.CreatedAt
 	typed := make([]models.Mailbox, len(rows))
 	for i, r := range rows {
@@ -59,7 +62,7 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 
 	texts := map[[2]string]uuid.UUID{}
 	seen := map[pair]bool{}
-	var wanted []models.Signature
+	wanted := make([]models.Signature, 0, len(rows))
 	for _, r := range rows {
 		sig := r.Signature
 		sig.MailboxID = boxes[string(r.Mailbox.AddressHash)].ID
@@ -100,8 +103,7 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 		}
 	}
 	added := map[uuid.UUID]int{}
-	var asked []request
-	var fresh []models.Signature
+	asked, fresh := make([]request, 0, len(wanted)), make([]models.Signature, 0, len(wanted))
 	for _, sig := range wanted {
 		switch t, ok := found[pair{sig.PetitionID, sig.MailboxID}]; {
 		case !ok:
@@ -201,7 +203,7 @@ func mails(ctx context.Context, tx *gorm.DB, asked []request, boxes map[uuid.UUI
 			history[d.MailboxID] = append(history[d.MailboxID], d)
 		}
 	}
-	var out []models.Delivery
+	out := make([]models.Delivery, 0, len(asked))
 	for _, sig := range asked {
 		kind, key := KindConfirm, KindConfirm+"/"+sig.ID.String()
 		ends := sig.ExpiresAt
