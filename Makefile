@@ -21,7 +21,7 @@ MAXSIZE := 47185920
 GOFILES = $$(find . -name '*.go' -not -path './.git/*')
 step = @printf '\n== %s\n' "$(1)"
 
-.PHONY: help run demo build test test-all race lint fmt fmt-check vet generate vulnerabilities check bench fuzz
+.PHONY: help run demo build test test-all race lint fmt fmt-check vet generate vulnerabilities check bench bench-parts fuzz
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,7 +77,10 @@ vulnerabilities: ## look for known vulnerabilities in what is linked
 
 check: fmt-check vet lint build test-all race vulnerabilities ## everything that must pass before a change is taken
 
-bench: ## measure: signing, viewing, sending, size, start, memory
+bench: ## measure size, start, memory, viewing and signing beside their limits; BENCH="-short -only sign" for less
+	go run ./tests/bench $(BENCH)
+
+bench-parts: ## run the benchmarks of single functions, BENCHTIME (2s) each
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count=1 -timeout 30m ./...
 
 fuzz: ## run every fuzz test for FUZZTIME (20s)

@@ -24,7 +24,8 @@ func sqliteDSN(path string, building bool) string {
 	if building { // see Options.Building
 		sync = "synchronous(OFF)"
 	}
-	for _, p := range []string{"busy_timeout(10000)", "journal_mode(WAL)", sync, "foreign_keys(1)", "cache_size(-16384)", "temp_store(MEMORY)"} {
+	// 4 MB of pages for each connection: what is read more often than that lies in the system's cache anyway.
+	for _, p := range []string{"busy_timeout(10000)", "journal_mode(WAL)", sync, "foreign_keys(1)", "cache_size(-4096)", "temp_store(MEMORY)"} {
 		q.Add("_pragma", p)
 	}
 	q.Set("_txlock", "immediate")

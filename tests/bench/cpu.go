@@ -68,7 +68,7 @@ func (p processors) words(answers int) string {
 	}
 	us := func(d time.Duration) int { return int(d.Microseconds()) / answers }
 	s := fmt.Sprintf("processor us each: server %d", us(p.server))
-	if p.database > 0 {
+	if us(p.database) > 0 {
 		s += fmt.Sprintf(", database %d", us(p.database))
 	}
 	return s + fmt.Sprintf(", load %d", us(p.load))
