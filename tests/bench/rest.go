@@ -22,7 +22,7 @@ func (b *bench) size(context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.out.add(line{what: "size: the program, one static file", figure: mb(int(f.Size())), beside: b.out.promise(f.Size() <= sizeLimit, mb(sizeLimit))})
+	b.out.add(line{what: "size: the program, one static file", figure: mb(int(f.Size())), beside: b.out.promise(f.Size() <= sizeLimit, "at most "+mb(sizeLimit))})
 	return nil
 }
 
@@ -46,7 +46,7 @@ func (b *bench) start(ctx context.Context) error {
 	m := median(took)
 	b.out.add(line{
 		what: "start: serve, SQLite that exists, to the first answer", figure: ms(m) + " ms",
-		beside: fmt.Sprintf("%s; median of %d", b.out.promise(m <= startLimit, "1 s"), len(took)),
+		beside: fmt.Sprintf("%s; median of %d", b.out.promise(m <= startLimit, "at most 1 s"), len(took)),
 	})
 	if !b.hasDemo(ctx) {
 		b.out.note("start: demo is not measured, the program has no such command")
@@ -67,7 +67,7 @@ func (b *bench) start(ctx context.Context) error {
 	m = median(took)
 	b.out.add(line{
 		what: "start: demo, from nothing to its ready file", figure: ms(m) + " ms",
-		beside: fmt.Sprintf("%s; median of %d", b.out.promise(m <= demoStartLimit, "5 s"), len(took)),
+		beside: fmt.Sprintf("%s; median of %d", b.out.promise(m <= demoStartLimit, "at most 5 s"), len(took)),
 	})
 	return nil
 }
@@ -102,7 +102,7 @@ func (b *bench) memory(ctx context.Context) error {
 		rss := r.memory("VmRSS")
 		b.out.add(line{
 			what: fmt.Sprintf("%s, %.0f s after its start", r.what, b.rest.Seconds()), figure: mb(rss),
-			beside: fmt.Sprintf("%s; of it %s its own, %s the program file", b.out.promise(rss > 0 && rss <= memoryLimit, mb(memoryLimit)), mb(r.memory("RssAnon")), mb(r.memory("RssFile"))),
+			beside: fmt.Sprintf("%s; of it %s its own, %s the program file", b.out.promise(rss > 0 && rss <= memoryLimit, "at most "+mb(memoryLimit)), mb(r.memory("RssAnon")), mb(r.memory("RssFile"))),
 		})
 		if err := r.stop(); err != nil {
 			return err

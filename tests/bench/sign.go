@@ -147,13 +147,13 @@ func (b *bench) signOn(ctx context.Context, name string, newDB func() (string, e
 	times := ours.rate() / naive.rate()
 	told := fmt.Sprintf("%.1f times the plain way, %s of the limit", times, ratio(ours.rate(), median(limit)))
 	if name == "PostgreSQL" {
-		told += "; " + b.out.promise(times >= signTimes, fmt.Sprintf("%d times", signTimes))
+		told += "; " + b.out.promise(times >= signTimes, fmt.Sprintf("at least %d times", signTimes))
 	}
 	b.out.add(ours.line("sign: "+name+", 64 connections, mail waits", told))
 	b.out.add(beside.line("sign: "+name+", the same while mail is captured", ratio(beside.rate(), ours.rate())+" of the line above"))
 	b.out.add(naive.line("  plain way: a transaction a request, count in one row", ""))
 	b.out.add(line{what: "  limit: the same rows, 100 a statement, no forms, no seals", figure: perSecond(median(limit))})
-	b.out.add(line{what: "  memory of the server, the most", figure: mb(peak), beside: b.out.promise(peak <= signMemoryLimit, mb(signMemoryLimit))})
+	b.out.add(line{what: "  memory of the server, the most", figure: mb(peak), beside: b.out.promise(peak <= signMemoryLimit, "at most "+mb(signMemoryLimit))})
 	return errors.Join(rows.Close(), b.check(ctx, waits, ours.kept(), "mail waits"), b.check(ctx, captured, beside.kept(), "mail captured"))
 }
 

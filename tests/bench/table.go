@@ -36,13 +36,13 @@ func (t *table) add(l line) {
 // note prints a sentence below the lines.
 func (t *table) note(format string, args ...any) { fmt.Printf("  "+format+"\n", args...) }
 
-// promise words a limit that was promised, and counts it where it was not kept.
-func (t *table) promise(kept bool, limit string) string {
+// promise words what was promised, such as "at most 1 s", and counts it where it was not kept.
+func (t *table) promise(kept bool, what string) string {
 	if kept {
-		return "within " + limit
+		return "kept: " + what
 	}
 	t.missed++
-	return "NOT within " + limit
+	return "NOT KEPT: " + what
 }
 
 func ms(d time.Duration) string {
