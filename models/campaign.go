@@ -17,9 +17,11 @@ type Campaign struct {
 	SystemChange string
 	Deadline     *time.Time
 	State        CampaignState
-	CreatedBy    *uuid.UUID
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+
+	RetentionMonths int // after the last action ended, names go; 0: the organisation keeps them
+	CreatedBy       *uuid.UUID
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
 }
 
 // CampaignState says who can see a campaign.

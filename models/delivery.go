@@ -9,8 +9,8 @@ import (
 // Delivery is one mail to one mailbox, whatever sent it. Its text is rendered when it goes, so no token is stored.
 type Delivery struct {
 	ID         uuid.UUID
-	Kind       string // which renderer makes it: petition_confirm, mailing, ...
-	MailboxID  uuid.UUID
+	Kind       string    // which renderer makes it: petition_confirm, mailing, ...
+	MailboxID  uuid.UUID // NULL, read as uuid.Nil, once the person was erased
 	SubjectID  uuid.UUID // what it is about: a signature, an invitation, a mailing ...
 	MailingID  *uuid.UUID
 	Purpose    Purpose
@@ -74,7 +74,9 @@ const (
 type Mailing struct {
 	ID            uuid.UUID
 	CampaignID    *uuid.UUID
-	PetitionID    *uuid.UUID // the audience: its confirmed signers who agreed to updates
+	PetitionID    *uuid.UUID // the audience: its confirmed signers who agreed to updates; nil: whoever agreed to the purpose
+	SegmentID     *uuid.UUID // narrows the audience
+	ChapterID     *uuid.UUID // narrows the audience to one chapter's people
 	Purpose       Purpose
 	ScopeID       uuid.UUID
 	Subject       string

@@ -18,6 +18,7 @@ type File struct {
 	StoreKey    string
 	Public      bool // may be served to anybody who has the id
 	State       FileState
+	ChapterID   *uuid.UUID // of the people in it
 	CreatedBy   *uuid.UUID // the user, nil where the server made it
 	CreatedAt   time.Time
 	ExpiresAt   *time.Time // nil: stays

@@ -11,11 +11,12 @@ import (
 type Mailbox struct {
 	ID               uuid.UUID
 	AddressHash      []byte // keyed hash of the canonical address, unique
-	AddressSealed    []byte // sealed with AddressHash as the row's key; NULL once erased
+	AddressSealed    []byte // sealed with AddressHash as the row's key
 	Domain           string
 	VerifiedAt       *time.Time // somebody pressed the button on a mailed page
 	SuppressedAt     *time.Time
-	SuppressedReason string // SuppressedBounce, ...
+	SuppressedReason string     // SuppressedBounce, ...
+	PausedUntil      *time.Time // the person wants nothing but receipts until then
 	SupporterID      *uuid.UUID
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
@@ -27,5 +28,13 @@ const (
 	SuppressedComplaint = "complaint"
 	SuppressedImport    = "import" // unsubscribed, cleaned or bounced elsewhere
 	SuppressedByHand    = "by_hand"
-	SuppressedErased    = "erased"
 )
+
+// Erasure remembers that the person behind an address had everything erased: by the keyed hash of the address alone. Lists
+// do not bring them back, and a restored backup erases them again. Whoever signs up anew, and confirms it, ends it.
+type Erasure struct {
+	ID          uuid.UUID // the number on the receipt
+	AddressHash []byte
+	How         string // person, organizer, restore
+	CreatedAt   time.Time
+}

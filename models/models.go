@@ -21,5 +21,8 @@ func All() []any {
 		&User{}, &Session{}, &Invitation{}, &LoginLink{}, &LoginFailure{},
 		&Campaign{}, &Petition{}, &Signature{}, &Post{},
 		&Mailing{}, &Delivery{}, &File{}, &Import{},
+		&Chapter{}, &Phone{}, &Tag{}, &Tagging{}, &CustomField{}, &FieldValue{}, &Note{}, &Duplicate{}, &Merge{},
+		&Division{}, &PostalDivision{}, &Boundary{}, &SupporterDivision{},
+		&Topic{}, &Partner{}, &Form{}, &Submission{}, &Segment{}, &SegmentMember{}, &Export{}, &Erasure{}, &RecoveryCode{},
 	}
 }

@@ -1,13 +1,13 @@
 package models
 
-// Form says how a column holds personal data.
-type Form string
+// HeldAs says how a column holds personal data.
+type HeldAs string
 
 // The forms.
 const (
-	Sealed Form = "sealed" // by campaigns/vault: unreadable without the key
-	Keyed  Form = "keyed"  // a keyed hash: tells nothing without the key
-	Clear  Form = "clear"  // readable: kept short, or shown by the person's own choice
+	Sealed HeldAs = "sealed" // by campaigns/vault: unreadable without the key
+	Keyed  HeldAs = "keyed"  // a keyed hash: tells nothing without the key
+	Clear  HeldAs = "clear"  // readable: kept short, or shown by the person's own choice
 )
 
 // OnErase says what erasing a person does to a column.
@@ -29,7 +29,7 @@ const (
 type Personal struct {
 	Table, Column string
 	Owner         string // the column of the same table that leads to the person: a mailbox, supporter or user id
-	Form          Form
+	Form          HeldAs
 	OnErase       OnErase
 	Download      bool
 }
@@ -37,18 +37,57 @@ type Personal struct {
 // PersonalColumns registers every personal column. Erasure, download, merging and retention are driven by it, and a test
 // fails on a column that stands neither here nor in NotPersonal.
 var PersonalColumns = []Personal{
-	{"mailboxes", "address_hash", "id", Keyed, KeyedOnly, false},
-	{"mailboxes", "address_sealed", "id", Sealed, Emptied, true},
-	{"mailboxes", "domain", "id", Clear, Stays, false},
-	{"mailboxes", "supporter_id", "id", Clear, Detached, false},
+	{"mailboxes", "address_hash", "id", Keyed, RowGoes, false},
+	{"mailboxes", "address_sealed", "id", Sealed, RowGoes, true},
+	{"mailboxes", "domain", "id", Clear, RowGoes, false},
+	{"mailboxes", "supporter_id", "id", Clear, RowGoes, false},
+	{"mailboxes", "paused_until", "id", Clear, RowGoes, true},
+	{"erasures", "address_hash", "address_hash", Keyed, KeyedOnly, false},
 
 	{"supporters", "given_name_sealed", "id", Sealed, RowGoes, true},
 	{"supporters", "family_name_sealed", "id", Sealed, RowGoes, true},
 	{"supporters", "phone_sealed", "id", Sealed, RowGoes, true},
+	{"supporters", "street_sealed", "id", Sealed, RowGoes, true},
+	{"supporters", "city_sealed", "id", Sealed, RowGoes, true},
 	{"supporters", "postal_area", "id", Clear, RowGoes, true},
+	{"supporters", "region", "id", Clear, RowGoes, true},
 	{"supporters", "country", "id", Clear, RowGoes, true},
 	{"supporters", "locale", "id", Clear, RowGoes, true},
+	{"supporters", "time_zone", "id", Clear, RowGoes, true},
+	{"supporters", "frequency", "id", Clear, RowGoes, true},
+	{"supporters", "chapter_id", "id", Clear, RowGoes, true},
 	{"supporters", "source", "id", Clear, RowGoes, true},
+
+	{"phones", "supporter_id", "supporter_id", Clear, RowGoes, false},
+	{"phones", "number_sealed", "supporter_id", Sealed, RowGoes, true},
+	{"phones", "number_hash", "supporter_id", Keyed, RowGoes, false},
+	{"taggings", "supporter_id", "supporter_id", Clear, RowGoes, false},
+	{"taggings", "tag_id", "supporter_id", Clear, RowGoes, true},
+	{"field_values", "supporter_id", "supporter_id", Clear, RowGoes, false},
+	{"field_values", "field_id", "supporter_id", Clear, RowGoes, true},
+	{"field_values", "text_value", "supporter_id", Clear, RowGoes, true},
+	{"field_values", "number_value", "supporter_id", Clear, RowGoes, true},
+	{"field_values", "value_sealed", "supporter_id", Sealed, RowGoes, true},
+	{"notes", "supporter_id", "supporter_id", Clear, RowGoes, false},
+	{"notes", "body_sealed", "supporter_id", Sealed, RowGoes, true},
+	{"supporter_divisions", "supporter_id", "supporter_id", Clear, RowGoes, false},
+	{"supporter_divisions", "kind", "supporter_id", Clear, RowGoes, true},
+	{"supporter_divisions", "division_id", "supporter_id", Clear, RowGoes, true},
+	{"supporter_divisions", "how", "supporter_id", Clear, RowGoes, true},
+	{"duplicates", "a_id", "a_id", Clear, RowGoes, false},
+	{"duplicates", "b_id", "b_id", Clear, RowGoes, false},
+	{"merges", "supporter_id", "supporter_id", Clear, RowGoes, false},
+	{"merges", "gone_id", "supporter_id", Clear, RowGoes, false},
+	{"merges", "before_sealed", "supporter_id", Sealed, RowGoes, false},
+	{"segment_members", "supporter_id", "supporter_id", Clear, RowGoes, false},
+
+	{"submissions", "mailbox_id", "mailbox_id", Clear, RowGoes, false},
+	{"submissions", "form_id", "mailbox_id", Clear, RowGoes, true},
+	{"submissions", "answers_sealed", "mailbox_id", Sealed, RowGoes, true},
+	{"submissions", "consents", "mailbox_id", Clear, RowGoes, true},
+	{"submissions", "locale", "mailbox_id", Clear, RowGoes, true},
+	{"submissions", "source", "mailbox_id", Clear, RowGoes, true},
+	{"submissions", "confirmed_at", "mailbox_id", Clear, RowGoes, true},
 
 	{"consents", "mailbox_id", "mailbox_id", Clear, RowGoes, false},
 	{"consents", "purpose", "mailbox_id", Clear, RowGoes, true},
@@ -68,13 +107,16 @@ var PersonalColumns = []Personal{
 	{"users", "password_hash", "id", Keyed, ByOwner, false},
 	{"users", "locale", "id", Clear, ByOwner, true},
 	{"users", "last_login_at", "id", Clear, ByOwner, true},
+	{"users", "totp_secret_sealed", "id", Sealed, ByOwner, false},
+	{"recovery_codes", "user_id", "user_id", Clear, ByOwner, false},
+	{"recovery_codes", "code_hash", "user_id", Keyed, ByOwner, false},
 	{"sessions", "token_hash", "user_id", Keyed, ByExpiry, false},
 	{"sessions", "user_id", "user_id", Clear, ByExpiry, false},
 	{"invitations", "mailbox_id", "mailbox_id", Clear, RowGoes, false},
 	{"login_links", "user_id", "user_id", Clear, ByExpiry, false},
 	{"login_failures", "key_hash", "key_hash", Keyed, ByExpiry, false},
 
-	{"signatures", "mailbox_id", "mailbox_id", Clear, Stays, false},
+	{"signatures", "mailbox_id", "mailbox_id", Clear, Detached, false},
 	{"signatures", "given_name_sealed", "mailbox_id", Sealed, Emptied, true},
 	{"signatures", "family_name_sealed", "mailbox_id", Sealed, Emptied, true},
 	{"signatures", "postal_area", "mailbox_id", Clear, Stays, true},
@@ -84,10 +126,10 @@ var PersonalColumns = []Personal{
 	{"signatures", "locale", "mailbox_id", Clear, Stays, true},
 	{"signatures", "confirmed_at", "mailbox_id", Clear, Stays, true},
 
-	{"deliveries", "mailbox_id", "mailbox_id", Clear, RowGoes, false},
-	{"deliveries", "kind", "mailbox_id", Clear, RowGoes, true},
-	{"deliveries", "sent_at", "mailbox_id", Clear, RowGoes, true},
-	{"deliveries", "reply", "mailbox_id", Clear, RowGoes, false},
+	{"deliveries", "mailbox_id", "mailbox_id", Clear, Detached, false},
+	{"deliveries", "kind", "mailbox_id", Clear, Stays, true},
+	{"deliveries", "sent_at", "mailbox_id", Clear, Stays, true},
+	{"deliveries", "reply", "mailbox_id", Clear, Emptied, false},
 
 	{"files", "name_sealed", "created_by", Sealed, ByExpiry, false},
 	{"organisations", "smtp_password_sealed", "id", Sealed, Stays, false},
@@ -108,18 +150,18 @@ var NotPersonal = map[string][]string{
 	"mailboxes":      {"id", "verified_at", "suppressed_at", "suppressed_reason", "created_at", "updated_at"},
 	"consent_texts":  {"id", "purpose", "locale", "version", "body", "created_at"},
 	"consents":       {"id", "evidence_id"},
-	"users":          {"id", "password_changed_at", "disabled_at", "created_at", "updated_at"},
-	"sessions":       {"id", "created_at", "seen_at", "expires_at"},
-	"invitations":    {"id", "role", "invited_by", "created_at", "expires_at", "accepted_at", "revoked_at"},
+	"users":          {"id", "chapter_id", "totp_since", "totp_last", "password_changed_at", "disabled_at", "created_at", "updated_at"},
+	"sessions":       {"id", "created_at", "seen_at", "expires_at", "second_step_at"},
+	"invitations":    {"id", "role", "chapter_id", "invited_by", "created_at", "expires_at", "accepted_at", "revoked_at"},
 	"login_links":    {"id", "created_at", "expires_at", "used_at"},
 	"login_failures": {"id", "at"},
-	"files":          {"id", "kind", "content_type", "size", "sha256", "store_key", "public", "state", "created_by", "created_at", "expires_at"},
+	"files":          {"id", "chapter_id", "kind", "content_type", "size", "sha256", "store_key", "public", "state", "created_by", "created_at", "expires_at"},
 	"campaigns": {
-		"id", "slug", "title", "ask", "decider", "why_now", "system_change", "deadline", "state", "created_by", "created_at", "updated_at",
+		"id", "slug", "title", "ask", "decider", "why_now", "system_change", "deadline", "state", "retention_months", "created_by", "created_at", "updated_at",
 	},
 	"petitions": {
 		"id", "campaign_id", "slug", "state", "title", "summary", "body", "decider", "why_now", "system_change", "place", "goal", "locale",
-		"picture_id", "author_id", "revision", "pending_count", "signature_count", "submitted_at", "published_at", "paused_at",
+		"picture_id", "author_id", "revision", "pending_count", "signature_count", "legacy_count", "legacy_source", "anonymised_at", "submitted_at", "published_at", "paused_at",
 		"returned_at", "return_reason", "return_text", "reviewed_by", "deadline_at", "closed_at", "created_at", "updated_at",
 	},
 	"signatures": {
@@ -128,7 +170,7 @@ var NotPersonal = map[string][]string{
 	},
 	"posts": {"id", "campaign_id", "petition_id", "kind", "title", "body", "locale", "author_id", "published_at", "created_at", "updated_at"},
 	"mailings": {
-		"id", "campaign_id", "petition_id", "purpose", "scope_id", "subject", "preheader", "body", "locale", "state", "revision",
+		"id", "campaign_id", "petition_id", "segment_id", "chapter_id", "purpose", "scope_id", "subject", "preheader", "body", "locale", "state", "revision",
 		"audience_count", "created_by", "created_at", "updated_at", "frozen_at", "finished_at", "paused_at", "paused_reason",
 	},
 	"deliveries": {
@@ -138,6 +180,37 @@ var NotPersonal = map[string][]string{
 	"imports": {
 		"id", "file_id", "run", "state", "dry_run", "mapping", "basis_purpose", "basis_scope_id", "basis_text", "basis_source",
 		"basis_text_id", "locale", "rows_total", "rows_done", "new_count", "updated_count", "unchanged_count", "suppressed_count",
-		"skipped_count", "consent_count", "held_count", "error_file_id", "message", "created_by", "created_at", "updated_at", "finished_at",
+		"skipped_count", "consent_count", "held_count", "error_file_id", "message", "chapter_id", "source", "tag_id", "created_by", "created_at",
+		"updated_at", "finished_at",
 	},
+	"chapters":            {"id", "slug", "name", "postal_areas", "closed_at", "created_at", "updated_at"},
+	"phones":              {"id", "valid", "created_at"},
+	"tags":                {"id", "name", "name_key", "created_at"},
+	"taggings":            {"created_at"},
+	"custom_fields":       {"id", "name", "label", "kind", "choices", "private", "seen_by", "position", "archived_at", "created_at", "updated_at"},
+	"field_values":        {"updated_at"},
+	"notes":               {"id", "author_id", "created_at"},
+	"divisions":           {"id", "ocd_id", "name", "country", "region", "kind", "same_as", "valid_from", "valid_through", "version", "created_at", "updated_at"},
+	"postal_divisions":    {"country", "postal_area", "division_id", "kind", "version"},
+	"boundaries":          {"id", "division_id", "shape", "west", "south", "east", "north", "version", "updated_at"},
+	"supporter_divisions": {"version", "updated_at"},
+	"duplicates":          {"id", "rules", "state", "decided_by", "created_at", "updated_at"},
+	"merges":              {"id", "merged_by", "created_at", "undo_until", "undone_at"},
+	"topics":              {"id", "slug", "name", "about", "position", "archived_at", "created_at", "updated_at"},
+	"partners":            {"id", "name", "website", "archived_at", "created_at", "updated_at"},
+	"forms": {
+		"id", "slug", "title", "intro", "thanks", "locale", "state", "questions", "consents", "tags", "chapter_id", "campaign_id", "embed_hosts",
+		"submission_count", "revision", "created_by", "created_at", "updated_at",
+	},
+	"submissions": {"id", "state", "code_tries", "created_at", "expires_at"},
+	"segments": {
+		"id", "name", "about", "rule", "chapter_id", "frozen_at", "frozen_count", "revision", "archived_at", "created_by", "created_at", "updated_at",
+	},
+	"segment_members": {"segment_id"},
+	"exports": {
+		"id", "kind", "format", "segment_id", "chapter_id", "purpose", "scope_id", "columns", "state", "rows_done", "file_id", "message", "created_by",
+		"created_at", "updated_at", "finished_at",
+	},
+	"erasures":       {"id", "how", "created_at"},
+	"recovery_codes": {"id", "created_at", "used_at"},
 }

@@ -27,6 +27,8 @@ type Petition struct {
 	Revision       int // counts saves, so that two open pages cannot overwrite each other unseen
 	PendingCount   int // waiting for the confirmation mail's button
 	SignatureCount int // confirmed ones only: the public number
+	LegacyCount    int // counted elsewhere, without an address: shown apart
+	LegacySource   string
 	SubmittedAt    *time.Time
 	PublishedAt    *time.Time
 	PausedAt       *time.Time
@@ -36,6 +38,7 @@ type Petition struct {
 	ReviewedBy     *uuid.UUID
 	DeadlineAt     *time.Time
 	ClosedAt       *time.Time
+	AnonymisedAt   *time.Time // when retention took the names away
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 }
@@ -72,7 +75,7 @@ func (p Petition) Editable() bool { return p.State == PetitionDraft || p.State =
 type Signature struct {
 	ID               uuid.UUID
 	PetitionID       uuid.UUID
-	MailboxID        uuid.UUID
+	MailboxID        uuid.UUID // NULL, read as uuid.Nil, once anonymised
 	State            SignatureState
 	GivenNameSealed  []byte
 	FamilyNameSealed []byte

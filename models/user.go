@@ -15,6 +15,10 @@ type User struct {
 	PasswordHash      string // argon2id in PHC form; "" = signs in by mailed link only
 	Locale            string
 	PasswordChangedAt *time.Time
+	ChapterID         *uuid.UUID // sees the people of this chapter only; nil: of the whole organisation
+	TOTPSecretSealed  []byte     `gorm:"column:totp_secret_sealed"` // RFC 6238
+	TOTPSince         *time.Time `gorm:"column:totp_since"`         // nil: no second step yet
+	TOTPLast          int64      `gorm:"column:totp_last"`          // the last time step that was used: no code is good twice
 	DisabledAt        *time.Time
 	LastLoginAt       *time.Time
 	CreatedAt         time.Time
@@ -29,6 +33,17 @@ type Session struct {
 	CreatedAt time.Time
 	SeenAt    time.Time
 	ExpiresAt time.Time
+
+	SecondStepAt *time.Time // nil: signed in by one step only
+}
+
+// RecoveryCode signs in once where the device with the codes is lost.
+type RecoveryCode struct {
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	CodeHash  []byte
+	CreatedAt time.Time
+	UsedAt    *time.Time
 }
 
 // Invitation asks somebody to open an account.
@@ -36,6 +51,7 @@ type Invitation struct {
 	ID         uuid.UUID
 	MailboxID  uuid.UUID
 	Role       string
+	ChapterID  *uuid.UUID
 	InvitedBy  *uuid.UUID
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
