@@ -61,6 +61,12 @@ var rights = map[Role][]Right{
 	Viewer:      {SeeFigures},
 }
 
+// TwoStep are the rights that need a second step of signing in: what cannot be taken back.
+var TwoStep = []Right{Send, Export, Delete}
+
+// wholeOnly are the rights that somebody of a chapter never has: they reach beyond it.
+var wholeOnly = []Right{Administer, ManageUsers, ReadAudit, ModeratePetition}
+
 // Kind of actor.
 type Kind string
 
@@ -78,6 +84,8 @@ type Actor struct {
 	UserID    uuid.UUID // User only
 	MailboxID uuid.UUID // Person only
 	Role      Role      // User only
+	ChapterID uuid.UUID // User only: sees this chapter's people alone; uuid.Nil: the whole organisation's
+	OneStep   bool      // User only: signed in by one step where two are needed for the widest rights
 	RequestID string
 }
 
@@ -103,9 +111,25 @@ func (a Actor) May(r Right) bool {
 	case System:
 		return true
 	case User:
-		return slices.Contains(rights[a.Role], r)
+		return a.may(r) && (!a.OneStep || !slices.Contains(TwoStep, r))
 	}
 	return false
+}
+
+// may is the right by role and chapter, however the account signed in.
+func (a Actor) may(r Right) bool {
+	return slices.Contains(rights[a.Role], r) && (a.ChapterID == uuid.Nil || !slices.Contains(wholeOnly, r))
+}
+
+// NeedsTwoStep reports whether the account has rights that are given after a second step of signing in only.
+func (a Actor) NeedsTwoStep() bool { return a.Kind == User && slices.ContainsFunc(TwoStep, a.may) }
+
+// Chapter is the chapter that the actor is bound to, nil for everybody else: for the columns that say whose a row is.
+func (a Actor) Chapter() *uuid.UUID {
+	if a.Kind != User || a.ChapterID == uuid.Nil {
+		return nil
+	}
+	return &a.ChapterID
 }
 
 // Need returns nil when the actor has the right, an Unauthenticated fault for a visitor, else a Forbidden one.
@@ -113,6 +137,8 @@ func (a Actor) Need(r Right) error {
 	switch {
 	case a.May(r):
 		return nil
+	case a.Kind == User && a.may(r):
+		return fault.New(fault.Forbidden, "error.second_step_needed", "Next", "/admin/account/two-step")
 	case a.Kind == User:
 		return fault.New(fault.Forbidden, "error.forbidden", "Right", string(r))
 	}

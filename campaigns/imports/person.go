@@ -10,6 +10,7 @@ import (
 	"golang.org/x/text/language"
 
 	"kithline/campaigns/address"
+	"kithline/campaigns/postal"
 	"kithline/campaigns/supporters"
 	"kithline/campaigns/vault"
 )
@@ -68,7 +69,7 @@ func (m Mapping) read(v *vault.Vault, row Row, now time.Time) (person, *Reason) 
 		GivenName: cell(GivenName), FamilyName: cell(FamilyName), Phone: cell(Phone), Country: countryCode(cell(Country)),
 		Locale: localeTag(cell(Locale)), Source: supporters.SourceImport,
 	}
-	p.facts.PostalArea = supporters.PostalArea(p.facts.Country, cell(PostalArea))
+	p.facts.PostalArea = postal.Area(p.facts.Country, cell(PostalArea))
 	if p.facts.GivenName == "" && p.facts.FamilyName == "" {
 		p.facts.GivenName, p.facts.FamilyName = splitName(cell(Name))
 	}

@@ -16,7 +16,7 @@ import (
 	"kithline/campaigns/address"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/mailboxes"
-	"kithline/campaigns/supporters"
+	"kithline/campaigns/postal"
 	"kithline/models"
 )
 
@@ -197,7 +197,7 @@ func postalArea(bad *fault.Fields, field, v string) string {
 	}) || !strings.ContainsFunc(v, func(r rune) bool { return r != ' ' && r != '-' }) {
 		bad.Add(field, "error.postal_code_invalid")
 	}
-	return supporters.PostalArea("", v)
+	return postal.Area("", v)
 }
 
 var sourceForm = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,39}$`)

@@ -29,12 +29,12 @@ const (
 // levels are the floors of campaigns, the lowest first. A package imports packages of lower floors only; those of its own
 // floor stand in sameLevel.
 var levels = [][]string{
-	{"fault", "actor", "paging", "clock", "address", "markdown"},
-	{"audit", "jobs", "tokens", "vault", "mailboxes", "files", "deliveries", "groupcommit", "inbound", "today"},
-	{"organisation", "users", "supporters", "consents", "segments", "divisions", "legislators", "chapters"},
+	{"fault", "actor", "paging", "clock", "address", "postal", "markdown"},
+	{"audit", "jobs", "tokens", "vault", "mailboxes", "files", "deliveries", "groupcommit", "inbound", "today", "confirmations"},
+	{"organisation", "users", "supporters", "consents", "segments", "divisions", "legislators", "chapters", "erasures"},
 	{""}, // campaigns itself
-	{"petitions", "letters", "events", "rosters", "posts", "services", "flows"},
-	{"mailings"},
+	{"petitions", "letters", "events", "rosters", "posts", "services", "flows", "forms", "duplicates"},
+	{"mailings", "me", "retention"},
 	{"imports", "exports", "webhooks", "reports", "backups"},
 	{"demo"},
 }
@@ -51,8 +51,8 @@ var sameLevel = map[string][]string{
 	"inbound":    {"audit", "jobs", "tokens", "vault", "mailboxes", "deliveries"},
 	"users":      {"organisation"},
 	"consents":   {"organisation"},
-	"supporters": {"organisation", "consents", "chapters"},
-	"segments":   {"organisation", "consents", "chapters", "supporters"},
+	"supporters": {"organisation", "consents", "chapters", "divisions", "erasures"},
+	"segments":   {"organisation", "consents", "chapters", "divisions", "supporters"},
 	"petitions":  {"posts"},
 }
 

@@ -1,10 +1,11 @@
-package supporters
+// Package postal writes postal areas the one way that rows, lists of divisions and files are compared by.
+package postal
 
 import "strings"
 
-// PostalArea is a postal code as it is kept, in clear: without what would name a house. A US ZIP+4 loses its last four
+// Area is a postal code as it is kept, in clear: without what would name a house. A US ZIP+4 loses its last four
 // digits, and gets back the zeros that a spreadsheet took from its front. country is ISO 3166-1 alpha-2 and may be empty.
-func PostalArea(country, code string) string {
+func Area(country, code string) string {
 	code = strings.ToUpper(strings.Join(strings.Fields(code), " "))
 	digits := func(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 	if zip, four, ok := strings.Cut(code, "-"); ok && len(zip) == 5 && len(four) == 4 && digits(zip) && digits(four) {
