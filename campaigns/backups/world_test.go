@@ -161,7 +161,7 @@ func (w *world) fill(zero bool) people {
 	hash := v.AddressHash(p.address)
 	w.create(&full, &bare,
 		&models.Mailbox{ID: p.mailbox, AddressHash: hash, AddressSealed: v.SealBytes("mailboxes", "address_sealed", hash, []byte(p.address)), Domain: "example.org", VerifiedAt: &at, SupporterID: &full.ID, CreatedAt: at, UpdatedAt: later},
-		&models.Mailbox{ID: models.NewID(), AddressHash: bits(32), SuppressedAt: &later, SuppressedReason: models.SuppressedErased, CreatedAt: at, UpdatedAt: at},
+		&models.Mailbox{ID: models.NewID(), AddressHash: bits(32), SuppressedAt: &later, SuppressedReason: models.SuppressedByHand, CreatedAt: at, UpdatedAt: at},
 		&models.ConsentText{ID: p.text, Purpose: models.PurposeUpdates, Locale: "en", Version: 1, Body: hard("Write to me"), CreatedAt: at},
 		&models.Consent{ID: models.NewID(), MailboxID: p.mailbox, Purpose: models.PurposeUpdates, ScopeID: p.scope, TextID: p.text, Locale: "en", ShownAt: at, GivenAt: later, Source: "/p", How: models.ConsentByMail, EvidenceID: ptr(models.NewID())},
 		&models.Consent{ID: models.NewID(), MailboxID: p.mailbox, Purpose: models.PurposeNewsletter, TextID: p.text, ShownAt: at, GivenAt: at},

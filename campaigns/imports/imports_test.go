@@ -363,7 +363,7 @@ func TestNobodyComesBackByAList(t *testing.T) {
 		}
 		m, _ = d.mailbox("erased@example.org")
 		if err := db.Model(&models.Mailbox{}).Where("id = ?", m.ID).Updates(map[string]any{
-			"address_sealed": nil, "supporter_id": nil, "suppressed_at": start, "suppressed_reason": models.SuppressedErased,
+			"address_sealed": nil, "supporter_id": nil, "suppressed_at": start, "suppressed_reason": "erased",
 		}).Error; err != nil {
 			t.Fatal(err)
 		}
