@@ -106,7 +106,7 @@ CREATE TABLE postal_divisions (
     division_id uuid NOT NULL REFERENCES divisions (id),
     kind text NOT NULL,
     version text NOT NULL,
-    PRIMARY KEY (country, postal_area, division_id)
+    PRIMARY KEY (postal_area, country, division_id)
 );
 CREATE INDEX postal_divisions_by_division ON postal_divisions (division_id);
 
