@@ -410,3 +410,12 @@ BEGIN
     SELECT RAISE(ABORT, 'kithline: the purpose of a delivery never changes');
 END;
 -- +goose StatementEnd
+
+-- The one answer to "who agreed to what", for lists that are no mail: calls, volunteers, partners, public names. A yes from a
+-- form counts once its address is confirmed, one from a list or by hand as an organizer recorded it.
+CREATE VIEW agreed AS
+SELECT c.mailbox_id, m.supporter_id, c.purpose, c.scope_id
+FROM consents c
+JOIN mailboxes m ON m.id = c.mailbox_id
+WHERE c.withdrawn_at IS NULL AND m.supporter_id IS NOT NULL AND m.address_sealed IS NOT NULL
+    AND (m.verified_at IS NOT NULL OR c.how IN ('import', 'hand'));
