@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/valyala/fasthttp"
 
 	"kithline/app/static"
 )
@@ -29,13 +28,14 @@ type bodyLimit struct {
 	pattern string
 	bytes   int
 	time    time.Duration
+	stream  bool
 }
 
 // AllowBody lets a route take a larger body than 1 MiB from whoever is signed in: w.AllowBody("/admin/imports", 50<<20). Call
 // it before the server listens. The limit holds while the body is read: every other route, and everybody else, is refused with
 // 413 before a handler runs, so that nobody fills the memory with what will not be taken.
 func (w *Web) AllowBody(pattern string, bytes int) {
-	w.bodies = append(w.bodies, bodyLimit{pattern, bytes, 5 * time.Minute})
+	w.bodies = append(w.bodies, bodyLimit{pattern, bytes, 5 * time.Minute, false})
 }
 
 // NewFiber makes the app with everything around the handlers: limits, request id, log, panics, headers, session, same-site
@@ -43,23 +43,14 @@ func (w *Web) AllowBody(pattern string, bytes int) {
 func NewFiber(w *Web) *fiber.App {
 	app := fiber.New(fiber.Config{
 		AppName: "Kithline", DisableStartupMessage: true, Immutable: true, ErrorHandler: w.Fail, BodyLimit: bodyMax,
-		ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, ReadBufferSize: 16 << 10,
+		ReadTimeout: w.bodyTime, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, ReadBufferSize: 16 << 10,
 		// c.IP() and its kind are not used: see Client. With this and no proxy listed they tell the peer, not a claim.
 		EnableTrustedProxyCheck: true,
 		// A multipart body stays in memory, below its limit: nothing of a person lies in a temporary file.
 		DisablePreParseMultipartForm: true,
 		StrictRouting:                false, CaseSensitive: true,
 	})
-	// Not StreamRequestBody: it calls the handler for a body of any size.
-	app.Server().HeaderReceived = func(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
-		path, _, _ := strings.Cut(string(h.RequestURI()), "?")
-		for _, b := range w.bodies {
-			if matches(b.pattern, path) && w.holdsSession(string(h.Cookie(w.sessionCookie()))) {
-				return fasthttp.RequestConfig{MaxRequestBodySize: b.bytes, ReadTimeout: b.time}
-			}
-		}
-		return fasthttp.RequestConfig{MaxRequestBodySize: bodyMax, ReadTimeout: readTimeout}
-	}
+	w.guardBodies(app.Server())
 	app.Use(w.around)
 	app.Get(static.Prefix+"*", w.serveStatic)
 	app.Get("/theme.css", w.themeCSS)
@@ -69,23 +60,16 @@ func NewFiber(w *Web) *fiber.App {
 	return app
 }
 
-// holdsSession reports whether a cookie is somebody's session, before there is a request to ask.
-func (w *Web) holdsSession(cookie string) bool {
-	if cookie == "" || w.opt.Authenticate == nil {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(w.live, requestTimeout)
-	defer cancel()
-	_, _, err := w.opt.Authenticate(ctx, cookie)
-	return err == nil
-}
-
 type begunKey struct{}
 
 // around is the outermost handler.
 func (w *Web) around(c *fiber.Ctx) (err error) {
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(context.WithValue(w.live, requestIDKey{}, w.begin(c)), requestTimeout)
+	limit := requestTimeout
+	if _, ok := c.Locals(streamKey{}).(*bodyStream); ok {
+		limit = streamTimeout
+	}
+	ctx, cancel := context.WithTimeout(context.WithValue(w.live, requestIDKey{}, w.begin(c)), limit)
 	defer cancel()
 	c.SetUserContext(ctx)
 	defer func() { w.access(c, start) }()

@@ -1,11 +1,14 @@
 package web
 
 import (
+	"bytes"
 	"encoding"
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"mime/multipart"
+	"net"
 	"net/url"
 	"reflect"
 	"strconv"
@@ -240,4 +243,57 @@ func readUpload(h *multipart.FileHeader) ([]byte, error) {
 	}
 	defer func() { _ = f.Close() }()
 	return io.ReadAll(f)
+}
+
+// UploadStream finds one file of a multipart form whose route has AllowStream, and returns it as it arrives: nothing of it is
+// kept here. It returns an Invalid fault on that field where there is none. What r returns in place of io.EOF when the sender
+// broke off, was too slow or sent more than the route takes is told by UploadBroke. name is what the browser called the file:
+// never a path to write to.
+func UploadStream(c *fiber.Ctx, field string) (name string, r io.Reader, err error) {
+	missing := func() error {
+		var bad fault.Fields
+		bad.Add(field, "error.file_missing")
+		return bad.Err()
+	}
+	var body io.Reader
+	if b, ok := c.Locals(streamKey{}).(*bodyStream); ok {
+		body = b
+	} else { // somebody who may not send much
+		body = bytes.NewReader(c.Request().Body())
+	}
+	kind, params, err := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
+	if err != nil || kind != fiber.MIMEMultipartForm || params["boundary"] == "" {
+		return "", nil, missing()
+	}
+	parts := multipart.NewReader(body, params["boundary"])
+	for range 20 { // the other fields of the form
+		p, err := parts.NextRawPart()
+		switch {
+		case errors.Is(err, errBodyLong):
+			return "", nil, UploadBroke(field, err)
+		case err != nil:
+			return "", nil, missing()
+		case p.FormName() != field:
+			continue
+		}
+		name := strings.ToValidUTF8(strings.ReplaceAll(p.FileName(), "\x00", ""), "")
+		return name, p, nil
+	}
+	return "", nil, missing()
+}
+
+// UploadBroke words what went wrong with a file of UploadStream, as an Invalid fault on its field; other errors come back as
+// they are.
+func UploadBroke(field string, err error) error {
+	var bad fault.Fields
+	var timeout net.Error
+	switch {
+	case errors.Is(err, errBodyLong):
+		bad.Add(field, "error.upload_large")
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &timeout) && timeout.Timeout():
+		bad.Add(field, "error.upload_broke")
+	default:
+		return err
+	}
+	return bad.Err()
 }

@@ -88,7 +88,8 @@ type Web struct {
 	stop   context.CancelFunc
 	missed sync.Map // locale keys that were asked for and do not exist: logged once
 
-	bodies []bodyLimit
+	bodies   []bodyLimit
+	bodyTime time.Duration // how long the body of a request may take; a test takes less
 }
 
 // New parses the pages and the words. Its errors are mistakes of the program or of Options: they stop the start.
@@ -128,6 +129,7 @@ func New(o Options) (*Web, error) {
 	}
 	w.cache = newPageCache(300)
 	w.live, w.stop = context.WithCancel(context.Background())
+	w.bodyTime = readTimeout
 	return w, nil
 }
 
