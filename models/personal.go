@@ -1,5 +1,7 @@
 package models
 
+import "slices"
+
 // HeldAs says how a column holds personal data.
 type HeldAs string
 
@@ -32,6 +34,45 @@ type Personal struct {
 	Form          HeldAs
 	OnErase       OnErase
 	Download      bool
+}
+
+// Whose says whom an owner column leads to.
+type Whose string
+
+// Whom an owner column leads to.
+const (
+	OfMailbox   Whose = "mailbox"
+	OfSupporter Whose = "supporter"
+	OfUser      Whose = "user"    // somebody who works here: as an account, not as a supporter
+	OfAddress   Whose = "address" // whoever has the address of this keyed hash
+	OfNobody    Whose = "nobody"
+)
+
+// owners says it for every owner column: by its name, or by table and name where the name alone does not tell.
+var owners = map[string]Whose{
+	"mailbox_id": OfMailbox, "mailboxes.id": OfMailbox,
+	"supporter_id": OfSupporter, "supporters.id": OfSupporter, "a_id": OfSupporter, "b_id": OfSupporter, "gone_id": OfSupporter,
+	"user_id": OfUser, "users.id": OfUser, "created_by": OfUser,
+	"address_hash": OfAddress, "key_hash": OfNobody, "organisations.id": OfNobody,
+}
+
+// Whose says whom the owner column leads to; "" where nobody said, which a test does not let pass.
+func (p Personal) Whose() Whose {
+	if w, ok := owners[p.Table+"."+p.Owner]; ok {
+		return w
+	}
+	return owners[p.Owner]
+}
+
+// Holding lists the tables whose rows point to a mailbox: while there is one, the address is in use.
+func Holding() []string {
+	var out []string
+	for _, p := range PersonalColumns {
+		if (p.Column == "mailbox_id" || p.Owner == "mailbox_id") && !slices.Contains(out, p.Table) {
+			out = append(out, p.Table)
+		}
+	}
+	return out
 }
 
 // PersonalColumns registers every personal column. Erasure, download, merging and retention are driven by it, and a test
@@ -77,7 +118,7 @@ var PersonalColumns = []Personal{
 	{"duplicates", "a_id", "a_id", Clear, RowGoes, false},
 	{"duplicates", "b_id", "b_id", Clear, RowGoes, false},
 	{"merges", "supporter_id", "supporter_id", Clear, RowGoes, false},
-	{"merges", "gone_id", "supporter_id", Clear, RowGoes, false},
+	{"merges", "gone_id", "gone_id", Clear, RowGoes, false}, // the record lives again where the merge was undone
 	{"merges", "before_sealed", "supporter_id", Sealed, RowGoes, false},
 	{"segment_members", "supporter_id", "supporter_id", Clear, RowGoes, false},
 
@@ -122,6 +163,7 @@ var PersonalColumns = []Personal{
 	{"signatures", "postal_area", "mailbox_id", Clear, Stays, true},
 	{"signatures", "display_name", "mailbox_id", Clear, Emptied, true},
 	{"signatures", "comment_sealed", "mailbox_id", Sealed, Emptied, true},
+	{"signatures", "comment_state", "mailbox_id", Clear, Emptied, false},
 	{"signatures", "comment_shown", "mailbox_id", Clear, Emptied, true},
 	{"signatures", "locale", "mailbox_id", Clear, Stays, true},
 	{"signatures", "confirmed_at", "mailbox_id", Clear, Stays, true},
@@ -165,7 +207,7 @@ var NotPersonal = map[string][]string{
 		"returned_at", "return_reason", "return_text", "reviewed_by", "deadline_at", "closed_at", "created_at", "updated_at",
 	},
 	"signatures": {
-		"id", "petition_id", "state", "display", "comment_state", "wants_updates", "consent_text_id", "source", "code_tries", "number",
+		"id", "petition_id", "state", "display", "wants_updates", "consent_text_id", "source", "code_tries", "number",
 		"created_at", "withdrawn_at", "expires_at",
 	},
 	"posts": {"id", "campaign_id", "petition_id", "kind", "title", "body", "locale", "author_id", "published_at", "created_at", "updated_at"},
