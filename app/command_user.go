@@ -19,7 +19,7 @@ func (c *cli) userCommand() *cobra.Command {
 		Long: `Works on the database of the configuration, also while the server runs. Whoever may run it on the server has every
 right: it is the way back in when nobody can sign in any more.`,
 	}
-	cmd.AddCommand(c.userAddCommand(), c.userListCommand(), c.userLinkCommand())
+	cmd.AddCommand(c.userAddCommand(), c.userListCommand(), c.userLinkCommand(), c.userResetCommand())
 	return cmd
 }
 
@@ -139,6 +139,29 @@ func (c *cli) userLinkCommand() *cobra.Command {
 			}
 			_, err = fmt.Fprintln(c.out, a.web.URL(users.LoginPath(token)))
 			return err
+		},
+	}
+}
+
+func (c *cli) userResetCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "reset-second-step EMAIL",
+		Short: "Take the second step of signing in from an account whose device and recovery codes are lost",
+		Long: `The account then signs in by one step and sets up a new second one. All its sessions end. Make sure that it is really
+its owner who asks.`,
+		Example: "  kithline user reset-second-step ilse@example.org",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			a, err := c.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer func() { err = closing(err, a.Close) }()
+			account, err := a.Users.Find(cmd.Context(), actor.TheSystem(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.Users.ResetTwoStep(cmd.Context(), actor.TheSystem(), account.ID)
 		},
 	}
 }

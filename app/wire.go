@@ -76,6 +76,7 @@ type Options struct {
 	Clock     clock.Clock      // nil = the machine's
 	Transport mailer.Transport // tests: mail goes here whatever is configured
 	Demo      bool             // pages say that nothing here is real
+	OneStep   bool             // no right waits for a second step of signing in: for tests of everything else, and sample worlds
 	Building  bool             // a world that can be made again is being made: commits do not wait for the disk
 }
 
@@ -118,6 +119,9 @@ func Build(ctx context.Context, cfg config.Config, o Options) (_ *App, err error
 
 	a.metrics = newMetrics(a.Deliveries)
 	a.features(words)
+	if o.Demo || o.OneStep {
+		a.Users.AllowOneStep()
+	}
 	workers := river.NewWorkers()
 	a.Mailings.AddWorkers(workers)
 	a.Imports.AddWorkers(workers)
@@ -174,6 +178,7 @@ func (a *App) features(words *mailer.Renderer) {
 
 	a.Today.Register("settings", a.Organisation.Today)
 	a.Today.Register("settings", a.waiting)
+	a.Today.Register("account", a.Users.Today)
 	a.Today.Register("petitions", a.Petitions.Queues)
 	a.Today.Register("mailings", a.Mailings.Today)
 }
@@ -221,6 +226,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)
 	admin.MountImports(a.fiber, a.web, a.Imports, a.Campaigns, a.Clock)
 	admin.MountAccount(a.fiber, a.web, a.Users)
+	admin.MountTwoStep(a.fiber, a.web, a.Users)
 	admin.MountUsers(a.fiber, a.web, a.Users)
 	admin.MountSettings(a.fiber, a.web, a.Organisation, smtp)
 	admin.MountRecovery(a.fiber, a.web, a.Organisation, a.recoverySheet)

@@ -35,7 +35,7 @@ func TestPagesOfTheHouse(t *testing.T) {
 			mail := mailFields{Page: wrong("to", ""), Form: mailFormOf(o), HasPassword: full, Fixed: !full}
 			texts := newTextFields(wrong("privacy_en"), o, textForm{PrivacyEN: "## One\n", PrivacyES: "<b>", AccessibilityEN: "x"})
 			account := users.Account{ID: uuid.New(), Name: "Ilse <H>", Email: "ilse@example.org", Role: actor.Owner, Locale: "en", HasPassword: full, CreatedAt: now}
-			list := usersPage{Page: p, Users: []users.Account{account, {ID: uuid.New(), Name: "Maren", Email: "m@example.org", Role: actor.Viewer, DisabledAt: &now, LastLoginAt: &now}}, Roles: roleOptions(p)}
+			list := usersPage{Page: p, Users: []users.Account{account, {ID: uuid.New(), Name: "Maren", Email: "m@example.org", Role: actor.Viewer, TwoStep: true, DisabledAt: &now, LastLoginAt: &now}}, Roles: roleOptions(p)}
 			row := jobRow{Job: jobs.Job{ID: 7, Kind: "files_sweep", State: "retryable", Attempt: 1, MaxAttempts: 25, CreatedAt: now, ScheduledAt: now}, StateName: "x"}
 			front := todayPage{Page: p, Partly: !full}
 			log := auditPage{Page: p}
@@ -55,12 +55,17 @@ func TestPagesOfTheHouse(t *testing.T) {
 				log.Rows = []auditRow{{At: now, Who: "Ilse", Action: "user.login", Object: "users", ObjectID: uuid.NewString(), Detail: "how: link"}, {At: now, Who: "The server", Action: "x", Object: "y"}}
 				log.Next = "abc"
 			}
+			two := twoStepPage{Page: wrong("code"), TwoStep: users.TwoStep{Begun: true, Secret: "ABCD EFGH", Required: full}}
+			if full {
+				two.TwoStep = users.TwoStep{Since: &now, Codes: 9}
+			}
 			base := "/admin/setup/token"
 			person := personForm{Name: "Ilse", Email: "ilse@example.org"}
 			return map[string]any{
 				"admin/setup/closed": &p, "admin/setup/organisation": &setupOrgPage{org, base}, "admin/setup/mail": &setupMailPage{mail, base},
 				"admin/setup/texts": &setupTextsPage{texts, base}, "admin/setup/you": &setupYouPage{wrong("name", "email", "password"), person, base, 10},
 				"admin/login/login": &loginPage{wrong(""), loginForm{Email: "ilse@example.org", Next: "/admin/jobs?state=running"}}, "admin/login/link": &loginPage{Page: wrong("email")},
+				"admin/login/code": &codePage{wrong("code"), codeForm{Code: "123 456", Next: "/admin"}}, "admin/account/two_step": &two, "admin/account/recovery_codes": &recoveryCodesPage{p, []string{"abcde-23456", "bcdef-34567"}},
 				"admin/login/sent": &p, "admin/login/button": &p, "admin/login/old": &loginOldPage{p, "Old."},
 				"admin/account/account": &accountPage{Page: wrong("password"), Account: account, Sessions: map[bool]int{true: 2}[full], Form: accountForm{Name: "Ilse", Language: "es"}, Min: 10},
 				"admin/users/list":      &list, "admin/users/invite": &invitePage{wrong("email", "role"), inviteForm{Role: "organizer"}, roleOptions(p)},

@@ -95,9 +95,10 @@ func TestPagesOfPeople(t *testing.T) {
 			row := supporters.Row{ID: id, Source: "petition", CreatedAt: now}
 			list := &supportersPage{Page: p, Count: 1}
 			if full {
-				v.GivenName, v.FamilyName, v.Phone, v.PostalArea, v.Country, v.Locale = "June <J>", "Okafor", "555", "02139", "US", "en"
+				v.GivenName, v.FamilyName, v.PostalArea, v.Country, v.Locale = "June <J>", "Okafor", "02139", "US", "en"
+				v.Phones = []supporters.Phone{{Number: "555"}}
 				v.Mailboxes = []supporters.Mailbox{{Address: "june@example.org", VerifiedAt: &now}}
-				for _, why := range []string{models.SuppressedBounce, models.SuppressedComplaint, models.SuppressedImport, models.SuppressedByHand, models.SuppressedErased} {
+				for _, why := range []string{models.SuppressedBounce, models.SuppressedComplaint, models.SuppressedImport, models.SuppressedByHand, models.SuppressedImport} {
 					v.Mailboxes = append(v.Mailboxes, supporters.Mailbox{SuppressedAt: &now, SuppressedReason: why})
 				}
 				v.Consents = []supporters.Consent{

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"errors"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +31,8 @@ func MountLogin(r fiber.Router, w *web.Web, u *users.Service, org *organisation.
 	r.Get("/admin/login/link", h.linkForm)
 	r.Post("/admin/login/link", h.requestLink)
 	r.Get("/admin/login/link/sent", h.linkSent)
+	r.Get("/admin/login/code", h.codeForm)
+	r.Post("/admin/login/code", h.code)
 	r.Get("/admin/login/:token", h.button)
 	r.Post("/admin/login/:token", h.useLink)
 	r.Post("/admin/logout", h.logout)
@@ -56,8 +59,9 @@ func signedIn(w *web.Web, c *fiber.Ctx, s users.Session, next string) error {
 	if err := w.StartSession(c, s.Token, s.Expires); err != nil {
 		return err
 	}
-	if next = web.SafePath(next); next == "/" {
-		next = "/admin"
+	next = firstPage(web.SafePath(next))
+	if s.Half {
+		return web.SeeOther(c, "/admin/login/code?next="+url.QueryEscape(next))
 	}
 	if w.Blank(c.UserContext(), s.Locale, "/").Lang == s.Locale && !strings.Contains(next, "lang=") {
 		sep := "?"
@@ -203,6 +207,50 @@ func (h *login) useLink(c *fiber.Ctx) error {
 		return h.old(c, err)
 	}
 	return signedIn(h.web, c, s, "")
+}
+
+type codePage struct {
+	web.Page
+	Form codeForm
+}
+
+type codeForm struct {
+	Code string `form:"code,max=40"`
+	Next string `form:"next,max=2000"`
+}
+
+// codeForm asks for the code of a sign-in that waits for its second step.
+func (h *login) codeForm(c *fiber.Ctx) error {
+	if err := h.users.Waits(c.UserContext(), h.web.SessionToken(c)); err != nil {
+		return again(c, err)
+	}
+	return h.web.Render(c, "admin/login/code", &codePage{Page: h.web.Page(c, "login.code_title", "login"), Form: codeForm{Next: web.SafePath(c.Query("next"))}})
+}
+
+// again sends whose sign-in is over back to its beginning.
+func again(c *fiber.Ctx, err error) error {
+	if fault.Is(err, fault.Unauthenticated) {
+		return web.SeeOther(c, "/admin/login")
+	}
+	return err
+}
+
+func (h *login) code(c *fiber.Ctx) error {
+	p := codePage{Page: h.web.Page(c, "login.code_title", "login")}
+	err := web.Bind(c, &p.Form)
+	var s users.Session
+	if err == nil {
+		s, err = h.users.SecondStep(c.UserContext(), visit(h.web, c), p.Form.Code)
+	}
+	switch {
+	case p.Failed(err):
+		return h.web.RenderStatus(c, 422, "admin/login/code", &p)
+	case throttled(c, &p.Page, err):
+		return h.web.RenderStatus(c, 429, "admin/login/code", &p)
+	case err != nil:
+		return again(c, err)
+	}
+	return signedIn(h.web, c, s, p.Form.Next)
 }
 
 func (h *login) logout(c *fiber.Ctx) error {

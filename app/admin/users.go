@@ -28,6 +28,7 @@ func MountUsers(r fiber.Router, w *web.Web, u *users.Service) {
 	r.Post("/admin/users/invitations/:id/revoke", w.Signed, h.revoke)
 	r.Post("/admin/users/:id/role", w.Signed, h.role)
 	r.Post("/admin/users/:id/disable", w.Signed, h.disable)
+	r.Post("/admin/users/:id/two-step", w.Signed, h.resetTwoStep)
 }
 
 type usersPage struct {
@@ -211,4 +212,17 @@ func (h *accounts) accept(c *fiber.Ctx) error {
 	}
 	h.web.Flash(c, "good", "invitation.done")
 	return signedIn(h.web, c, s, "")
+}
+
+// resetTwoStep takes the second step from an account whose device is lost.
+func (h *accounts) resetTwoStep(c *fiber.Ctx) error {
+	id, err := paramID(c, "id", "error.user_unknown")
+	if err != nil {
+		return err
+	}
+	if err := h.users.ResetTwoStep(c.UserContext(), h.web.Actor(c), id); err != nil {
+		return err
+	}
+	h.web.Flash(c, "good", "users.two_step_reset_done")
+	return web.SeeOther(c, "/admin/users")
 }

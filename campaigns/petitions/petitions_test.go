@@ -19,6 +19,7 @@ import (
 
 	"kithline/campaigns/actor"
 	"kithline/campaigns/clock"
+	"kithline/campaigns/confirmations"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/files"
 	"kithline/campaigns/mailboxes"
@@ -42,6 +43,7 @@ type world struct {
 	log          *bytes.Buffer
 	author, boss actor.Actor
 	authorBox    uuid.UUID
+	door         *confirmations.Service
 }
 
 func each(t *testing.T, fn func(t *testing.T, w *world)) {
@@ -63,7 +65,8 @@ func newWorld(t testing.TB, db *database.DB) *world {
 		Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	t.Cleanup(s.Close)
-	w := &world{Service: s, t: t, ctx: context.Background(), clk: clk, log: &log}
+	w := &world{Service: s, t: t, ctx: context.Background(), clk: clk, log: &log, door: confirmations.New(clk, tokens.New(v))}
+	w.door.Register(s.Source())
 	w.author, w.authorBox = w.user("maren@example.org", actor.Advocate)
 	w.boss, _ = w.user("ilse@example.org", actor.Organizer)
 	return w
@@ -332,8 +335,8 @@ func TestSignThenConfirm(t *testing.T) {
 		}
 		token := w.link("june@example.org")
 		for range 3 { // a scanner follows the link
-			wait, err := w.Waiting(w.ctx, token)
-			if err != nil || len(wait.Signatures) != 1 || wait.Signatures[0].ShownName != "June O." || !wait.Signatures[0].Updates || !wait.Signatures[0].Open {
+			wait, err := w.door.Waiting(w.ctx, token)
+			if err != nil || len(wait.Items) != 1 || wait.Items[0].ShownName != "June O." || !wait.Signatures[0].Updates || !wait.Signatures[0].Open {
 				t.Fatalf("%+v, %v", wait, err)
 			}
 		}
@@ -404,8 +407,8 @@ func TestTheSameAnswerForEveryAddress(t *testing.T) {
 		if n := w.mailed(KindAlready); n != 1 {
 			t.Errorf("%d notes to who is counted, want one a day", n)
 		}
-		wait, err := w.Waiting(w.ctx, w.link("cal@example.org"))
-		if err != nil || len(wait.Signatures) != 1 || wait.Signatures[0].ShownName != "June O." {
+		wait, err := w.door.Waiting(w.ctx, w.link("cal@example.org"))
+		if err != nil || len(wait.Items) != 1 || wait.Items[0].ShownName != "June O." {
 			t.Errorf("what waited was changed: %+v, %v", wait, err)
 		}
 		var s models.Supporter
@@ -463,7 +466,7 @@ func TestDisown(t *testing.T) {
 		w.sign(form(p.Slug, "june@example.org"))
 		token := w.link("june@example.org")
 		for range 2 {
-			if err := w.Disown(w.ctx, token, nil); err != nil {
+			if err := w.door.Disown(w.ctx, token, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -481,45 +484,45 @@ func TestTheCodeIsBoundToTheBrowser(t *testing.T) {
 		p := w.published("Twenty visits")
 		here := w.sign(form(p.Slug, "june@example.org"))
 		code := w.signer.Code(tokens.Confirm, here.ID)
-		mark := w.Mark("", here.ID)
-		if got := w.Marked(mark); len(got) != 1 || got[0] != here.ID {
+		mark := w.door.Mark("", here.ID)
+		if got := w.door.Marked(mark); len(got) != 1 || got[0] != here.ID {
 			t.Fatalf("%v", got)
 		}
-		if got := w.Marked("junk." + mark + "x." + mark); len(got) != 1 {
+		if got := w.door.Marked("junk." + mark + "x." + mark); len(got) != 1 {
 			t.Errorf("%v", got)
 		}
 		for i := range 7 {
-			mark = w.Mark(mark, models.NewID())
-			if n := len(w.Marked(mark)); n > 5 || i < 4 && n != i+2 {
+			mark = w.door.Mark(mark, models.NewID())
+			if n := len(w.door.Marked(mark)); n > 5 || i < 4 && n != i+2 {
 				t.Errorf("%d in the mark after %d", n, i)
 			}
 		}
-		if _, err := w.ConfirmCode(w.ctx, w.Marked(mark), code); fields(err) != "code" {
+		if _, err := w.door.ConfirmCode(w.ctx, w.door.Marked(mark), code); fields(err) != "code" {
 			t.Errorf("pushed out of the mark: %v", err)
 		}
-		if _, err := w.ConfirmCode(w.ctx, nil, code); fields(err) != "code" {
+		if _, err := w.door.ConfirmCode(w.ctx, nil, code); fields(err) != "code" {
 			t.Errorf("another browser: %v", err)
 		}
 		known := w.sign(form(p.Slug, "june@example.org")) // a second try from elsewhere: no row has this id
-		if _, err := w.ConfirmCode(w.ctx, []uuid.UUID{known.ID}, w.signer.Code(tokens.Confirm, known.ID)); fields(err) != "code" {
+		if _, err := w.door.ConfirmCode(w.ctx, []uuid.UUID{known.ID}, w.signer.Code(tokens.Confirm, known.ID)); fields(err) != "code" {
 			t.Errorf("an id without a row: %v", err)
 		}
-		done, err := w.ConfirmCode(w.ctx, []uuid.UUID{models.NewID(), here.ID}, " "+strings.ToLower(code[:3])+" "+code[3:])
+		done, err := w.door.ConfirmCode(w.ctx, []uuid.UUID{models.NewID(), here.ID}, " "+strings.ToLower(code[:3])+" "+code[3:])
 		if err != nil || len(done.Counted) != 1 || w.counts(p.ID) != [2]int{0, 1} {
 			t.Errorf("%+v, %v", done, err)
 		}
-		if done, err := w.ConfirmCode(w.ctx, []uuid.UUID{here.ID}, code); err != nil || !done.Already {
+		if done, err := w.door.ConfirmCode(w.ctx, []uuid.UUID{here.ID}, code); err != nil || !done.Already {
 			t.Errorf("again: %+v, %v", done, err)
 		}
 
 		tried := w.sign(form(p.Slug, "cal@example.org"))
 		right := w.signer.Code(tokens.Confirm, tried.ID)
 		for range 5 {
-			if _, err := w.ConfirmCode(w.ctx, []uuid.UUID{tried.ID}, "333333"); fields(err) != "code" {
+			if _, err := w.door.ConfirmCode(w.ctx, []uuid.UUID{tried.ID}, "333333"); fields(err) != "code" {
 				t.Errorf("%v", err)
 			}
 		}
-		if _, err := w.ConfirmCode(w.ctx, []uuid.UUID{tried.ID}, right); fields(err) != "code" {
+		if _, err := w.door.ConfirmCode(w.ctx, []uuid.UUID{tried.ID}, right); fields(err) != "code" {
 			t.Errorf("after five tries: %v", err)
 		}
 		if _, err := w.Confirm(w.ctx, w.link("cal@example.org"), nil); err != nil {
@@ -534,7 +537,7 @@ func TestAgainKeepsTheLimits(t *testing.T) {
 		r := w.sign(form(p.Slug, "june@example.org"))
 		again := func(want int) {
 			t.Helper()
-			if err := w.Again(w.ctx, []uuid.UUID{r.ID, models.NewID()}); err != nil || w.mailed(KindConfirm) != want {
+			if err := w.door.Again(w.ctx, []uuid.UUID{r.ID, models.NewID()}); err != nil || w.mailed(KindConfirm) != want {
 				t.Errorf("%d mails, want %d, %v", w.mailed(KindConfirm), want, err)
 			}
 		}
@@ -544,7 +547,7 @@ func TestAgainKeepsTheLimits(t *testing.T) {
 			again(want)
 			_ = i
 		}
-		if err := w.Again(w.ctx, nil); err != nil {
+		if err := w.door.Again(w.ctx, nil); err != nil {
 			t.Error(err)
 		}
 	})
@@ -1026,12 +1029,4 @@ func TestPictureAndUpdates(t *testing.T) {
 			t.Errorf("%+v, %v", v.Updates, err)
 		}
 	})
-}
-
-func TestQR(t *testing.T) {
-	svg := qrSVG([][]bool{{false, false, false}, {false, true, true}, {false, false, true}}, "a < b")
-	want := `d="M1 1h2v1h-2zM2 2h1v1h-1z"`
-	if !strings.Contains(svg, want) || !strings.Contains(svg, "<title>a &lt; b</title>") || !strings.Contains(svg, `viewBox="0 0 3 3"`) {
-		t.Error(svg)
-	}
 }

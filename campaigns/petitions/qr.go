@@ -2,10 +2,8 @@ package petitions
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
-	qrcode "github.com/skip2/go-qrcode"
+	"kithline/campaigns/qr"
 )
 
 // QR draws the address of a public petition as a QR code (ISO/IEC 18004, error correction M), an SVG that can be printed at
@@ -16,30 +14,5 @@ func (s *Service) QR(ctx context.Context, slug, title string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	code, err := qrcode.New(s.opt.BaseURL+"/petitions/"+p.Slug+"?source=qr", qrcode.Medium)
-	if err != nil {
-		return nil, err
-	}
-	return []byte(qrSVG(code.Bitmap(), title)), nil
-}
-
-// qrSVG draws the dark runs of each row. The bitmap holds the quiet zone.
-func qrSVG(bits [][]bool, title string) string {
-	var path strings.Builder
-	for y, row := range bits {
-		for x := 0; x < len(row); x++ {
-			if !row[x] {
-				continue
-			}
-			from := x
-			for x < len(row) && row[x] {
-				x++
-			}
-			fmt.Fprintf(&path, "M%d %dh%dv1h-%dz", from, y, x-from, x-from)
-		}
-	}
-	title = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(title)
-	n := len(bits)
-	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" shape-rendering="crispEdges" role="img"><title>%s</title>`+
-		`<path fill="#fff" d="M0 0h%dv%dh-%dz"/><path fill="#000" d="%s"/></svg>`, n, n, title, n, n, n, path.String())
+	return qr.SVG(s.opt.BaseURL+"/petitions/"+p.Slug+"?source=qr", title)
 }

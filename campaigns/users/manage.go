@@ -198,7 +198,8 @@ func (s *Service) ChangePassword(ctx context.Context, a actor.Actor, v Visit, cu
 		}
 		changed := u // the transaction may run again: u stays as it was read
 		changed.PasswordHash = hash
-		out, err = s.open(ctx, tx, changed, v, "password_change", now)
+		// Who is signed in took the second step already, where there is one.
+		out, err = s.openSecond(ctx, tx, changed, v, "password_change", now)
 		return err
 	})
 	return out, err

@@ -27,14 +27,27 @@ type Session struct {
 	Expires time.Time
 	UserID  uuid.UUID
 	Locale  string // the user's language
+	Half    bool   // a second step is to come: the token opens the page for its code and nothing else
 }
 
 // open makes a session in tx, ends the one that the browser held, and notes the sign-in. how is "password", "link",
-// "setup", "invitation" or "password_change". It returns a Conflict fault, error.changed_meanwhile, where u is out of date.
+// "setup", "invitation", "password_change" or "second_step". It returns a Conflict fault, error.changed_meanwhile, where u is out of date.
 func (s *Service) open(ctx context.Context, tx *gorm.DB, u models.User, v Visit, how string, now time.Time) (Session, error) {
+	if u.TOTPSince != nil {
+		return s.start(ctx, tx, u, v, models.Session{ExpiresAt: now.Add(halfLife)}, how, now)
+	}
+	return s.start(ctx, tx, u, v, models.Session{ExpiresAt: now.Add(sessionLife)}, how, now)
+}
+
+// openSecond is open for whoever took the second step.
+func (s *Service) openSecond(ctx context.Context, tx *gorm.DB, u models.User, v Visit, how string, now time.Time) (Session, error) {
+	return s.start(ctx, tx, u, v, models.Session{ExpiresAt: now.Add(sessionLife), SecondStepAt: &now}, how, now)
+}
+
+func (s *Service) start(ctx context.Context, tx *gorm.DB, u models.User, v Visit, row models.Session, how string, now time.Time) (Session, error) {
 	raw := make([]byte, sessionBytes)
 	_, _ = rand.Read(raw) // never fails
-	row := models.Session{ID: models.NewID(), TokenHash: s.vault.Hash("users/session", raw), UserID: u.ID, CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(sessionLife)}
+	row.ID, row.TokenHash, row.UserID, row.CreatedAt, row.SeenAt = models.NewID(), s.vault.Hash("users/session", raw), u.ID, now, now
 	tx = tx.WithContext(ctx)
 	// What was proved a moment ago must still hold: a password change or a closed account ends all sessions, this one too.
 	r := tx.Model(&models.User{}).Where("id = ? AND password_hash = ? AND disabled_at IS NULL", u.ID, u.PasswordHash).
@@ -54,7 +67,9 @@ func (s *Service) open(ctx context.Context, tx *gorm.DB, u models.User, v Visit,
 	if err := audit.Write(ctx, tx, as(u, v.RequestID), now, "user.login", "users", u.ID, map[string]any{"how": how}); err != nil {
 		return Session{}, err
 	}
-	return Session{Token: base64.RawURLEncoding.EncodeToString(raw), Expires: row.ExpiresAt, UserID: u.ID, Locale: u.Locale}, nil
+	return Session{
+		Token: base64.RawURLEncoding.EncodeToString(raw), Expires: row.ExpiresAt, UserID: u.ID, Locale: u.Locale, Half: u.TOTPSince != nil && row.SecondStepAt == nil,
+	}, nil
 }
 
 // end removes the session of a cookie, if it is one.
@@ -75,7 +90,7 @@ func (s *Service) sessionHash(token string) ([]byte, bool) {
 }
 
 // Authenticate says whose session cookie it is: for web.Options. It returns an Unauthenticated fault for a cookie that is
-// none, has ended, or belongs to a disabled account. When the session was seen is noted at most once a minute.
+// none, has ended, waits for its second step, or belongs to a disabled account. When the session was seen is noted at most once a minute.
 func (s *Service) Authenticate(ctx context.Context, cookie string) (actor.Actor, string, error) {
 	nobody := fault.New(fault.Unauthenticated, "error.login_needed")
 	hash, ok := s.sessionHash(cookie)
@@ -96,7 +111,7 @@ func (s *Service) Authenticate(ctx context.Context, cookie string) (actor.Actor,
 	if err := s.db.WithContext(ctx).Where("id = ? AND disabled_at IS NULL", session.UserID).Limit(1).Find(&users).Error; err != nil {
 		return actor.Actor{}, "", err
 	}
-	if len(users) == 0 {
+	if len(users) == 0 || users[0].TOTPSince != nil && session.SecondStepAt == nil {
 		return actor.Actor{}, "", nobody
 	}
 	name, err := s.name(users[0])
@@ -107,7 +122,9 @@ func (s *Service) Authenticate(ctx context.Context, cookie string) (actor.Actor,
 		// A database that can't be written to (a full disk) must not keep people from reading: the time stays as it was.
 		_ = s.db.WithContext(ctx).Model(&models.Session{}).Where("id = ? AND seen_at < ?", session.ID, now).Update("seen_at", now).Error
 	}
-	return as(users[0], ""), name, nil
+	a := as(users[0], "")
+	a.OneStep = users[0].TOTPSince == nil && !s.oneStep
+	return a, name, nil
 }
 
 // Logout ends the session of a cookie. One that has ended already is no error.

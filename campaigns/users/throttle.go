@@ -22,6 +22,7 @@ type limit struct {
 var (
 	passwordsOfAccount = limit{"users/password/account", 5}
 	passwordsOfClient  = limit{"users/password/client", 20}
+	codesOfAccount     = limit{"users/code/account", 5}
 	linksOfAccount     = limit{"users/link/account", 3}
 	linksOfClient      = limit{"users/link/client", 10}
 )

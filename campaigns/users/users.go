@@ -9,6 +9,8 @@
 //   - One signs in with a password (argon2id) or by a mailed link that works once, for 30 minutes, from a page with a button.
 //   - An unknown address gets the same answers as a known one, after the same work.
 //   - Five wrong passwords for an account, or twenty from one client, and the next try waits until 15 minutes are over.
+//   - Whoever may send, export or delete has these rights after a second step only: a code of a device (TOTP, RFC 6238), or one
+//     of ten recovery codes, each good once. An account that has set it up never signs in without it.
 //   - A session is a random token in a cookie; the database has its keyed hash. It ends after 14 days, at a sign-out, when
 //     the account is disabled and, all of them, when the password changes. Each sign-in makes a new one.
 package users
@@ -45,12 +47,18 @@ type Service struct {
 	org    *organisation.Service
 	clock  clock.Clock
 	hasher hasher
+
+	oneStep bool // sample worlds: every right without a second step
 }
 
 // New makes the service.
 func New(db *database.DB, v *vault.Vault, signer *tokens.Signer, org *organisation.Service, clk clock.Clock) *Service {
 	return &Service{db: db, vault: v, tokens: signer, org: org, clock: clk, hasher: newHasher()}
 }
+
+// AllowOneStep gives every right without a second step of signing in: for sample worlds, where nothing is real. Call it before
+// the service is used.
+func (s *Service) AllowOneStep() { s.oneStep = true }
 
 // Visit is the browser that asks for a session.
 type Visit struct {
@@ -67,6 +75,8 @@ type Account struct {
 	Role        actor.Role
 	Locale      string
 	HasPassword bool
+	TwoStep     bool // signs in by two steps
+	ChapterID   *uuid.UUID
 	CreatedAt   time.Time
 	LastLoginAt *time.Time
 	DisabledAt  *time.Time
@@ -79,7 +89,7 @@ func (s *Service) account(u models.User, m models.Mailbox) (Account, error) {
 	}
 	email, err := mailboxes.Address(s.vault, m)
 	return Account{
-		ID: u.ID, Name: name, Email: email, Role: actor.Role(u.Role), Locale: u.Locale, HasPassword: u.PasswordHash != "",
+		ID: u.ID, Name: name, Email: email, Role: actor.Role(u.Role), Locale: u.Locale, HasPassword: u.PasswordHash != "", TwoStep: u.TOTPSince != nil, ChapterID: u.ChapterID,
 		CreatedAt: u.CreatedAt, LastLoginAt: u.LastLoginAt, DisabledAt: u.DisabledAt,
 	}, err
 }
@@ -236,7 +246,11 @@ func (s *Service) insert(ctx context.Context, tx *gorm.DB, m models.Mailbox, nam
 
 // as is the actor that a user is.
 func as(u models.User, requestID string) actor.Actor {
-	return actor.Actor{Kind: actor.User, UserID: u.ID, Role: actor.Role(u.Role), RequestID: requestID}
+	a := actor.Actor{Kind: actor.User, UserID: u.ID, Role: actor.Role(u.Role), RequestID: requestID}
+	if u.ChapterID != nil {
+		a.ChapterID = *u.ChapterID
+	}
+	return a
 }
 
 // checkName notes what is wrong with a person's name and returns it trimmed. It has 1 to 100 characters on one line.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -44,6 +45,9 @@ func Each(t *testing.T, fn func(t *testing.T, a *App)) {
 	testdb.EachMigratedURL(t, func(t *testing.T, url string) { a := New(t, url); a.SetUp(); fn(t, a) })
 }
 
+// TwoStep among the settings of New makes the widest rights wait for a second step of signing in, as a server does.
+const TwoStep = "two steps"
+
 // New starts a program on the database at url. It is not set up. It ends with the test.
 func New(t testing.TB, url string, env ...string) *App {
 	t.Helper()
@@ -52,6 +56,8 @@ func New(t testing.TB, url string, env ...string) *App {
 	if err != nil {
 		t.Fatal(err)
 	}
+	oneStep := !slices.Contains(env, TwoStep)
+	env = slices.DeleteFunc(slices.Clone(env), func(s string) bool { return s == TwoStep })
 	cfg, err := config.Load(append([]string{
 		"KITHLINE_DATABASE_URL=" + url, "KITHLINE_DATA_DIR=" + filepath.Join(dir, "data"), "KITHLINE_KEY_FILE=" + filepath.Join(dir, "kithline.key"),
 		"KITHLINE_LISTEN=" + l.Addr().String(), "KITHLINE_SHUTDOWN_SECONDS=5",
@@ -61,7 +67,7 @@ func New(t testing.TB, url string, env ...string) *App {
 	}
 	a := &App{Clock: clock.NewFixed(Start), Mail: mailer.NewMemory(), log: &logTo{t: t}, t: t, URL: cfg.Web.BaseURL}
 	ctx, stop := context.WithCancel(context.Background())
-	if a.App, err = app.Build(ctx, cfg, app.Options{LogTo: a.log, Clock: a.Clock, Transport: a.Mail}); err != nil {
+	if a.App, err = app.Build(ctx, cfg, app.Options{LogTo: a.log, Clock: a.Clock, Transport: a.Mail, OneStep: oneStep}); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
