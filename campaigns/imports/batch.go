@@ -212,9 +212,13 @@ func (w *writer) look(tx *gorm.DB, people []person) (map[uint64]*place, error) {
 		if err := hold(tx).Where("id IN ?", records).Order("id").Find(&rows).Error; err != nil {
 			return nil, err
 		}
+		var phoned []uuid.UUID
+		if err := tx.Model(&models.Phone{}).Where("supporter_id IN ?", records).Distinct().Pluck("supporter_id", &phoned).Error; err != nil {
+			return nil, err
+		}
 		for _, s := range rows {
 			for _, p := range byRecord[s.ID] {
-				p.facts = factsOf(s)
+				p.facts = factsOf(s, slices.Contains(phoned, s.ID))
 			}
 		}
 	}
@@ -243,8 +247,8 @@ func (w *writer) look(tx *gorm.DB, people []person) (map[uint64]*place, error) {
 }
 
 // factsOf says which facts a record has, told which ones a row brings.
-func factsOf(s models.Supporter) has {
-	return bits(s.GivenNameSealed != nil, s.FamilyNameSealed != nil, s.PhoneSealed != nil, s.PostalArea != "", s.Country != "", s.Locale != "")
+func factsOf(s models.Supporter, phone bool) has {
+	return bits(s.GivenNameSealed != nil, s.FamilyNameSealed != nil, phone, s.PostalArea != "", s.Country != "", s.Locale != "")
 }
 
 func told(f supporters.Facts) has {
@@ -333,7 +337,15 @@ func (w *writer) store(ctx context.Context, tx *gorm.DB, places map[uint64]*plac
 	filled := map[uuid.UUID]bool{}
 	var boxes []models.Mailbox
 	var consents []models.Consent
+	var phones []models.Phone
+	var placed []uuid.UUID
 	for _, p := range list {
+		if p.fill.Phone != "" {
+			phones = append(phones, supporters.NewPhone(w.vault, p.supporter, p.fill.Phone, p.fill.Country, w.now))
+		}
+		if p.fill.PostalArea != "" {
+			placed = append(placed, p.supporter)
+		}
 		switch {
 		case p.makeRecord:
 			p.fill.Source = supporters.SourceImport
@@ -392,6 +404,14 @@ func (w *writer) store(ctx context.Context, tx *gorm.DB, places map[uint64]*plac
 		if err != nil {
 			return err
 		}
+	}
+	if len(phones) > 0 {
+		if err := tx.Clauses(supporters.SamePhone()).CreateInBatches(&phones, batchSize).Error; err != nil {
+			return err
+		}
+	}
+	if err := supporters.Placed(ctx, tx, placed, w.now); err != nil {
+		return err
 	}
 	for _, p := range list {
 		if p.attach {

@@ -197,7 +197,7 @@ func TestATroublesomeFile(t *testing.T) {
 		wet := d.run(file, RunOptions{Basis: newsletter})
 		d.want("the import", wet.Counts, troubles)
 		june := d.person("june.okafor@example.org")
-		if june.GivenName != "June" || june.FamilyName != "Okafor" || june.Phone != "555-0101" || june.PostalArea != "02139" || june.Country != "US" || june.Locale != "en" || june.Source != "import" {
+		if june.GivenName != "June" || june.FamilyName != "Okafor" || june.Phones[0].Number != "555-0101" || june.PostalArea != "02139" || june.Country != "US" || june.Locale != "en" || june.Source != "import" {
 			t.Errorf("june: %+v", june)
 		}
 		if len(june.Consents) != 1 {
@@ -315,10 +315,10 @@ func TestARecordIsFilledAndNeverWrittenOver(t *testing.T) {
 		d.clock.Add(time.Hour)
 		d.want("first", d.run(file, RunOptions{}).Counts, want)
 		v := d.person("june@example.org")
-		if v.ID != id || v.GivenName != "June" || v.FamilyName != "Okafor" || v.PostalArea != "02139" || v.Phone != "555-0101" || v.Source != "petition" || len(v.Mailboxes) != 2 {
+		if v.ID != id || v.GivenName != "June" || v.FamilyName != "Okafor" || v.PostalArea != "02139" || v.Phones[0].Number != "555-0101" || v.Source != "petition" || len(v.Mailboxes) != 2 {
 			t.Errorf("june: %+v", v)
 		}
-		if p := d.person("sam@example.org"); p.GivenName != "Sam" || p.Phone != "555" || len(p.Consents) != 0 {
+		if p := d.person("sam@example.org"); p.GivenName != "Sam" || p.Phones[0].Number != "555" || len(p.Consents) != 0 {
 			t.Errorf("sam: %+v", p)
 		}
 		d.clock.Add(time.Hour)

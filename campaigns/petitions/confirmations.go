@@ -114,7 +114,7 @@ func (s *Service) confirmBoxes(ctx context.Context, tx *gorm.DB, batch []*confir
 				return err
 			}
 			on := petitions[sig.PetitionID]
-			p.out.Counted = append(p.out.Counted, CountedSignature{Slug: on.Slug, Title: on.Title, TitleLocale: on.Locale, Number: next[sig.PetitionID]})
+			p.out.Counted = append(p.out.Counted, CountedSignature{ID: sig.ID, At: now, Slug: on.Slug, Title: on.Title, TitleLocale: on.Locale, Number: next[sig.PetitionID]})
 			next[sig.PetitionID]++
 		}
 	}
@@ -193,6 +193,7 @@ func (s *Service) attach(ctx context.Context, tx *gorm.DB, presses []press, now 
 	}
 	var fresh []models.Supporter
 	var attached []models.Mailbox // of fresh
+	var placed []uuid.UUID        // of fresh, with a postal area
 	var rest []known
 	for _, p := range presses {
 		for _, sig := range p.sigs {
@@ -209,6 +210,9 @@ func (s *Service) attach(ctx context.Context, tx *gorm.DB, presses []press, now 
 			row := supporters.NewRow(s.vault, models.NewID(), f, now)
 			p.mailbox.SupporterID = &row.ID // the next of this mailbox is the same person's
 			fresh, attached = append(fresh, row), append(attached, p.mailbox)
+			if row.PostalArea != "" {
+				placed = append(placed, row.ID)
+			}
 		}
 	}
 	if len(fresh) > 0 {
@@ -220,6 +224,9 @@ func (s *Service) attach(ctx context.Context, tx *gorm.DB, presses []press, now 
 		if err := supporters.SetMailbox(ctx, tx, m.ID, *m.SupporterID, now); err != nil {
 			return nil, err
 		}
+	}
+	if err := supporters.Placed(ctx, tx, placed, now); err != nil {
+		return nil, err
 	}
 	for _, k := range rest {
 		if _, err := supporters.Attach(ctx, tx, s.vault, k.mailbox, k.facts, now); err != nil {

@@ -19,13 +19,20 @@ import (
 type View struct {
 	ID                    uuid.UUID
 	GivenName, FamilyName string
-	Phone                 string
+	Phones                []Phone
 	PostalArea, Country   string
 	Locale, Source        string
 	CreatedAt             time.Time
 	Mailboxes             []Mailbox
 	Consents              []Consent // newest first, withdrawn ones among them
 	Timeline              []Event   // newest first, at most timelineSize
+}
+
+// Phone is one telephone number of a supporter.
+type Phone struct {
+	ID     uuid.UUID
+	Number string // E.164, with ";ext=" where it has an extension; as it was typed where it is not Valid
+	Valid  bool
 }
 
 // Mailbox is one address of a supporter.
@@ -78,7 +85,7 @@ func (s *Service) Show(ctx context.Context, a actor.Actor, id uuid.UUID) (View, 
 	if v.GivenName, v.FamilyName, err = s.names(p); err != nil {
 		return View{}, err
 	}
-	if v.Phone, err = s.vault.Open("supporters", "phone_sealed", p.ID, p.PhoneSealed); err != nil {
+	if v.Phones, err = s.phones(ctx, id); err != nil {
 		return View{}, err
 	}
 	var boxes []models.Mailbox
@@ -99,6 +106,22 @@ func (s *Service) Show(ctx context.Context, a actor.Actor, id uuid.UUID) (View, 
 	}
 	v.Timeline, err = s.timeline(ctx, ids)
 	return v, err
+}
+
+func (s *Service) phones(ctx context.Context, id uuid.UUID) ([]Phone, error) {
+	var rows []models.Phone
+	if err := s.db.WithContext(ctx).Where("supporter_id = ?", id).Order("created_at, id").Find(&rows).Error; err != nil {
+		return nil, err
+	}
+	out := make([]Phone, len(rows))
+	for i, r := range rows {
+		number, err := openPhone(s.vault, r)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = Phone{ID: r.ID, Number: number, Valid: r.Valid}
+	}
+	return out, nil
 }
 
 func (s *Service) consents(ctx context.Context, boxes []uuid.UUID, addresses map[uuid.UUID]string) ([]Consent, error) {

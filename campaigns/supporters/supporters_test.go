@@ -58,7 +58,7 @@ func TestAttachMakesOneRecordAndFillsIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.GivenName != "June" || p.FamilyName != "Okafor" || p.PostalArea != "02139" || p.Country != "US" || p.Source != "petition" || p.Phone != "" {
+		if p.GivenName != "June" || p.FamilyName != "Okafor" || p.PostalArea != "02139" || p.Country != "US" || p.Source != "petition" || len(p.Phones) != 0 {
 			t.Errorf("%+v", p)
 		}
 		var row models.Supporter
