@@ -256,3 +256,30 @@ var NotPersonal = map[string][]string{
 	"erasures":       {"id", "how", "created_at"},
 	"recovery_codes": {"id", "created_at", "used_at"},
 }
+
+// sealKeys names the columns whose bytes, one after the other, are the row key that the sealed values of a table are bound to,
+// where that is not the id.
+var sealKeys = map[string][]string{
+	"mailboxes":    {"address_hash"},
+	"field_values": {"supporter_id", "field_id"},
+}
+
+// SealKey names the columns whose bytes, one after the other, are the row key of a table's sealed values: the 16 bytes of an id,
+// or the bytes of a keyed hash.
+func SealKey(table string) []string {
+	if key := sealKeys[table]; key != nil {
+		return key
+	}
+	return []string{"id"}
+}
+
+// SealedColumns lists the sealed columns by table.
+func SealedColumns() map[string][]string {
+	out := map[string][]string{}
+	for _, p := range PersonalColumns {
+		if p.Form == Sealed {
+			out[p.Table] = append(out[p.Table], p.Column)
+		}
+	}
+	return out
+}
