@@ -18,6 +18,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"kithline/campaigns/fault"
+	"kithline/models/tables"
 )
 
 // Limits for what is read into memory at once, in bytes. A row holds texts of the edge's limits; a manifest has some 150
@@ -174,12 +175,12 @@ func (a *archive) first(h *Head) error {
 	}
 	seen := map[string]bool{}
 	for _, t := range h.Tables {
-		if !plainName.MatchString(t.Name) || seen[t.Name] || machinery(t.Name) || len(t.Columns) == 0 {
+		if !plainName.MatchString(t.Name) || seen[t.Name] || tables.Machinery(t.Name) || len(t.Columns) == 0 {
 			return damaged(fmt.Errorf("the head names the table %q", t.Name))
 		}
 		seen[t.Name] = true
 		for _, c := range t.Columns {
-			if !plainName.MatchString(c.Name) || seen[t.Name+"."+c.Name] || !slices.Contains([]Kind{Text, Int, Bool, Bytes, Time}, c.Kind) {
+			if !plainName.MatchString(c.Name) || seen[t.Name+"."+c.Name] || !slices.Contains([]tables.Kind{tables.Text, tables.Int, tables.Float, tables.Bool, tables.Bytes, tables.Time}, c.Kind) {
 				return damaged(fmt.Errorf("the head names the column %q of the kind %q", c.Name, c.Kind))
 			}
 			seen[t.Name+"."+c.Name] = true
@@ -253,7 +254,7 @@ func (l *lines) next() ([]byte, error) {
 		case err == nil:
 			return line[:len(line)-1], nil
 		case err != io.EOF || len(line) > 0:
-			return nil, l.a.fail(fmt.Errorf("%s: %w", l.a.open.Name, errors.Join(errLine, err)))
+			return nil, l.a.fail(fmt.Errorf("%s: %w", l.a.open.Name, errors.Join(tables.ErrLine, err)))
 		}
 		if err := l.a.next(); err != nil {
 			return nil, err

@@ -21,6 +21,7 @@ import (
 	"kithline/campaigns/actor"
 	"kithline/campaigns/fault"
 	"kithline/models/migrations"
+	"kithline/models/tables"
 )
 
 // memberSize is after how many bytes of rows a new member begins. That much is held in memory, since a tar stream says the
@@ -100,7 +101,7 @@ func (s *Service) snapshot(ctx context.Context, w *writer) (keys []string, err e
 	}
 	w.Rows = map[string]int64{}
 	for _, t := range w.Tables {
-		n, err := w.rows(ctx, tx, "tables/"+t.Name, t, "SELECT "+selected(t, postgres)+" FROM "+quote(t.Name))
+		n, err := w.rows(ctx, tx, "tables/"+t.Name, t, "SELECT "+tables.Selected(t, postgres)+" FROM "+tables.Quote(t.Name))
 		if err != nil {
 			return nil, err
 		}
@@ -129,24 +130,6 @@ func (s *Service) snapshot(ctx context.Context, w *writer) (keys []string, err e
 	return keys, rows.Err()
 }
 
-// selected lists the columns of a table as row scans them.
-func selected(t Table, postgres bool) string {
-	if !postgres {
-		return list(t.Columns)
-	}
-	var b []byte
-	for i, c := range t.Columns {
-		if i > 0 {
-			b = append(b, ", "...)
-		}
-		b = append(b, quote(c.Name)...)
-		if c.Kind == Text {
-			b = append(b, "::text"...) // an id too
-		}
-	}
-	return string(b)
-}
-
 // head reads what the database is and writes the first member.
 func (s *Service) head(ctx context.Context, tx *sql.Tx, w *writer) error {
 	postgres := s.db.Postgres()
@@ -154,7 +137,7 @@ func (s *Service) head(ctx context.Context, tx *sql.Tx, w *writer) error {
 	if postgres {
 		w.Database = "postgres"
 	}
-	all, err := tables(ctx, tx, postgres)
+	all, err := tables.Read(ctx, tx, postgres)
 	if err != nil {
 		return err
 	}
@@ -171,7 +154,7 @@ func (s *Service) head(ctx context.Context, tx *sql.Tx, w *writer) error {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	known, err := own()
+	known, err := tables.Own()
 	if err != nil {
 		return err
 	}
@@ -189,14 +172,14 @@ func (s *Service) head(ctx context.Context, tx *sql.Tx, w *writer) error {
 		}
 	}
 	slices.Sort(w.LeftOut)
-	if names, err = ordered(ctx, tx, postgres, names); err != nil {
+	if names, err = tables.Ordered(ctx, tx, postgres, names); err != nil {
 		return err
 	}
 	for _, name := range names {
 		t := Table{Name: name}
 		for _, c := range all[name] {
 			if c.Kind == "" {
-				return fmt.Errorf("the column %s of the table %s is of the type %s, for which a backup has no form", c.Name, name, c.declared)
+				return fmt.Errorf("the column %s of the table %s is of the type %s, for which a backup has no form", c.Name, name, c.Declared)
 			}
 			t.Columns = append(t.Columns, c.Column)
 		}
@@ -220,7 +203,7 @@ func (w *writer) rows(ctx context.Context, tx *sql.Tx, folder string, t Table, q
 			err = e
 		}
 	}()
-	r, members := newRow(t.Columns), 0
+	r, members := tables.NewRow(t.Columns), 0
 	b := make([]byte, 0, memberSize+memberSize/8)
 	flush := func() error {
 		members++
@@ -230,11 +213,11 @@ func (w *writer) rows(ctx context.Context, tx *sql.Tx, folder string, t Table, q
 		return err
 	}
 	for rows.Next() {
-		if err := rows.Scan(r.values...); err != nil {
+		if err := rows.Scan(r.Values...); err != nil {
 			return n, fmt.Errorf("table %s: %w", t.Name, err)
 		}
 		n++
-		if b = r.appendTo(b); len(b) >= memberSize {
+		if b = r.AppendTo(b); len(b) >= memberSize {
 			if err := flush(); err != nil {
 				return n, err
 			}

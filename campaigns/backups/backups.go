@@ -16,7 +16,7 @@
 //	files/KEY               the stored contents, sealed, as the store has them
 //	manifest.json           counts, and name, size and SHA-256 of every member before it: Manifest
 //
-// In a row, text and ids are strings, numbers are whole, bytes are base64 and times are UTC in RFC 3339 with microseconds.
+// In a row, text and ids are strings, numbers are numbers, bytes are base64 and times are UTC in RFC 3339 with microseconds.
 package backups
 
 import (
@@ -28,34 +28,17 @@ import (
 	"kithline/campaigns/fault"
 	"kithline/campaigns/files"
 	"kithline/models/database"
+	"kithline/models/tables"
 )
 
 // format is the version of the form above. A program reads its own and every lower one.
 const format = 1
 
-// Kind is how a value is written.
-type Kind string
-
-// The kinds of values. NULL is null in each.
-const (
-	Text  Kind = "text" // ids too
-	Int   Kind = "int"
-	Bool  Kind = "bool"
-	Bytes Kind = "bytes"
-	Time  Kind = "time"
+// Column is one column of a table, Table a table as the rows in a backup have it.
+type (
+	Column = tables.Column
+	Table  = tables.Table
 )
-
-// Column is one column of a table.
-type Column struct {
-	Name string `json:"name"`
-	Kind Kind   `json:"kind"`
-}
-
-// Table is a table as the rows in a backup have it.
-type Table struct {
-	Name    string   `json:"name"`
-	Columns []Column `json:"columns"`
-}
 
 // Head is the first member of a backup: enough to tell whether it can be restored.
 type Head struct {
@@ -118,7 +101,7 @@ var leftOut = []string{"sessions", "login_links", "login_failures"}
 
 // jobTable is how unfinished jobs are written. They are inserted anew by the queue itself and may run twice, as every job may.
 var jobTable = Table{Name: "jobs", Columns: []Column{
-	{"kind", Text}, {"args", Text}, {"queue", Text}, {"priority", Int}, {"max_attempts", Int}, {"scheduled_at", Time},
+	{Name: "kind", Kind: tables.Text}, {Name: "args", Kind: tables.Text}, {Name: "queue", Kind: tables.Text}, {Name: "priority", Kind: tables.Int}, {Name: "max_attempts", Kind: tables.Int}, {Name: "scheduled_at", Kind: tables.Time},
 }}
 
 // Service makes and restores backups of one database and its store. It is made by New.

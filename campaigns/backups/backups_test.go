@@ -29,6 +29,7 @@ import (
 	"kithline/models"
 	"kithline/models/database"
 	"kithline/models/migrations"
+	"kithline/models/tables"
 	"kithline/tests/testdb"
 )
 
@@ -43,12 +44,12 @@ func TestRoundTrip(t *testing.T) {
 		if c.KeyID != from.vault.KeyID() || from.vault.Verify(c.KeyCheck) != nil || c.Version != "1.2.3" || !c.MadeAt.Equal(start) || c.Schema < 1 || c.River < 1 || c.Files != 3 || len(c.Missing) != 0 {
 			t.Fatalf("%+v", c.Head)
 		}
-		var tables []string
+		var inBackup []string
 		for _, table := range c.Tables {
-			tables = append(tables, table.Name)
+			inBackup = append(inBackup, table.Name)
 		}
-		all := slices.Concat(tables, c.LeftOut)
-		names, err := own()
+		all := slices.Concat(inBackup, c.LeftOut)
+		names, err := tables.Own()
 		if err != nil {
 			t.Fatal(err)
 		}

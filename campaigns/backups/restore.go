@@ -2,7 +2,6 @@ package backups
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,9 +12,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
@@ -28,6 +25,7 @@ import (
 	"kithline/campaigns/fault"
 	"kithline/models/database"
 	"kithline/models/migrations"
+	"kithline/models/tables"
 )
 
 // Restored is what a restore did.
@@ -78,7 +76,7 @@ func (s *Service) Restore(ctx context.Context, a actor.Actor, r io.ReadSeeker, p
 		if !c.MadeAt.Equal(done.MadeAt) {
 			return damaged(errors.New("the file changed while it was read"))
 		}
-		if err = l.close(); err != nil {
+		if err = l.in.Close(); err != nil {
 			return err
 		}
 		now := s.clock.Now()
@@ -138,7 +136,7 @@ func (s *Service) fits(ctx context.Context, h Head) error {
 	if h.Schema > target {
 		return newer(h)
 	}
-	have, err := tables(ctx, s.db.SQL, s.db.Postgres())
+	have, err := tables.Read(ctx, s.db.SQL, s.db.Postgres())
 	if err != nil {
 		return err
 	}
@@ -146,8 +144,8 @@ func (s *Service) fits(ctx context.Context, h Head) error {
 }
 
 // empty refuses a database that has rows in a table of ours or of the backup.
-func empty(ctx context.Context, q querier, have map[string][]stored, h Head) error {
-	names, err := own()
+func empty(ctx context.Context, q tables.Querier, have map[string][]tables.Stored, h Head) error {
+	names, err := tables.Own()
 	if err != nil {
 		return err
 	}
@@ -160,7 +158,7 @@ func empty(ctx context.Context, q querier, have map[string][]stored, h Head) err
 			continue
 		}
 		var rows bool
-		if err := q.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM "+quote(name)+")").Scan(&rows); err != nil {
+		if err := q.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM "+tables.Quote(name)+")").Scan(&rows); err != nil {
 			return err
 		}
 		if rows {
@@ -178,77 +176,27 @@ type loader struct {
 	postgres bool
 	expect   Contents
 	progress Progress
-	have     map[string][]stored
-	triggers []string // of SQLite: made again at the end
+	in       *tables.Loader
 	put      []string // contents that were not in the store before
 	files    int64
 	whole    bool // only the commit is left to do
 }
 
-// open takes the triggers away, which guard new rows and would refuse old ones: the consent behind a delivery may have been
-// withdrawn since. On PostgreSQL that also keeps everybody else from writing. Then it makes sure that there are no rows.
+// open makes way for the rows and makes sure that there are none.
 func (l *loader) open() error {
-	tx, err := l.conn()
+	var names []string
+	for _, t := range l.expect.Tables {
+		names = append(names, t.Name)
+	}
+	var err error
+	if l.in, err = tables.Open(l.ctx, l.tx, names); err != nil {
+		return err
+	}
+	q, err := l.in.Querier()
 	if err != nil {
 		return err
 	}
-	if l.have, err = tables(l.ctx, tx, l.postgres); err != nil {
-		return err
-	}
-	if l.postgres {
-		for _, t := range l.expect.Tables {
-			if l.have[t.Name] == nil {
-				continue // refused when its rows come
-			}
-			if err := l.tx.Exec("ALTER TABLE " + quote(t.Name) + " DISABLE TRIGGER USER").Error; err != nil {
-				return err
-			}
-		}
-		return empty(l.ctx, tx, l.have, l.expect.Head)
-	}
-	var triggers []struct{ Name, SQL string }
-	if err := l.tx.Raw("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name NOT LIKE 'river_%' ORDER BY name").Scan(&triggers).Error; err != nil {
-		return err
-	}
-	for _, t := range triggers {
-		l.triggers = append(l.triggers, t.SQL)
-		if err := l.tx.Exec("DROP TRIGGER " + quote(t.Name)).Error; err != nil {
-			return err
-		}
-	}
-	if err := l.tx.Exec("PRAGMA defer_foreign_keys = 1").Error; err != nil { // until the end of the transaction
-		return err
-	}
-	return empty(l.ctx, tx, l.have, l.expect.Head)
-}
-
-// close brings the triggers back.
-func (l *loader) close() error {
-	if l.postgres {
-		for _, t := range l.expect.Tables {
-			if err := l.tx.Exec("ALTER TABLE " + quote(t.Name) + " ENABLE TRIGGER USER").Error; err != nil {
-				return err
-			}
-		}
-	}
-	for _, q := range l.triggers {
-		if err := l.tx.Exec(q).Error; err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// conn is the transaction for plain queries.
-func (l *loader) conn() (querier, error) {
-	if !l.postgres {
-		return database.SQLTx(l.tx)
-	}
-	q, ok := l.tx.Statement.ConnPool.(querier)
-	if !ok {
-		return nil, fmt.Errorf("not a transaction: %T", l.tx.Statement.ConnPool)
-	}
-	return q, nil
+	return empty(l.ctx, q, l.in.Have, l.expect.Head)
 }
 
 func (l *loader) head(h Head) error { return nil }
@@ -271,7 +219,7 @@ func (s *source) Next() bool {
 		return false
 	}
 	if err == nil {
-		err = parse(line, s.columns, s.values)
+		err = tables.Parse(line, s.columns, s.values)
 	}
 	if err != nil {
 		s.err = damaged(fmt.Errorf("row %d: %w", s.n+1, err))
@@ -307,31 +255,14 @@ func (l *loader) table(t Table, rows *lines) (n int64, err error) {
 	if t.Name == jobTable.Name {
 		return l.jobs(src)
 	}
-	for i, c := range t.Columns {
-		at := slices.IndexFunc(l.have[t.Name], func(s stored) bool { return s.Name == c.Name })
-		if at < 0 || l.have[t.Name][at].Kind != c.Kind {
-			return 0, damaged(fmt.Errorf("there is no column %s of the kind %s in the table %s of version %d", c.Name, c.Kind, t.Name, l.expect.Schema))
+	if src.convert, err = l.in.Converters(t, func(column string) {
+		if src.err == nil {
+			src.err = damaged(fmt.Errorf("row %d: %s is not an id", src.n+1, column))
 		}
-		switch l.have[t.Name][at].declared {
-		case "uuid":
-			src.convert[i] = func(v any) any {
-				id, err := uuid.Parse(v.(string))
-				if err != nil && src.err == nil {
-					src.err = damaged(fmt.Errorf("row %d: %s is not an id", src.n+1, c.Name))
-				}
-				return pgtype.UUID{Bytes: id, Valid: true}
-			}
-		case "text":
-			if l.postgres { // which keeps no zero byte in a text
-				src.convert[i] = func(v any) any { return strings.ReplaceAll(v.(string), "\x00", "\uFFFD") }
-			}
-		}
+	}); err != nil {
+		return 0, damaged(err)
 	}
-	if l.postgres {
-		err = l.copy(t, src)
-	} else {
-		err = l.insert(t, src)
-	}
+	err = l.in.Load(t, src)
 	if src.err != nil {
 		err = src.err
 	}
@@ -355,57 +286,6 @@ func refusedRow(t Table, err error) error {
 		return damaged(fmt.Errorf("table %s: %w", t.Name, err))
 	}
 	return fmt.Errorf("table %s: %w", t.Name, err)
-}
-
-func (l *loader) copy(t Table, src *source) error {
-	tx, err := database.PgxTx(l.tx)
-	if err != nil {
-		return err
-	}
-	names := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
-		names[i] = c.Name
-	}
-	_, err = tx.CopyFrom(l.ctx, pgx.Identifier{t.Name}, names, src)
-	return err
-}
-
-// batch is how many rows one statement inserts on SQLite, which takes 32,766 values at most.
-const batch = 100
-
-func (l *loader) insert(t Table, src *source) (err error) {
-	tx, err := database.SQLTx(l.tx)
-	if err != nil {
-		return err
-	}
-	statement := func(rows int) (*sql.Stmt, error) {
-		one := "(" + strings.TrimSuffix(strings.Repeat("?, ", len(t.Columns)), ", ") + ")"
-		return tx.PrepareContext(l.ctx, "INSERT INTO "+quote(t.Name)+" ("+list(t.Columns)+") VALUES "+one+strings.Repeat(", "+one, rows-1))
-	}
-	many, err := statement(batch)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, many.Close()) }()
-	values := make([]any, 0, batch*len(t.Columns))
-	for src.Next() {
-		if values = append(values, src.values...); len(values) == cap(values) {
-			if _, err := many.ExecContext(l.ctx, values...); err != nil {
-				return err
-			}
-			values = values[:0]
-		}
-	}
-	if len(values) == 0 || src.err != nil {
-		return src.err
-	}
-	rest, err := statement(len(values) / len(t.Columns))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rest.Close()) }()
-	_, err = rest.ExecContext(l.ctx, values...)
-	return err
 }
 
 // job is a job of a backup: its kind and arguments are only known to whoever works it.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"kithline/campaigns/vault"
 	"kithline/models"
 	"kithline/models/database"
+	"kithline/models/tables"
 	"kithline/tests/testdb"
 )
 
@@ -223,22 +225,65 @@ func (w *world) fill(zero bool) people {
 		},
 		&models.Import{ID: models.NewID(), State: models.ImportUploaded, CreatedAt: at, UpdatedAt: at},
 	)
+	w.fillRecords(p, at, later, hard)
 	// What the delivery needed when it went was withdrawn since.
 	w.exec("UPDATE consents SET withdrawn_at = ?, withdrawn_how = 'mail' WHERE purpose = 'updates'", later)
 	return p
 }
 
+// fillRecords puts rows into the tables of supporters' records.
+func (w *world) fillRecords(p people, at, later time.Time, hard func(string) string) {
+	w.t.Helper()
+	one := &models.Supporter{ID: models.NewID(), Region: "NC", TimeZone: "America/New_York", Frequency: models.Weekly, CreatedAt: at, UpdatedAt: at}
+	two := &models.Supporter{ID: models.NewID(), CreatedAt: at, UpdatedAt: at}
+	chapter := &models.Chapter{ID: models.NewID(), Slug: "north", Name: hard("North"), PostalAreas: "275*\n20009", ClosedAt: &later, CreatedAt: at, UpdatedAt: at}
+	one.ChapterID = &chapter.ID
+	w.create(chapter, one, two)
+	tag := &models.Tag{ID: models.NewID(), Name: hard("Tag"), NameKey: hard("tag"), CreatedAt: at}
+	number, text := &models.CustomField{ID: models.NewID(), Name: "visits", Kind: models.FieldNumber, SeenBy: "coordinator", CreatedAt: at, UpdatedAt: at},
+		&models.CustomField{ID: models.NewID(), Name: "notes", Label: hard("Notes"), Kind: models.FieldText, Private: true, SeenBy: "owner", CreatedAt: at, UpdatedAt: at}
+	half := 1.0 / 3
+	division := &models.Division{ID: models.NewID(), OCDID: "ocd-division/country:us/state:nc", Name: hard("NC"), Country: "US", Region: "NC", Kind: "state", CreatedAt: at, UpdatedAt: at}
+	a, b := one, two
+	if bytes.Compare(a.ID[:], b.ID[:]) > 0 {
+		a, b = b, a
+	}
+	form := &models.Form{ID: models.NewID(), Slug: "join-us", Title: hard("Join"), Locale: "en", State: models.FormOpen, Questions: "[]", Consents: "[]", Tags: "[]", CreatedAt: at, UpdatedAt: at}
+	segment := &models.Segment{ID: models.NewID(), Name: hard("Some"), Rule: "{}", FrozenAt: &later, FrozenCount: 1, Revision: 1, CreatedBy: &p.user, CreatedAt: at, UpdatedAt: at}
+	w.create(tag, number, text, division, form, segment)
+	w.create(
+		&models.Phone{ID: models.NewID(), SupporterID: one.ID, NumberSealed: w.vault.Seal("phones", "number_sealed", one.ID, "+19195550100"), NumberHash: []byte{1}, Valid: true, CreatedAt: at},
+		&models.Tagging{SupporterID: one.ID, TagID: tag.ID, CreatedAt: at},
+		&models.FieldValue{SupporterID: one.ID, FieldID: number.ID, NumberValue: &half, UpdatedAt: at},
+		&models.FieldValue{SupporterID: two.ID, FieldID: number.ID, TextValue: "-1.5e300", NumberValue: ptr(-1.5e300), UpdatedAt: at},
+		&models.FieldValue{SupporterID: one.ID, FieldID: text.ID, ValueSealed: w.vault.Seal("field_values", "value_sealed", one.ID, hard("x")), UpdatedAt: at},
+		&models.Note{ID: models.NewID(), SupporterID: one.ID, BodySealed: w.vault.Seal("notes", "body_sealed", one.ID, hard("x")), AuthorID: &p.user, CreatedAt: at},
+		&models.PostalDivision{Country: "US", PostalArea: "27514", DivisionID: division.ID, Kind: "state", Version: "x"},
+		&models.Boundary{ID: models.NewID(), DivisionID: division.ID, Shape: []byte{0, 255, 1}, West: -84.321869, South: 33.8, East: -75.4, North: 36.588117, Version: "x", UpdatedAt: at},
+		&models.SupporterDivision{SupporterID: one.ID, Kind: "state", DivisionID: division.ID, How: models.ByPostal, Version: "x", UpdatedAt: at},
+		&models.Duplicate{ID: models.NewID(), AID: a.ID, BID: b.ID, Rules: "name,phone", State: models.DuplicateOpen, CreatedAt: at, UpdatedAt: at},
+		&models.Merge{ID: models.NewID(), SupporterID: one.ID, GoneID: models.NewID(), BeforeSealed: []byte{1, 2}, MergedBy: &p.user, CreatedAt: at, UndoUntil: later, UndoneAt: &later},
+		&models.Topic{ID: models.NewID(), Slug: "research", Name: hard("Research"), CreatedAt: at, UpdatedAt: at},
+		&models.Partner{ID: models.NewID(), Name: hard("Partner"), Website: "https://partner.example.org", CreatedAt: at, UpdatedAt: at},
+		&models.Submission{ID: models.NewID(), FormID: &form.ID, MailboxID: p.mailbox, State: models.SubmissionPending, AnswersSealed: []byte{9}, Consents: "[]", CreatedAt: at, ExpiresAt: later},
+		&models.SegmentMember{SegmentID: segment.ID, SupporterID: one.ID},
+		&models.Export{ID: models.NewID(), Kind: "supporters", Format: "csv", SegmentID: &segment.ID, Columns: "[]", State: models.ExportFinished, RowsDone: 1, CreatedBy: &p.user, CreatedAt: at, UpdatedAt: at},
+		&models.Erasure{ID: models.NewID(), AddressHash: []byte{7}, How: "person", CreatedAt: at},
+		&models.RecoveryCode{ID: models.NewID(), UserID: p.user, CodeHash: []byte{8}, CreatedAt: at},
+	)
+}
+
 // dump is every row of every table as the rows' own types read it, by table.
 func (w *world) dump() map[string][]string {
 	w.t.Helper()
-	names, err := own()
+	names, err := tables.Own()
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	out := map[string][]string{}
 	for i, m := range models.All() {
 		rows := reflect.New(reflect.SliceOf(reflect.TypeOf(m).Elem()))
-		if err := w.db.Order("id").Find(rows.Interface()).Error; err != nil {
+		if err := w.db.Find(rows.Interface()).Error; err != nil {
 			w.t.Fatal(err)
 		}
 		for j := range rows.Elem().Len() {
@@ -248,6 +293,7 @@ func (w *world) dump() map[string][]string {
 			}
 			out[names[i]] = append(out[names[i]], string(b))
 		}
+		slices.Sort(out[names[i]])
 	}
 	return out
 }

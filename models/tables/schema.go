@@ -1,4 +1,6 @@
-package backups
+// Package tables reads and writes whole tables, whatever is in them: for backups and exports of everything, which have to hold
+// every row and know no feature. Columns and their order come from the database itself.
+package tables
 
 import (
 	"context"
@@ -13,21 +15,46 @@ import (
 	"kithline/models"
 )
 
-// querier is a connection or a transaction.
-type querier interface {
+// Kind is how a value is written.
+type Kind string
+
+// The kinds of values. NULL is null in each.
+const (
+	Text  Kind = "text" // ids too
+	Int   Kind = "int"
+	Float Kind = "float"
+	Bool  Kind = "bool"
+	Bytes Kind = "bytes"
+	Time  Kind = "time"
+)
+
+// Column is one column of a table.
+type Column struct {
+	Name string `json:"name"`
+	Kind Kind   `json:"kind"`
+}
+
+// Table is a table as rows are read and written.
+type Table struct {
+	Name    string   `json:"name"`
+	Columns []Column `json:"columns"`
+}
+
+// Querier is a connection or a transaction.
+type Querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// stored is a column as the database has it.
-type stored struct {
+// Stored is a column as the database has it.
+type Stored struct {
 	Column
-	declared string // the type in the database's own words
+	Declared string // the type in the database's own words
 }
 
-// tables reads the tables of a database, with their columns in order, but for those of the machinery. A column of a type
-// that a backup cannot hold is an error.
-func tables(ctx context.Context, q querier, postgres bool) (map[string][]stored, error) {
+// Read reads the tables of a database, with their columns in order, but for those of the machinery. A column of a type
+// that has no form here gets no Kind, which its reader must look at.
+func Read(ctx context.Context, q Querier, postgres bool) (map[string][]Stored, error) {
 	query := `SELECT m.name, p.name, lower(p.type) FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type = 'table' ORDER BY m.name, p.cid`
 	if postgres {
 		query = `SELECT c.table_name, c.column_name, c.data_type FROM information_schema.columns c
@@ -39,23 +66,23 @@ func tables(ctx context.Context, q querier, postgres bool) (map[string][]stored,
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	out := map[string][]stored{}
+	out := map[string][]Stored{}
 	for rows.Next() {
 		var table string
-		var c stored
-		if err := rows.Scan(&table, &c.Name, &c.declared); err != nil {
+		var c Stored
+		if err := rows.Scan(&table, &c.Name, &c.Declared); err != nil {
 			return nil, err
 		}
-		if !machinery(table) {
-			c.Kind = kinds[c.declared]
+		if !Machinery(table) {
+			c.Kind = kinds[c.Declared]
 			out[table] = append(out[table], c)
 		}
 	}
 	return out, rows.Err()
 }
 
-// machinery reports whether a table belongs to the database, the migrations or the queue.
-func machinery(table string) bool {
+// Machinery reports whether a table belongs to the database, the migrations or the queue.
+func Machinery(table string) bool {
 	for _, prefix := range []string{"sqlite_", "goose_", "river_"} {
 		if strings.HasPrefix(table, prefix) {
 			return true
@@ -69,12 +96,13 @@ var kinds = map[string]Kind{
 	"text": Text, "uuid": Text,
 	"integer": Int, "bigint": Int, "smallint": Int,
 	"boolean": Bool,
-	"blob":    Bytes, "bytea": Bytes,
+	"real":    Float, "double precision": Float,
+	"blob": Bytes, "bytea": Bytes,
 	"datetime": Time, "timestamp with time zone": Time,
 }
 
-// own are the tables of this program's version.
-var own = sync.OnceValues(func() ([]string, error) {
+// Own are the tables of this program's version.
+var Own = sync.OnceValues(func() ([]string, error) {
 	var names []string
 	var cache sync.Map
 	for _, m := range models.All() {
@@ -87,8 +115,8 @@ var own = sync.OnceValues(func() ([]string, error) {
 	return names, nil
 })
 
-// ordered brings tables into an order in which each comes after those it points to, by name where that leaves a choice.
-func ordered(ctx context.Context, q querier, postgres bool, names []string) ([]string, error) {
+// Ordered brings tables into an order in which each comes after those it points to, by name where that leaves a choice.
+func Ordered(ctx context.Context, q Querier, postgres bool, names []string) ([]string, error) {
 	query := `SELECT m.name, f."table" FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table'`
 	if postgres {
 		query = `SELECT c.conrelid::regclass::text, c.confrelid::regclass::text FROM pg_constraint c
@@ -119,7 +147,7 @@ func ordered(ctx context.Context, q querier, postgres bool, names []string) ([]s
 			return !slices.ContainsFunc(needs[name], func(n string) bool { return !slices.Contains(out, n) })
 		})
 		if i < 0 {
-			return nil, fmt.Errorf("the tables %s point to each other in a circle: a backup has no order for them", strings.Join(left, ", "))
+			return nil, fmt.Errorf("the tables %s point to each other in a circle: there is no order for them", strings.Join(left, ", "))
 		}
 		out = append(out, left[i])
 		left = slices.Delete(left, i, i+1)
@@ -127,14 +155,32 @@ func ordered(ctx context.Context, q querier, postgres bool, names []string) ([]s
 	return out, nil
 }
 
-// quote makes a name safe for SQL. Names in backups are checked for being plain.
-func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+// Quote makes a name safe for SQL. Names out of files are checked for being plain.
+func Quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
-// list quotes the names of columns, with commas between.
-func list(columns []Column) string {
+// List quotes the names of columns, with commas between.
+func List(columns []Column) string {
 	names := make([]string, len(columns))
 	for i, c := range columns {
-		names[i] = quote(c.Name)
+		names[i] = Quote(c.Name)
 	}
 	return strings.Join(names, ", ")
+}
+
+// Selected lists the columns of a table as Row scans them.
+func Selected(t Table, postgres bool) string {
+	if !postgres {
+		return List(t.Columns)
+	}
+	var b []byte
+	for i, c := range t.Columns {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(b, Quote(c.Name)...)
+		if c.Kind == Text {
+			b = append(b, "::text"...) // an id too
+		}
+	}
+	return string(b)
 }
