@@ -21,6 +21,7 @@ import (
 	"kithline/campaigns"
 	"kithline/campaigns/audit"
 	"kithline/campaigns/clock"
+	"kithline/campaigns/confirmations"
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/files"
 	"kithline/campaigns/imports"
@@ -57,6 +58,7 @@ type App struct {
 	Supporters   *supporters.Service
 	Campaigns    *campaigns.Service
 	Petitions    *petitions.Service
+	Waiting      *confirmations.Service // what waits for a press on a mailed page
 	Posts        *posts.Service
 	Mailings     *mailings.Service
 	Imports      *imports.Service
@@ -157,6 +159,8 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Posts = posts.New(a.DB, a.Clock)
 	a.Petitions = petitions.New(a.DB, a.Vault, a.Clock, a.Signer, a.Files, petitions.Options{BaseURL: a.Config.Web.BaseURL, Words: text, Log: a.Log})
 	a.ends = append(a.ends, a.Petitions.Close)
+	a.Waiting = confirmations.New(a.Clock, a.Signer)
+	a.Waiting.Register(a.Petitions.Source())
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Mail: words, Sender: a.mail.sender, Enqueue: enqueue,
@@ -207,8 +211,8 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountSite(a.fiber, a.web, a.Organisation)
 	public.MountHome(a.fiber, a.web, a.Petitions)
 	public.MountCampaigns(a.fiber, a.web, a.Campaigns, a.Petitions)
-	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Organisation)
-	public.MountConfirm(a.fiber, a.web, a.Petitions)
+	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Organisation, a.Waiting)
+	public.MountConfirm(a.fiber, a.web, a.Waiting)
 	public.MountUnsubscribe(a.fiber, a.web, a.Mailings)
 	public.MountOutbox(a.fiber, a.web, a.Outbox, func(c *fiber.Ctx) bool {
 		return a.web.ForLocalName(c) && a.mail.captures(c.UserContext())

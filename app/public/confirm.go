@@ -7,27 +7,35 @@ import (
 	"github.com/google/uuid"
 
 	"kithline/app/web"
+	"kithline/campaigns/confirmations"
 	"kithline/campaigns/fault"
-	"kithline/campaigns/petitions"
 )
 
 // tryWindow is the window of limits on codes and on asking again, for one client.
 const tryWindow = 15 * time.Minute
 
+// signedCookie holds the mark of the forms that were sent from this browser, which binds the short code to it.
+const signedCookie = "signed"
+
 type confirmPages struct {
-	web       *web.Web
-	petitions *petitions.Service
+	web  *web.Web
+	door *confirmations.Service
 }
 
 // MountConfirm puts the pages that a confirmation mail leads to in place: /confirm/:token with its one button, and /confirm
 // for the code.
-func MountConfirm(r fiber.Router, w *web.Web, s *petitions.Service) {
+func MountConfirm(r fiber.Router, w *web.Web, s *confirmations.Service) {
 	h := &confirmPages{w, s}
 	r.Get("/confirm", h.codePage)
 	r.Post("/confirm", w.Limit(30, tryWindow), h.code)
 	r.Get("/confirm/:token", h.show)
 	r.Post("/confirm/:token", h.confirm)
 	r.Post("/confirm/:token/delete", h.disown)
+}
+
+// mark notes in the browser that a form was sent from it.
+func mark(c *fiber.Ctx, w *web.Web, door *confirmations.Service, id uuid.UUID) {
+	w.SetCookie(c, signedCookie, door.Mark(w.Cookie(c, signedCookie), id), confirmations.PendingFor)
 }
 
 type codeForm struct {
@@ -50,7 +58,7 @@ func (h *confirmPages) code(c *fiber.Ctx) error {
 	} else if err != nil {
 		return err
 	}
-	done, err := h.petitions.ConfirmCode(c.UserContext(), h.petitions.Marked(h.web.Cookie(c, signedCookie)), p.Form.Code)
+	done, err := h.door.ConfirmCode(c.UserContext(), h.door.Marked(h.web.Cookie(c, signedCookie)), p.Form.Code)
 	if p.Failed(err) {
 		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "public/confirm/code", &p)
 	}
@@ -67,55 +75,82 @@ func (h *confirmPages) code(c *fiber.Ctx) error {
 type confirmPage struct {
 	web.Page
 	Token   string
-	Waiting petitions.Waiting
+	Waiting confirmations.Waiting
+	Open    []confirmations.Item // what waits and can be confirmed
 	Chosen  []string
-	Choices []web.Option // of the signatures, where more than one waits
+	Choices []web.Option // of Open, where more than one waits
 }
 
 type confirmForm struct {
-	Signatures []string `form:"signature,max=40"`
+	Items []string `form:"item,max=40"`
 }
 
 func (h *confirmPages) page(c *fiber.Ctx) (*confirmPage, error) {
 	token := c.Params("token")
-	waiting, err := h.petitions.Waiting(c.UserContext(), token)
+	waiting, err := h.door.Waiting(c.UserContext(), token)
 	if err != nil {
 		return nil, err
 	}
-	p := &confirmPage{Page: h.web.Page(c, "confirm.title", "home", "Count", max(1, len(waiting.Signatures))), Token: token, Waiting: waiting}
-	if len(waiting.Signatures) == 0 {
-		p.Title = p.T("confirm.nothing_title")
-		if len(waiting.Counted) > 0 {
-			p.Title = p.T("confirm.counted_title")
+	p := &confirmPage{Page: h.web.Page(c, "", "home"), Token: token, Waiting: waiting}
+	signatures := true
+	for _, i := range waiting.Items {
+		if i.Open {
+			signatures = signatures && i.Kind == "petition"
+			p.Open = append(p.Open, i)
+			p.Choices = append(p.Choices, web.Option{Value: i.ID.String(), Label: p.Name(i), Hint: p.Detail(i)})
+			p.Chosen = append(p.Chosen, i.ID.String())
 		}
 	}
-	for _, s := range waiting.Signatures {
-		if s.Open {
-			p.Choices = append(p.Choices, web.Option{Value: s.ID.String(), Label: s.Title, Hint: h.detail(p.Page, s)})
-			p.Chosen = append(p.Chosen, s.ID.String())
-		}
+	switch {
+	case len(waiting.Items) == 0 && len(waiting.Done) > 0:
+		p.Title = p.T("confirm.counted_title")
+	case len(waiting.Items) == 0:
+		p.Title = p.T("confirm.nothing_title")
+	case signatures:
+		p.Title = p.T("confirm.title", "Count", max(1, len(waiting.Items)))
+	default:
+		p.Title = p.T("confirm.title_any")
 	}
 	return p, nil
 }
 
-// detail says when somebody signed, under which name, with or without mails.
-func (h *confirmPages) detail(p web.Page, s petitions.WaitingSignature) string {
-	key := "confirm.as"
-	if s.ShownName == "" {
-		key = "confirm.as_nobody"
+// Name is what an item is called.
+func (p confirmPage) Name(i confirmations.Item) string {
+	if i.Title != "" {
+		return i.Title
 	}
-	if s.Updates {
-		key += "_updates"
-	}
-	return p.T(key, "Name", s.ShownName, "Date", p.Date(s.SignedAt))
+	return p.T("confirm.kind_" + i.Kind)
 }
 
-// Detail is detail for the one signature that waits.
-func (p *confirmPage) Detail() string {
-	if len(p.Choices) == 1 {
-		return p.Choices[0].Hint
+// Detail says when a form was sent and, of a signature, under which name, with or without mails.
+func (p confirmPage) Detail(i confirmations.Item) string {
+	if i.Kind != "petition" {
+		return p.T("confirm.sent_on", "Date", p.Date(i.At))
 	}
-	return ""
+	key := "confirm.as"
+	if i.ShownName == "" {
+		key = "confirm.as_nobody"
+	}
+	if i.Updates {
+		key += "_updates"
+	}
+	return p.T(key, "Name", i.ShownName, "Date", p.Date(i.At))
+}
+
+// Question is what an answer was given to.
+func (p confirmPage) Question(i confirmations.Item, s confirmations.Said) string {
+	if s.Key == "" {
+		return s.Label
+	}
+	return p.T(s.Key, "Title", i.Title)
+}
+
+// Answer is the answer in words.
+func (p confirmPage) Answer(s confirmations.Said) string {
+	if s.Value == "" {
+		return s.Text
+	}
+	return p.T(s.Value)
 }
 
 func (h *confirmPages) show(c *fiber.Ctx) error {
@@ -131,7 +166,7 @@ func (h *confirmPages) confirm(c *fiber.Ctx) error {
 	if err := web.Bind(c, &form); err != nil {
 		return err
 	}
-	done, err := h.petitions.Confirm(c.UserContext(), c.Params("token"), ids(form.Signatures))
+	done, err := h.door.Confirm(c.UserContext(), c.Params("token"), ids(form.Items))
 	if _, wrong := web.Invalid(err); wrong {
 		p, again := h.page(c)
 		if again != nil {
@@ -158,17 +193,25 @@ func ids(in []string) []uuid.UUID {
 	return out
 }
 
-// thank goes to the page of thanks, which says the number once.
-func (h *confirmPages) thank(c *fiber.Ctx, done petitions.Confirmed) error {
+// thank goes to the page of thanks of the first thing that was confirmed, which says once how many they were.
+func (h *confirmPages) thank(c *fiber.Ctx, done confirmations.Confirmed) error {
+	first, signatures := done.Items[0], 0
+	for _, i := range done.Items {
+		if i.Kind == "petition" {
+			signatures++
+		}
+	}
 	switch {
 	case done.Already:
 		h.web.Flash(c, "good", "confirm.already")
-	case len(done.Counted) > 1:
-		h.web.Flash(c, "good", "confirm.done_many", "Count", len(done.Counted))
-	default:
-		h.web.Flash(c, "good", "confirm.done", "Count", done.Counted[0].Number)
+	case len(done.Items) > 1 && signatures == len(done.Items):
+		h.web.Flash(c, "good", "confirm.done_many", "Count", signatures)
+	case len(done.Items) > 1:
+		h.web.Flash(c, "good", "confirm.done_all", "Count", len(done.Items))
+	case first.Number > 0:
+		h.web.Flash(c, "good", "confirm.done", "Count", first.Number)
 	}
-	return web.SeeOther(c, "/petitions/"+done.Counted[0].Slug+"/thanks")
+	return web.SeeOther(c, first.Thanks)
 }
 
 func (h *confirmPages) disown(c *fiber.Ctx) error {
@@ -176,7 +219,7 @@ func (h *confirmPages) disown(c *fiber.Ctx) error {
 	if err := web.Bind(c, &form); err != nil {
 		return err
 	}
-	if err := h.petitions.Disown(c.UserContext(), c.Params("token"), ids(form.Signatures)); err != nil {
+	if err := h.door.Disown(c.UserContext(), c.Params("token"), ids(form.Items)); err != nil {
 		return h.old(c, err)
 	}
 	return h.web.Render(c, "public/confirm/deleted", &oldPage{Page: h.web.Page(c, "confirm.deleted_title", "home")})

@@ -11,6 +11,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"kithline/app/web"
+	"kithline/campaigns/confirmations"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/markdown"
 	"kithline/campaigns/organisation"
@@ -18,19 +19,17 @@ import (
 	"kithline/models"
 )
 
-// signedCookie holds the mark of what was signed in this browser, which binds the short code to it.
-const signedCookie = "signed"
-
 type petitionPages struct {
 	web       *web.Web
 	petitions *petitions.Service
 	org       *organisation.Service
+	door      *confirmations.Service
 }
 
 // MountPetitions puts the pages of a petition in place: /petitions/:slug with its form, what comes after it, its open
 // figures (/petitions/:slug.json), QR code and picture; and /petitions/new, where an advocate begins.
-func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, org *organisation.Service) {
-	h := &petitionPages{w, s, org}
+func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, org *organisation.Service, door *confirmations.Service) {
+	h := &petitionPages{w, s, org, door}
 	r.Get("/petitions/new", func(c *fiber.Ctx) error { return web.SeeOther(c, "/admin/petitions/new") })
 	r.Get("/petitions/:slug.json", h.figures)
 	r.Get("/petitions/:slug", h.show)
@@ -134,7 +133,7 @@ func (h *petitionPages) sign(c *fiber.Ctx) error {
 	case err != nil:
 		return err
 	}
-	h.web.SetCookie(c, signedCookie, h.petitions.Mark(h.web.Cookie(c, signedCookie), signed.ID), petitions.BrowserFor)
+	mark(c, h.web, h.door, signed.ID)
 	return web.SeeOther(c, "/petitions/"+slug+"/sent")
 }
 
@@ -171,7 +170,7 @@ func (h *petitionPages) again(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := h.petitions.Again(c.UserContext(), h.petitions.Marked(h.web.Cookie(c, signedCookie))); err != nil {
+	if err := h.door.Again(c.UserContext(), h.door.Marked(h.web.Cookie(c, signedCookie))); err != nil {
 		return err
 	}
 	h.web.Flash(c, "good", "petition.sent_again")

@@ -9,6 +9,7 @@ import (
 
 	"kithline/app/web"
 	"kithline/app/web/webtest"
+	"kithline/campaigns/confirmations"
 	"kithline/campaigns/petitions"
 	"kithline/models"
 )
@@ -43,10 +44,15 @@ func TestPagesOfPetitions(t *testing.T) {
 	option := func() web.Option {
 		return web.Option{Value: uuid.NewString(), Label: "Twenty visits", Hint: "As June O."}
 	}
-	waiting := func(open bool) petitions.WaitingSignature {
-		return petitions.WaitingSignature{ID: uuid.New(), Slug: "x", Title: "Twenty visits", TitleLocale: "en", ShownName: "June O.", SignedAt: now, Open: open}
+	waiting := func(open bool) confirmations.Item {
+		return confirmations.Item{
+			ID: uuid.New(), Kind: "petition", Path: "/petitions/x", Title: "Twenty visits", TitleLocale: "en", ShownName: "June O.", At: now, Open: open,
+			Says: []confirmations.Said{{Key: "confirm.said_comment", Text: "It was <not> the same."}},
+		}
 	}
-	counted := []petitions.CountedSignature{{Slug: "x", Title: "Twenty visits", TitleLocale: "en", Number: 3}}
+	joining := confirmations.Item{ID: uuid.New(), Kind: "join", At: now, Open: true, Says: []confirmations.Said{{Label: "Your <name>", Text: "June"}, {Key: "join.frequency", Value: "join.frequency_weekly"}}}
+	filled := confirmations.Item{ID: uuid.New(), Kind: "form", Title: "Tell <us>", TitleLocale: "es", Path: "/forms/x", At: now, Open: true}
+	counted := []confirmations.Item{{Kind: "petition", Path: "/petitions/x", Title: "Twenty visits", TitleLocale: "en", Number: 3}, {Kind: "join", Path: "/join"}}
 	two := []web.Option{option(), option()}
 	petitionPages := func(view petitions.View, full bool) func(p web.Page) map[string]any {
 		return func(p web.Page) map[string]any {
@@ -68,16 +74,18 @@ func TestPagesOfPetitions(t *testing.T) {
 		webtest.All(t, "public/petitions/", func(_ *web.Web, p web.Page) map[string]any { return petitionPages(v, len(v.Signers) > 0)(p) })
 	}
 	for _, v := range []confirmPage{
-		{Token: "abc", Choices: two[:1], Chosen: []string{two[0].Value}, Waiting: petitions.Waiting{Signatures: []petitions.WaitingSignature{waiting(false), waiting(true)}}},
-		{Token: "abc", Choices: two, Chosen: []string{two[0].Value}, Waiting: petitions.Waiting{Signatures: []petitions.WaitingSignature{waiting(true), waiting(true)}, Counted: counted}},
-		{Token: "abc", Waiting: petitions.Waiting{Counted: counted}},
+		{Token: "abc", Choices: two[:1], Chosen: []string{two[0].Value}, Open: []confirmations.Item{waiting(true)}, Waiting: confirmations.Waiting{Items: []confirmations.Item{waiting(false), waiting(true)}}},
+		{Token: "abc", Choices: two[:1], Chosen: []string{two[0].Value}, Open: []confirmations.Item{joining}, Waiting: confirmations.Waiting{Items: []confirmations.Item{joining}}},
+		{Token: "abc", Choices: two[:1], Chosen: []string{two[0].Value}, Open: []confirmations.Item{filled}, Waiting: confirmations.Waiting{Items: []confirmations.Item{filled}}},
+		{Token: "abc", Choices: two, Chosen: []string{two[0].Value}, Open: []confirmations.Item{waiting(true), joining}, Waiting: confirmations.Waiting{Items: []confirmations.Item{waiting(true), joining}, Done: counted}},
+		{Token: "abc", Waiting: confirmations.Waiting{Done: counted}},
 		{Token: "abc"},
 	} {
 		webtest.All(t, "public/confirm/", func(_ *web.Web, p web.Page) map[string]any {
 			v.Page = p
 			code := p
 			if len(v.Choices) > 1 {
-				v.Page, code = bad(p, "signature"), bad(p, "code")
+				v.Page, code = bad(p, "item"), bad(p, "code")
 			}
 			return map[string]any{
 				"public/confirm/show": &v, "public/confirm/code": &codePage{Page: code, Form: codeForm{Code: "333"}},

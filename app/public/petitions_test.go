@@ -110,7 +110,7 @@ func TestSignConfirmCounted(t *testing.T) {
 		if !strings.Contains(again.Text("main"), "counted already") || figures(t, c, p.Slug).SignatureCount != 1 {
 			t.Errorf("twice: %s", again.Text("main"))
 		}
-		if text := reader.Get(link).Want(200).Text("main"); !strings.Contains(text, "These signatures count") {
+		if text := reader.Get(link).Want(200).Text("main"); !strings.Contains(text, "This is confirmed already") {
 			t.Error(text)
 		}
 		svg := c.Get("/petitions/twenty-visits/qr.svg").Want(200)
@@ -285,7 +285,7 @@ func TestLinksThatAreOldUnknownOrNotMine(t *testing.T) {
 	testapp.Each(t, func(t *testing.T, a *testapp.App) {
 		one, two := published(t, a, "One"), published(t, a, "Two")
 		c := a.Client(t)
-		if text := c.Get("/confirm/nonsense").Want(404).Text("main"); !strings.Contains(text, "You can sign again") {
+		if text := c.Get("/confirm/nonsense").Want(404).Text("main"); !strings.Contains(text, "You can fill in the form again") {
 			t.Error(text)
 		}
 		c.Post("/confirm/nonsense", url.Values{}).Want(404)
@@ -294,14 +294,14 @@ func TestLinksThatAreOldUnknownOrNotMine(t *testing.T) {
 		}
 		link := testapp.Link(t, a.WaitMail(t, "june@example.org", 1)[0], "/confirm/")
 		page := c.Get(link).Want(200)
-		if n := page.Doc.Find("input[name='signature'][type='checkbox'][checked]").Length(); n != 2 {
+		if n := page.Doc.Find("input[name='item'][type='checkbox'][checked]").Length(); n != 2 {
 			t.Errorf("%d are ticked: %s", n, page.Text("main"))
 		}
 		if page := c.Post(link, url.Values{}).Want(422); !page.Has("#summary") {
 			t.Error(page.Text("main"))
 		}
-		first := page.Doc.Find("input[name='signature'][type='checkbox']").First().AttrOr("value", "")
-		c.Post(link, url.Values{"signature": {first}}).Want(200)
+		first := page.Doc.Find("input[name='item'][type='checkbox']").First().AttrOr("value", "")
+		c.Post(link, url.Values{"item": {first}}).Want(200)
 		gone := c.Get(link).Submit("form[action$='/delete'] button", nil).Want(200)
 		if !strings.Contains(gone.Text("main"), "is gone") {
 			t.Error(gone.Text("main"))
@@ -310,7 +310,7 @@ func TestLinksThatAreOldUnknownOrNotMine(t *testing.T) {
 			t.Errorf("%d are counted", n)
 		}
 		a.Clock.Add(8 * 24 * time.Hour)
-		if text := c.Get(link).Want(410).Text("main"); !strings.Contains(text, "You can sign again") {
+		if text := c.Get(link).Want(410).Text("main"); !strings.Contains(text, "You can fill in the form again") {
 			t.Error(text)
 		}
 		c.Post(link, url.Values{}).Want(410)

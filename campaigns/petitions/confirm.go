@@ -8,42 +8,38 @@ import (
 	"github.com/google/uuid"
 	"gorm.io/gorm"
 
+	"kithline/campaigns/confirmations"
 	"kithline/campaigns/tokens"
 	"kithline/models"
 )
 
-// WaitingSignature is one signature on the page that a mailed link opens.
-type WaitingSignature struct {
-	ID          uuid.UUID
-	Slug, Title string
-	TitleLocale string
-	ShownName   string // "" shows no name
-	Comment     string // as it was typed: whoever presses the button stands for it
-	Updates     bool
-	SignedAt    time.Time
-	Open        bool // false: the petition closed too long ago, or is not there any more
-}
+// KindPetition is what a signature is on the page that confirms.
+const KindPetition = "petition"
+
+// Source lets signatures wait behind the door of campaigns/confirmations: app/wire.go registers it there.
+func (s *Service) Source() confirmations.Source { return source{s} }
+
+type source struct{ s *Service }
 
 // CountedSignature is a confirmed signature.
 type CountedSignature struct {
+	ID                       uuid.UUID
 	Slug, Title, TitleLocale string
 	Number                   int
+	At                       time.Time
 }
 
-// Waiting is what the page shows: everything that waits at the mailbox, and what counts already, newest first, at most ten.
-type Waiting struct {
-	Signatures []WaitingSignature
-	Counted    []CountedSignature
-}
-
-// Waiting reads what waits at the mailbox of a mailed link. It changes nothing. The faults are those of tokens.Signer.Read.
-func (s *Service) Waiting(ctx context.Context, token string) (Waiting, error) {
-	now := s.clk.Now()
-	box, err := s.signer.Read(tokens.Confirm, token, now)
-	if err != nil {
-		return Waiting{}, err
+func (c CountedSignature) item() confirmations.Item {
+	path := "/petitions/" + c.Slug
+	return confirmations.Item{
+		ID: c.ID, Kind: KindPetition, Title: c.Title, TitleLocale: c.TitleLocale, Path: path, Thanks: path + "/thanks", At: c.At, Open: true, Number: c.Number,
 	}
-	var out Waiting
+}
+
+// Waiting is part of confirmations.Source. Of what counts it has the newest ten.
+func (c source) Waiting(ctx context.Context, box uuid.UUID, now time.Time) (confirmations.Waiting, error) {
+	s := c.s
+	var out confirmations.Waiting
 	pending, err := s.pendingAt(ctx, box, now)
 	if err != nil {
 		return out, err
@@ -62,12 +58,19 @@ func (s *Service) Waiting(ctx context.Context, token string) (Waiting, error) {
 			return out, err
 		}
 		p := petitions[sig.PetitionID]
-		out.Signatures = append(out.Signatures, WaitingSignature{
-			ID: sig.ID, Slug: p.Slug, Title: p.Title, TitleLocale: p.Locale, ShownName: shown(sig.Display, given, family), Comment: comment, Updates: sig.WantsUpdates,
-			SignedAt: sig.CreatedAt, Open: confirmableAt(p, now),
-		})
+		item := confirmations.Item{
+			ID: sig.ID, Kind: KindPetition, Title: p.Title, TitleLocale: p.Locale, Path: "/petitions/" + p.Slug, Thanks: "/petitions/" + p.Slug + "/thanks",
+			At: sig.CreatedAt, Open: confirmableAt(p, now), ShownName: shown(sig.Display, given, family), Updates: sig.WantsUpdates,
+		}
+		if comment != "" {
+			item.Says = []confirmations.Said{{Key: "confirm.said_comment", Text: comment}}
+		}
+		out.Items = append(out.Items, item)
 	}
-	out.Counted, err = s.counted(ctx, s.db.DB, box, nil)
+	counted, err := s.counted(ctx, s.db.DB, box, nil)
+	for _, sig := range counted {
+		out.Done = append(out.Done, sig.item())
+	}
 	return out, err
 }
 
@@ -120,7 +123,11 @@ func (s *Service) counted(ctx context.Context, tx *gorm.DB, box uuid.UUID, ids [
 	var out []CountedSignature
 	for _, sig := range rows {
 		if p := petitions[sig.PetitionID]; p.State.Public() {
-			out = append(out, CountedSignature{Slug: p.Slug, Title: p.Title, TitleLocale: p.Locale, Number: sig.Number})
+			c := CountedSignature{ID: sig.ID, Slug: p.Slug, Title: p.Title, TitleLocale: p.Locale, Number: sig.Number}
+			if sig.ConfirmedAt != nil {
+				c.At = *sig.ConfirmedAt
+			}
+			out = append(out, c)
 		}
 	}
 	return out, err
@@ -157,15 +164,20 @@ func (s *Service) confirm(ctx context.Context, box uuid.UUID, ids []uuid.UUID) (
 	return c.out, c.err
 }
 
-// Disown deletes what waits at the mailbox of a mailed link, because its reader did not sign: those of ids, or everything.
-// What is confirmed stays. Done twice it does nothing. The faults are those of tokens.Signer.Read.
-func (s *Service) Disown(ctx context.Context, token string, ids []uuid.UUID) error {
-	now := s.clk.Now()
-	box, err := s.signer.Read(tokens.Confirm, token, now)
-	if err != nil {
-		return err
+// Confirm is part of confirmations.Source.
+func (c source) Confirm(ctx context.Context, box uuid.UUID, ids []uuid.UUID) (confirmations.Confirmed, error) {
+	done, err := c.s.confirm(ctx, box, ids)
+	out := confirmations.Confirmed{Already: done.Already}
+	for _, sig := range done.Counted {
+		out.Items = append(out.Items, sig.item())
 	}
-	return s.db.Tx(ctx, func(tx *gorm.DB) error {
+	return out, err
+}
+
+// Disown is part of confirmations.Source.
+func (c source) Disown(ctx context.Context, box uuid.UUID, ids []uuid.UUID) error {
+	now := c.s.clk.Now()
+	return c.s.db.Tx(ctx, func(tx *gorm.DB) error {
 		where, args := "mailbox_id = ?", []any{box}
 		if len(ids) > 0 {
 			where, args = where+" AND id IN ?", append(args, ids)

@@ -11,6 +11,7 @@ import (
 
 	"kithline/campaigns/consents"
 	"kithline/campaigns/fault"
+	"kithline/campaigns/mailboxes"
 	"kithline/campaigns/supporters"
 	"kithline/models"
 )
@@ -61,12 +62,11 @@ func (s *Service) confirmBoxes(ctx context.Context, tx *gorm.DB, batch []*confir
 	if err != nil || len(presses) == 0 {
 		return err
 	}
-	boxes := make([]uuid.UUID, len(presses))
+	boxes := make([]models.Mailbox, len(presses))
 	for i, p := range presses {
-		boxes[i] = p.mailbox.ID
+		boxes[i] = p.mailbox
 	}
-	err = tx.Model(&models.Mailbox{}).Where("id IN ? AND verified_at IS NULL", boxes).Updates(map[string]any{"verified_at": now, "updated_at": now}).Error
-	if err != nil {
+	if err := mailboxes.SignedUp(ctx, tx, boxes, now); err != nil {
 		return err
 	}
 	names, err := s.attach(ctx, tx, presses, now)

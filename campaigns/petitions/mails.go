@@ -7,17 +7,17 @@ import (
 
 	"gorm.io/gorm"
 
+	"kithline/campaigns/confirmations"
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/fault"
-	"kithline/campaigns/tokens"
 	"kithline/models"
 )
 
 // The kinds of mails of this package, which are also the names of their templates.
 const (
-	KindConfirm = "petition_confirm" // subject: the signature
-	KindAlready = "petition_already" // subject: the signature
-	KindState   = "petition_state"   // subject: the petition
+	KindConfirm = confirmations.PetitionConfirm // subject: the signature
+	KindAlready = confirmations.PetitionAlready // subject: the signature
+	KindState   = "petition_state"              // subject: the petition
 )
 
 // Renderers makes the content of each kind of mail at the moment it goes: register them with deliveries.Service.Handle.
@@ -29,8 +29,7 @@ func (s *Service) Renderers() map[string]deliveries.Renderer {
 type ConfirmMail struct {
 	GivenName, PetitionTitle, SignedAs string
 	WithUpdates                        bool
-	ConfirmURL, ConfirmHost, Code      string
-	Days                               int // until it ends
+	confirmations.Links
 }
 
 // AlreadyMail is the data of the template petition_already.
@@ -63,18 +62,12 @@ func (s *Service) confirmMail(ctx context.Context, d models.Delivery) (deliverie
 		return deliveries.Content{}, err
 	}
 	now := s.clk.Now()
-	left := sig.ExpiresAt.Sub(now)
-	if left <= 0 || !confirmableAt(p, now) {
+	if !now.Before(sig.ExpiresAt) || !confirmableAt(p, now) {
 		return deliveries.Content{}, gone()
-	}
-	host := s.opt.BaseURL
-	if _, rest, ok := strings.Cut(host, "://"); ok {
-		host = rest
 	}
 	return deliveries.Content{Template: KindConfirm, Lang: sig.Locale, Data: ConfirmMail{
 		GivenName: given, PetitionTitle: p.Title, SignedAs: shown(sig.Display, given, family), WithUpdates: sig.WantsUpdates,
-		ConfirmURL:  s.opt.BaseURL + "/confirm/" + s.signer.Make(tokens.Confirm, sig.MailboxID, sig.ExpiresAt),
-		ConfirmHost: host + "/confirm", Code: s.signer.Code(tokens.Confirm, sig.ID), Days: int((left + day - 1) / day),
+		Links: confirmations.LinksOf(s.signer, s.opt.BaseURL, sig.MailboxID, sig.ID, sig.ExpiresAt, now),
 	}}, nil
 }
 

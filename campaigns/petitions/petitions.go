@@ -34,6 +34,7 @@ import (
 
 	"kithline/campaigns/actor"
 	"kithline/campaigns/clock"
+	"kithline/campaigns/confirmations"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/files"
 	"kithline/campaigns/groupcommit"
@@ -59,12 +60,11 @@ const (
 
 // Limits of signing.
 const (
-	NameMax    = 100                // characters of each name
-	CommentMax = 2000               // characters
-	pendingFor = 7 * 24 * time.Hour // then a pending signature goes
-	afterClose = 24 * time.Hour     // a confirmation still counts
-	codeTries  = 5
-	placeFrom  = 10 // signers from which on a place shows
+	NameMax    = 100                      // characters of each name
+	CommentMax = 2000                     // characters
+	pendingFor = confirmations.PendingFor // then a pending signature goes
+	afterClose = 24 * time.Hour           // a confirmation still counts
+	placeFrom  = 10                       // signers from which on a place shows
 )
 
 // Options are what the service needs of its surroundings.

@@ -336,7 +336,7 @@ func TestSignThenConfirm(t *testing.T) {
 		token := w.link("june@example.org")
 		for range 3 { // a scanner follows the link
 			wait, err := w.door.Waiting(w.ctx, token)
-			if err != nil || len(wait.Items) != 1 || wait.Items[0].ShownName != "June O." || !wait.Signatures[0].Updates || !wait.Signatures[0].Open {
+			if err != nil || len(wait.Items) != 1 || wait.Items[0].ShownName != "June O." || !wait.Items[0].Updates || !wait.Items[0].Open {
 				t.Fatalf("%+v, %v", wait, err)
 			}
 		}
@@ -508,7 +508,7 @@ func TestTheCodeIsBoundToTheBrowser(t *testing.T) {
 			t.Errorf("an id without a row: %v", err)
 		}
 		done, err := w.door.ConfirmCode(w.ctx, []uuid.UUID{models.NewID(), here.ID}, " "+strings.ToLower(code[:3])+" "+code[3:])
-		if err != nil || len(done.Counted) != 1 || w.counts(p.ID) != [2]int{0, 1} {
+		if err != nil || len(done.Items) != 1 || w.counts(p.ID) != [2]int{0, 1} {
 			t.Errorf("%+v, %v", done, err)
 		}
 		if done, err := w.door.ConfirmCode(w.ctx, []uuid.UUID{here.ID}, code); err != nil || !done.Already {

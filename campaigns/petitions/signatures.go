@@ -9,8 +9,8 @@ import (
 	"github.com/google/uuid"
 	"gorm.io/gorm"
 
+	"kithline/campaigns/confirmations"
 	"kithline/campaigns/consents"
-	"kithline/campaigns/deliveries"
 	"kithline/campaigns/mailboxes"
 	"kithline/models"
 	"kithline/models/database"
@@ -47,7 +47,7 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 	for i, r := range rows {
 		typed[i] = r.Mailbox
 	}
-	boxes, made, err := mailboxes.EnsureAll(ctx, tx, typed, now)
+	boxes, made, err := mailboxes.EnsureAll(ctx, tx, typed)
 	if err != nil {
 		return err
 	}
@@ -175,9 +175,6 @@ func count(ctx context.Context, tx *gorm.DB, pending, confirmed map[uuid.UUID]in
 	return nil
 }
 
-// confirmationKinds are the mails that a form can cause by an address that somebody typed; their number is limited.
-var confirmationKinds = []string{KindConfirm, KindAlready}
-
 // request is a signature whose form was just sent; fresh where the row was made by it.
 type request struct {
 	models.Signature
@@ -185,85 +182,32 @@ type request struct {
 }
 
 // mails queues what the mailboxes behind signatures get now: the confirmation mail of one that waits, the note that it
-// counts already of one that is confirmed. known are those that may have got mail before. The limits are in mayMail.
+// counts already of one that is confirmed. known are those that may have got mail before. The limits are in
+// campaigns/confirmations.
 func mails(ctx context.Context, tx *gorm.DB, asked []request, boxes map[uuid.UUID]models.Mailbox, known []uuid.UUID, now time.Time) error {
-	if len(asked) == 0 {
-		return nil
-	}
-	tx = tx.WithContext(ctx)
-	history := map[uuid.UUID][]models.Delivery{}
-	if len(known) > 0 {
-		var sent []models.Delivery
-		err := tx.Select("mailbox_id", "subject_id", "kind", "state", "created_at").
-			Where("mailbox_id IN ? AND created_at > ? AND kind IN ?", known, now.Add(-week), confirmationKinds).Find(&sent).Error
-		if err != nil {
-			return err
-		}
-		for _, d := range sent {
-			history[d.MailboxID] = append(history[d.MailboxID], d)
-		}
-	}
-	out := make([]models.Delivery, 0, len(asked))
+	out := make([]confirmations.Request, 0, len(asked))
 	for _, sig := range asked {
-		kind, key := KindConfirm, KindConfirm+"/"+sig.ID.String()
-		ends := sig.ExpiresAt
+		r := confirmations.Request{Kind: KindConfirm, MailboxID: sig.MailboxID, Subject: sig.ID, DedupeKey: KindConfirm + "/" + sig.ID.String(), Ends: sig.ExpiresAt}
 		switch sig.State {
 		case models.SignaturePending, models.SignatureSuspect:
 			if !sig.fresh { // it waited before: the mail of then is not this one
-				key += "/" + now.Format("2006-01-02")
+				r.DedupeKey += "/" + now.Format("2006-01-02")
 			}
 		case models.SignatureConfirmed:
-			kind, key = KindAlready, KindAlready+"/"+sig.ID.String()+"/"+now.Format("2006-01-02")
-			ends = now.Add(3 * day)
+			r.Kind, r.DedupeKey = KindAlready, KindAlready+"/"+sig.ID.String()+"/"+now.Format("2006-01-02")
+			r.Ends = now.Add(3 * day)
 		default:
 			continue
 		}
-		if !mayMail(history[sig.MailboxID], boxes[sig.MailboxID].VerifiedAt != nil, kind, sig.ID, now) {
-			continue
-		}
-		d := deliveries.New{
-			Kind: kind, MailboxID: sig.MailboxID, SubjectID: sig.ID, Purpose: models.PurposeReceipt, DedupeKey: key,
-			Priority: models.PriorityReceipt, OnUnknown: models.Resend, ExpiresAt: &ends,
-		}.Row(now)
-		history[sig.MailboxID] = append(history[sig.MailboxID], d)
-		out = append(out, d)
+		out = append(out, r)
 	}
-	if _, err := database.InsertAll(tx, out, "ON CONFLICT (dedupe_key) DO NOTHING"); err != nil {
-		return err
-	}
-	if len(out) > 0 {
-		deliveries.Wake(tx)
-	}
-	return nil
+	return confirmations.Queue(ctx, tx, out, boxes, known, now)
 }
 
 const (
 	day  = 24 * time.Hour
 	week = 7 * day
 )
-
-// mayMail reports whether a mailbox may get a mail of a kind about a signature, by what it got in the last week. A mailbox
-// that nobody confirmed yet: one open confirmation mail in 24 hours, three in a week, whatever the form; its page lists what
-// was added since. A confirmed one: one in 24 hours about each signature, ten in 24 hours in all.
-func mayMail(sent []models.Delivery, verified bool, kind string, subject uuid.UUID, now time.Time) bool {
-	inDay := 0
-	for _, d := range sent {
-		ended := d.State == models.DeliveryFailed || d.State == models.DeliveryExpired || d.State == models.DeliverySuppressed
-		recent := d.CreatedAt.After(now.Add(-day))
-		if recent {
-			inDay++
-		}
-		switch {
-		case !recent || ended:
-		case !verified, d.Kind == kind && d.SubjectID == subject:
-			return false
-		}
-	}
-	if !verified {
-		return len(sent) < 3
-	}
-	return inDay < 10
-}
 
 // expirePending deletes in tx the pending signatures whose time is over and that the condition picks, ends their mails, and
 // lowers pending_count. It returns how many went.
@@ -287,10 +231,7 @@ func dropPending(ctx context.Context, tx *gorm.DB, now time.Time, where string, 
 		ids[i], boxes[i] = g.ID, g.MailboxID
 		fewer[g.PetitionID]--
 	}
-	err := tx.Model(&models.Delivery{}).
-		Where("mailbox_id IN ? AND subject_id IN ? AND kind = ? AND state IN ?", boxes, ids, KindConfirm, []models.DeliveryState{models.DeliveryQueued, models.DeliveryDeferred}).
-		Updates(map[string]any{"state": models.DeliveryExpired, "updated_at": now}).Error
-	if err != nil {
+	if err := confirmations.Drop(ctx, tx, KindConfirm, boxes, ids, now); err != nil {
 		return 0, err
 	}
 	return len(gone), count(ctx, tx, fewer, nil)

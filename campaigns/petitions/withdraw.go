@@ -1,0 +1,187 @@
+package petitions
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"kithline/campaigns/fault"
+	"kithline/models"
+)
+
+// undoFor is how long somebody who took a signature back can change their mind in one step. Then its names go for good.
+const undoFor = 30 * time.Minute
+
+// OwnSignature is a signature as the one who signed sees it.
+type OwnSignature struct {
+	ID          uuid.UUID
+	Slug, Title string
+	TitleLocale string
+	ShownName   string // "" shows no name
+	State       models.SignatureState
+	At          time.Time // confirmed, or withdrawn
+	Public      bool      // the petition has a page
+	Undo        bool      // withdrawn a moment ago: Restore works
+}
+
+// ownShown is how many signatures a person's page lists.
+const ownShown = 200
+
+// SignedFrom lists the signatures of mailboxes that count or were withdrawn, newest first, at most 200. It checks no rights:
+// whoever calls it has made sure whose the mailboxes are.
+func (s *Service) SignedFrom(ctx context.Context, boxes []uuid.UUID) ([]OwnSignature, error) {
+	var rows []models.Signature
+	err := s.db.WithContext(ctx).Where("mailbox_id IN ? AND state IN ?", boxes, []models.SignatureState{models.SignatureConfirmed, models.SignatureWithdrawn}).
+		Order("created_at DESC, id DESC").Limit(ownShown).Find(&rows).Error
+	if err != nil {
+		return nil, err
+	}
+	petitions, err := petitionsOf(ctx, s.db.DB, rows)
+	if err != nil {
+		return nil, err
+	}
+	now := s.clk.Now()
+	out := make([]OwnSignature, len(rows))
+	for i, sig := range rows {
+		p := petitions[sig.PetitionID]
+		own := OwnSignature{ID: sig.ID, Slug: p.Slug, Title: p.Title, TitleLocale: p.Locale, ShownName: sig.DisplayName, State: sig.State, At: sig.CreatedAt, Public: p.State.Public()}
+		switch {
+		case sig.State == models.SignatureConfirmed && sig.ConfirmedAt != nil:
+			own.At = *sig.ConfirmedAt
+		case sig.State == models.SignatureWithdrawn && sig.WithdrawnAt != nil:
+			own.At = *sig.WithdrawnAt
+			own.Undo = restorable(sig, p, now)
+		}
+		out[i] = own
+	}
+	return out, nil
+}
+
+// restorable reports whether a withdrawn signature can count again without a new form.
+func restorable(sig models.Signature, p models.Petition, now time.Time) bool {
+	return sig.State == models.SignatureWithdrawn && sig.WithdrawnAt != nil && sig.GivenNameSealed != nil && now.Before(sig.WithdrawnAt.Add(undoFor)) && confirmableAt(p, now)
+}
+
+// Withdraw takes back a confirmed signature of one of the mailboxes: it counts no more, and its name and comment are off the
+// page with the same commit. Done twice it takes back once. For 30 minutes Restore undoes it; later its owner may sign anew.
+// It returns the petition's slug, whose kept page is to be dropped. It checks no rights: whoever calls it has made sure whose
+// the mailboxes are. The fault is NotFound, error.signature_unknown.
+func (s *Service) Withdraw(ctx context.Context, boxes []uuid.UUID, id uuid.UUID) (slug string, err error) {
+	now := s.clk.Now()
+	err = s.db.Tx(ctx, func(tx *gorm.DB) error {
+		sig, p, err := s.hold(ctx, tx, boxes, id)
+		if err != nil {
+			return err
+		}
+		slug = p.Slug
+		if sig.State == models.SignatureWithdrawn {
+			return nil
+		}
+		err = tx.Model(&models.Signature{}).Where("id = ?", id).Updates(map[string]any{
+			"state": models.SignatureWithdrawn, "withdrawn_at": now, "display_name": "", "comment_state": models.CommentNone, "comment_shown": "",
+		}).Error
+		if err != nil {
+			return err
+		}
+		return count(ctx, tx, nil, map[uuid.UUID]int{p.ID: -1})
+	})
+	return slug, err
+}
+
+// Restore undoes a Withdraw of the last 30 minutes, while the petition takes confirmations. A comment waits to be read again.
+// It returns the petition's slug. It checks no rights, as Withdraw. The faults are NotFound, error.signature_unknown, and
+// Conflict, error.signature_too_late.
+func (s *Service) Restore(ctx context.Context, boxes []uuid.UUID, id uuid.UUID) (slug string, err error) {
+	now := s.clk.Now()
+	err = s.db.Tx(ctx, func(tx *gorm.DB) error {
+		sig, p, err := s.hold(ctx, tx, boxes, id)
+		if err != nil {
+			return err
+		}
+		slug = p.Slug
+		if sig.State == models.SignatureConfirmed {
+			return nil
+		}
+		if !restorable(sig, p, now) {
+			return fault.New(fault.Conflict, "error.signature_too_late")
+		}
+		given, family, err := s.names(sig)
+		if err != nil {
+			return err
+		}
+		state := models.CommentNone
+		if sig.CommentSealed != nil {
+			state = models.CommentWaiting
+		}
+		err = tx.Model(&models.Signature{}).Where("id = ?", id).Updates(map[string]any{
+			"state": models.SignatureConfirmed, "withdrawn_at": nil, "display_name": shown(sig.Display, given, family), "comment_state": state,
+		}).Error
+		if err != nil {
+			return err
+		}
+		return count(ctx, tx, nil, map[uuid.UUID]int{p.ID: 1})
+	})
+	return slug, err
+}
+
+// hold reads a signature that counts or was withdrawn, and holds it: the mailboxes first and in one order, as signing and
+// confirming do, so that neither waits for the other.
+func (s *Service) hold(ctx context.Context, tx *gorm.DB, boxes []uuid.UUID, id uuid.UUID) (models.Signature, models.Petition, error) {
+	none := func() (models.Signature, models.Petition, error) {
+		return models.Signature{}, models.Petition{}, fault.New(fault.NotFound, "error.signature_unknown")
+	}
+	tx = tx.WithContext(ctx)
+	update := clause.Locking{Strength: "UPDATE"}
+	var held []models.Mailbox
+	if err := tx.Clauses(update).Select("id").Where("id IN ?", boxes).Order("address_hash").Find(&held).Error; err != nil {
+		return models.Signature{}, models.Petition{}, err
+	}
+	ids := make([]uuid.UUID, len(held))
+	for i, m := range held {
+		ids[i] = m.ID
+	}
+	if len(ids) == 0 {
+		return none()
+	}
+	var rows []models.Signature
+	err := tx.Clauses(update).Where("id = ? AND mailbox_id IN ? AND state IN ?", id, ids, []models.SignatureState{models.SignatureConfirmed, models.SignatureWithdrawn}).Find(&rows).Error
+	if err != nil {
+		return models.Signature{}, models.Petition{}, err
+	}
+	if len(rows) == 0 {
+		return none()
+	}
+	p, err := take(ctx, tx, rows[0].PetitionID)
+	return rows[0], p, err
+}
+
+// makeRoom deletes in tx the withdrawn signatures among those found, whose owner signs anew, and takes them out of found.
+func makeRoom(tx *gorm.DB, found map[pair]models.Signature) error {
+	var ids []uuid.UUID
+	for k, sig := range found {
+		if sig.State == models.SignatureWithdrawn {
+			ids = append(ids, sig.ID)
+			delete(found, k)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	return tx.Where("id IN ? AND state = ?", ids, models.SignatureWithdrawn).Delete(&models.Signature{}).Error
+}
+
+// forgetWithdrawn empties the names and comments of signatures that were taken back more than 30 minutes before now: nobody
+// can bring them back any more. The rows stay, without a name, for the person's own page.
+func (s *Service) forgetWithdrawn(ctx context.Context, now time.Time) error {
+	for {
+		r := s.db.WithContext(ctx).Exec(`UPDATE signatures SET given_name_sealed = NULL, family_name_sealed = NULL, comment_sealed = NULL
+			WHERE id IN (SELECT id FROM signatures WHERE state = 'withdrawn' AND given_name_sealed IS NOT NULL AND withdrawn_at <= ? ORDER BY withdrawn_at LIMIT ?)`,
+			now.Add(-undoFor), expireBatch)
+		if r.Error != nil || r.RowsAffected == 0 {
+			return r.Error
+		}
+	}
+}
