@@ -22,6 +22,9 @@ type Mailbox struct {
 	UpdatedAt        time.Time
 }
 
+// PausedUntilTold is the end of a pause that lasts until the person ends it.
+var PausedUntilTold = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+
 // Why a mailbox is suppressed.
 const (
 	SuppressedBounce    = "bounce"

@@ -26,8 +26,8 @@ func (s *Service) Regular() []jobs.Regular {
 // expireBatch is how many signatures go in one transaction.
 const expireBatch = 500
 
-// Expire closes petitions whose deadline passed, removes the pending signatures whose time is over, and forgets addresses
-// that nobody confirmed. It returns how many signatures went. It may run on several nodes at once, and again.
+// Expire closes petitions whose deadline passed, removes the pending signatures whose time is over, empties the names of those
+// that were taken back, and forgets addresses that nobody confirmed. It returns how many signatures went. It may run on several nodes at once, and again.
 func (s *Service) Expire(ctx context.Context) (int, error) {
 	now := s.clk.Now()
 	if err := s.closeOverdue(ctx, now); err != nil {
@@ -47,6 +47,9 @@ func (s *Service) Expire(ctx context.Context) (int, error) {
 		if n == 0 {
 			break
 		}
+	}
+	if err := s.forgetWithdrawn(ctx, now); err != nil {
+		return total, err
 	}
 	_, err := mailboxes.Sweep(ctx, s.db, now)
 	return total, err

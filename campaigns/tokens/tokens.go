@@ -32,15 +32,18 @@ type Kind byte
 
 // The kinds, and the id that each carries.
 const (
-	Confirm     Kind = 1 // confirm an action or an address: what waits at the mailbox
-	Unsubscribe Kind = 2 // end a subscription: the delivery or mailbox; has no end
-	Login       Kind = 3 // sign in by a mailed link: the user's login
-	Setup       Kind = 4 // the first run: the setup
-	Invite      Kind = 5 // take up an invitation: the invitation
-	Me          Kind = 6 // see, correct, download, erase one's own data: the mailbox
-	Preview     Kind = 7 // look at a draft without an account: the draft
-	Message     Kind = 8 // the mark in a Message-ID or envelope sender: the delivery
-	Browser     Kind = 9 // the cookie of the browser that acted, which a short code is bound to
+	Confirm     Kind = 1  // confirm an action or an address: what waits at the mailbox
+	Unsubscribe Kind = 2  // end a subscription: the delivery or mailbox; has no end
+	Login       Kind = 3  // sign in by a mailed link: the user's login
+	Setup       Kind = 4  // the first run: the setup
+	Invite      Kind = 5  // take up an invitation: the invitation
+	Me          Kind = 6  // see, correct, download, erase one's own data: the mailbox
+	Preview     Kind = 7  // look at a draft without an account: the draft
+	Message     Kind = 8  // the mark in a Message-ID or envelope sender: the delivery
+	Browser     Kind = 9  // the cookie of the browser that acted, which a short code is bound to
+	Download    Kind = 10 // download one's own data, and nothing else: the mailbox
+	Erase       Kind = 11 // erase oneself, and nothing else: the mailbox
+	Prefill     Kind = 12 // the cookie of a browser whose forms are filled in: the mailbox
 )
 
 const (

@@ -295,6 +295,18 @@ CREATE TABLE recovery_codes (
 );
 CREATE INDEX recovery_codes_by_user ON recovery_codes (user_id);
 
+-- Keys that seal beside the first one, which look-ups are made by.
+CREATE TABLE sealing_keys (
+    key_id text PRIMARY KEY,
+    check_value bytea NOT NULL,
+    state text NOT NULL CHECK (state IN ('new', 'current', 'old')),
+    sealed_count bigint NOT NULL,
+    created_at timestamptz NOT NULL,
+    begun_at timestamptz,
+    done_at timestamptz
+);
+ALTER TABLE files ADD COLUMN key_id text NOT NULL DEFAULT '';
+
 -- A mailbox can rest until a day; mailings, imports and petitions know segments, chapters, counts from elsewhere, and when names go.
 ALTER TABLE mailboxes ADD COLUMN paused_until timestamptz;
 ALTER TABLE mailings ADD COLUMN segment_id uuid REFERENCES segments (id);
@@ -310,6 +322,8 @@ ALTER TABLE campaigns ADD COLUMN retention_months integer NOT NULL DEFAULT 0 CHE
 
 -- Anonymised rows point to nobody any more; their counts stay.
 ALTER TABLE signatures ALTER COLUMN mailbox_id DROP NOT NULL;
+-- Whoever takes a signature back may change their mind for a while; then its names go.
+CREATE INDEX signatures_withdrawn ON signatures (withdrawn_at) WHERE state = 'withdrawn' AND given_name_sealed IS NOT NULL;
 ALTER TABLE deliveries ALTER COLUMN mailbox_id DROP NOT NULL;
 
 CREATE OR REPLACE VIEW mailable AS

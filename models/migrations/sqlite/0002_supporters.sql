@@ -295,6 +295,18 @@ CREATE TABLE recovery_codes (
 );
 CREATE INDEX recovery_codes_by_user ON recovery_codes (user_id);
 
+-- Keys that seal beside the first one, which look-ups are made by.
+CREATE TABLE sealing_keys (
+    key_id text PRIMARY KEY,
+    check_value blob NOT NULL,
+    state text NOT NULL CHECK (state IN ('new', 'current', 'old')),
+    sealed_count integer NOT NULL,
+    created_at datetime NOT NULL,
+    begun_at datetime,
+    done_at datetime
+);
+ALTER TABLE files ADD COLUMN key_id text NOT NULL DEFAULT '';
+
 -- A mailbox can rest until a day; mailings, imports and petitions know segments, chapters, counts from elsewhere, and when names go.
 ALTER TABLE mailboxes ADD COLUMN paused_until datetime;
 ALTER TABLE mailings ADD COLUMN segment_id text REFERENCES segments (id);
@@ -350,6 +362,8 @@ CREATE INDEX signatures_comments ON signatures (petition_id, created_at, id) WHE
 CREATE INDEX signatures_comments_shown ON signatures (petition_id, confirmed_at, id) WHERE comment_state = 'shown' AND state = 'confirmed';
 CREATE INDEX signatures_by_area ON signatures (petition_id, postal_area) WHERE state = 'confirmed';
 CREATE INDEX signatures_by_mailbox ON signatures (mailbox_id);
+-- Whoever takes a signature back may change their mind for a while; then its names go.
+CREATE INDEX signatures_withdrawn ON signatures (withdrawn_at) WHERE state = 'withdrawn' AND given_name_sealed IS NOT NULL;
 
 CREATE TABLE deliveries_new (
     id text PRIMARY KEY,
