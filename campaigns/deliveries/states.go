@@ -196,3 +196,19 @@ func (s *Service) Recover(ctx context.Context) error {
 		return tx.Exec(`UPDATE deliveries SET state = 'expired', updated_at = ? WHERE state IN ('queued', 'deferred') AND expires_at <= ?`, now, now).Error
 	})
 }
+
+// Drop ends, in tx, what waits for mailboxes, because their people are erased or their time is over: what nobody has begun to
+// send does not go. It returns how many mails that were. What is on the wire at this moment arrives.
+func Drop(ctx context.Context, tx *gorm.DB, boxes []uuid.UUID, now time.Time) (int, error) {
+	n := 0
+	for ids := range slices.Chunk(boxes, 500) {
+		r := tx.WithContext(ctx).Model(&models.Delivery{}).
+			Where("mailbox_id IN ? AND state IN ?", ids, []models.DeliveryState{models.DeliveryQueued, models.DeliveryDeferred, models.DeliveryClaimed}).
+			Updates(map[string]any{"state": models.DeliverySuppressed, "lease_until": nil, "node": "", "updated_at": now})
+		if r.Error != nil {
+			return n, r.Error
+		}
+		n += int(r.RowsAffected)
+	}
+	return n, nil
+}

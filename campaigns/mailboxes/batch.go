@@ -32,42 +32,39 @@ func NewRow(v *vault.Vault, typed string, now time.Time) (models.Mailbox, error)
 
 // EnsureAll is Ensure for many rows at once. It returns the mailboxes as they are in the database, by address hash, and holds
 // them until tx ends. fresh are the ids of those that this call made: nothing can point to them yet.
-func EnsureAll(ctx context.Context, tx *gorm.DB, rows []models.Mailbox, now time.Time) (boxes map[string]models.Mailbox, fresh map[uuid.UUID]bool, err error) {
+func EnsureAll(ctx context.Context, tx *gorm.DB, rows []models.Mailbox) (boxes map[string]models.Mailbox, fresh map[uuid.UUID]bool, err error) {
 	// The same order in every transaction, so that two of them never wait for each other.
 	rows = slices.Clone(rows)
 	slices.SortFunc(rows, func(a, b models.Mailbox) int { return bytes.Compare(a.AddressHash, b.AddressHash) })
 	rows = slices.CompactFunc(rows, func(a, b models.Mailbox) bool { return bytes.Equal(a.AddressHash, b.AddressHash) })
 	tx = tx.WithContext(ctx)
-	if fresh, err = database.InsertAll(tx, rows, "ON CONFLICT (address_hash) DO NOTHING"); err != nil {
-		return nil, nil, err
-	}
-	boxes = make(map[string]models.Mailbox, len(rows))
-	sealed := map[string][]byte{}
-	var there [][]byte
-	for _, r := range rows {
-		if fresh[r.ID] {
-			boxes[string(r.AddressHash)] = r
-			continue
-		}
-		there, sealed[string(r.AddressHash)] = append(there, r.AddressHash), r.AddressSealed
-	}
-	for part := range slices.Chunk(there, 500) {
-		var found []models.Mailbox
-		// Held until the end: what is decided by the mails a mailbox got so far is decided for one form at a time.
-		hold := clause.Locking{Strength: "UPDATE"}
-		if err := tx.Clauses(hold).Where("address_hash IN ?", part).Order("address_hash").Find(&found).Error; err != nil {
+	boxes, fresh = make(map[string]models.Mailbox, len(rows)), make(map[uuid.UUID]bool, len(rows))
+	// A row that stands in the way may be erased before it can be held: then its address is new, and is written again.
+	for left := rows; len(left) > 0; {
+		made, err := database.InsertAll(tx, left, "ON CONFLICT (address_hash) DO NOTHING")
+		if err != nil {
 			return nil, nil, err
 		}
-		for _, m := range found {
-			if m.AddressSealed == nil { // erased, and typed anew
-				m.AddressSealed = sealed[string(m.AddressHash)]
-				if err := tx.Model(&models.Mailbox{}).Where("id = ?", m.ID).
-					Updates(map[string]any{"address_sealed": m.AddressSealed, "updated_at": now}).Error; err != nil {
-					return nil, nil, err
-				}
+		var there [][]byte
+		for _, r := range left {
+			if made[r.ID] {
+				boxes[string(r.AddressHash)], fresh[r.ID] = r, true
+				continue
 			}
-			boxes[string(m.AddressHash)] = m
+			there = append(there, r.AddressHash)
 		}
+		for part := range slices.Chunk(there, 500) {
+			var found []models.Mailbox
+			// Held until the end: what is decided by the mails a mailbox got so far is decided for one form at a time.
+			hold := clause.Locking{Strength: "UPDATE"}
+			if err := tx.Clauses(hold).Where("address_hash IN ?", part).Order("address_hash").Find(&found).Error; err != nil {
+				return nil, nil, err
+			}
+			for _, m := range found {
+				boxes[string(m.AddressHash)] = m
+			}
+		}
+		left = slices.DeleteFunc(slices.Clone(left), func(r models.Mailbox) bool { _, ok := boxes[string(r.AddressHash)]; return ok })
 	}
 	return boxes, fresh, nil
 }

@@ -4,6 +4,8 @@ package mailboxes
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,30 +19,24 @@ import (
 
 // Ensure returns the mailbox of an address, made when it was not there. The address may be as a person typed it; the
 // error for one that cannot be is a fault of kind Invalid without a field, for the caller to name its own. It changes
-// nothing of a row that exists: an unconfirmed form tells us nothing about a person. A mailbox that was erased gets its
-// address back, since somebody typed it anew.
+// nothing of a row that exists: an unconfirmed form tells us nothing about a person.
 func Ensure(ctx context.Context, tx *gorm.DB, v *vault.Vault, typed string, now time.Time) (models.Mailbox, error) {
-	canonical, domain, err := address.CanonicalAddress(typed)
+	row, err := NewRow(v, typed, now)
 	if err != nil {
 		return models.Mailbox{}, err
 	}
-	hash := v.AddressHash(canonical)
-	m := models.Mailbox{ID: models.NewID(), AddressHash: hash, Domain: domain, CreatedAt: now, UpdatedAt: now}
-	m.AddressSealed = v.SealBytes("mailboxes", "address_sealed", hash, []byte(canonical))
 	tx = tx.WithContext(ctx)
-	if err := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "address_hash"}}, DoNothing: true}).Create(&m).Error; err != nil {
-		return models.Mailbox{}, err
+	for {
+		m := row
+		if err := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "address_hash"}}, DoNothing: true}).Create(&m).Error; err != nil {
+			return models.Mailbox{}, err
+		}
+		m = models.Mailbox{}
+		err := tx.Where("address_hash = ?", row.AddressHash).Take(&m).Error
+		if !errors.Is(err, gorm.ErrRecordNotFound) { // else it was erased between the two
+			return m, err
+		}
 	}
-	sealed := m.AddressSealed
-	m = models.Mailbox{}
-	if err := tx.Where("address_hash = ?", hash).Take(&m).Error; err != nil {
-		return models.Mailbox{}, err
-	}
-	if m.AddressSealed == nil {
-		m.AddressSealed = sealed
-		err = tx.Model(&models.Mailbox{}).Where("id = ?", m.ID).Updates(map[string]any{"address_sealed": sealed, "updated_at": now}).Error
-	}
-	return m, err
 }
 
 // Find returns the mailbox of an address, or gorm.ErrRecordNotFound.
@@ -54,7 +50,7 @@ func Find(ctx context.Context, tx *gorm.DB, v *vault.Vault, typed string) (model
 	return m, err
 }
 
-// Address opens the address of a mailbox: "" for one that was erased.
+// Address opens the address of a mailbox.
 func Address(v *vault.Vault, m models.Mailbox) (string, error) {
 	b, err := v.OpenBytes("mailboxes", "address_sealed", m.AddressHash, m.AddressSealed)
 	return string(b), err
@@ -64,6 +60,33 @@ func Address(v *vault.Vault, m models.Mailbox) (string, error) {
 func Verify(ctx context.Context, tx *gorm.DB, id uuid.UUID, now time.Time) error {
 	return tx.WithContext(ctx).Model(&models.Mailbox{}).Where("id = ? AND verified_at IS NULL", id).
 		Updates(map[string]any{"verified_at": now, "updated_at": now}).Error
+}
+
+// SignedUp notes that the people behind mailboxes signed up for something and confirmed it: Verify for many, and the end of an
+// erasure that is remembered. They came back by themselves, so lists may name them again. Whoever confirms something of a
+// person calls it, in the transaction of the confirmation; signing in to an account is not that.
+func SignedUp(ctx context.Context, tx *gorm.DB, boxes []models.Mailbox, now time.Time) error {
+	tx = tx.WithContext(ctx)
+	for part := range slices.Chunk(boxes, 500) {
+		hashes := make([][]byte, len(part))
+		var fresh []uuid.UUID
+		for i, m := range part {
+			hashes[i] = m.AddressHash
+			if m.VerifiedAt == nil {
+				fresh = append(fresh, m.ID)
+			}
+		}
+		if len(fresh) > 0 {
+			err := tx.Model(&models.Mailbox{}).Where("id IN ? AND verified_at IS NULL", fresh).Updates(map[string]any{"verified_at": now, "updated_at": now}).Error
+			if err != nil {
+				return err
+			}
+		}
+		if err := tx.Where("address_hash IN ?", hashes).Delete(&models.Erasure{}).Error; err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Suppress stops all mail to a mailbox, receipts too. The first reason stays.

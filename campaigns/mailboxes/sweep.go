@@ -15,19 +15,23 @@ import (
 // unusedFor is how long an address that nobody confirmed is kept once nothing waits for it.
 const unusedFor = 7 * 24 * time.Hour
 
-// Sweep forgets addresses that somebody typed and nobody confirmed: no supporter, no signature, no account points to the
-// mailbox, it is not suppressed, and no mail went there for a week. Its deliveries go with it. It returns how many went.
-// Any node may run it at any time.
+// Sweep forgets addresses that somebody typed and nobody confirmed: nothing points to the mailbox, in any of the tables that
+// can, it is not suppressed, and no mail went there for a week. Its deliveries go with it. It returns how many went. Any node
+// may run it at any time.
 func Sweep(ctx context.Context, db *database.DB, now time.Time) (int, error) {
 	n, last := 0, uuid.Nil
 	for {
 		var ids []uuid.UUID
-		err := db.WithContext(ctx).Model(&models.Mailbox{}).
-			Where("verified_at IS NULL AND suppressed_at IS NULL AND supporter_id IS NULL AND created_at < ? AND id > ?", now.Add(-unusedFor), last).
-			Where("NOT EXISTS (SELECT 1 FROM signatures s WHERE s.mailbox_id = mailboxes.id)").
-			Where("NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.mailbox_id = mailboxes.id AND d.created_at > ?)", now.Add(-unusedFor)).
-			Order("id").Limit(200).Pluck("id", &ids).Error
-		if err != nil || len(ids) == 0 {
+		q := db.WithContext(ctx).Model(&models.Mailbox{}).
+			Where("verified_at IS NULL AND suppressed_at IS NULL AND supporter_id IS NULL AND created_at < ? AND id > ?", now.Add(-unusedFor), last)
+		for _, table := range models.Holding() {
+			if table == "deliveries" {
+				q = q.Where("NOT EXISTS (SELECT 1 FROM deliveries h WHERE h.mailbox_id = mailboxes.id AND h.created_at > ?)", now.Add(-unusedFor))
+				continue
+			}
+			q = q.Where("NOT EXISTS (SELECT 1 FROM " + table + " h WHERE h.mailbox_id = mailboxes.id)")
+		}
+		if err := q.Order("id").Limit(200).Pluck("id", &ids).Error; err != nil || len(ids) == 0 {
 			return n, err
 		}
 		for _, id := range ids {

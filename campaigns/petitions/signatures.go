@@ -101,6 +101,9 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 		for _, t := range there {
 			found[pair{t.PetitionID, t.MailboxID}] = t
 		}
+		if err := makeRoom(tx, found); err != nil {
+			return err
+		}
 	}
 	added := map[uuid.UUID]int{}
 	asked, fresh := make([]request, 0, len(wanted)), make([]models.Signature, 0, len(wanted))
