@@ -23,6 +23,7 @@ import (
 	"kithline/campaigns/clock"
 	"kithline/campaigns/confirmations"
 	"kithline/campaigns/deliveries"
+	"kithline/campaigns/erasures"
 	"kithline/campaigns/files"
 	"kithline/campaigns/imports"
 	"kithline/campaigns/jobs"
@@ -62,6 +63,7 @@ type App struct {
 	Posts        *posts.Service
 	Mailings     *mailings.Service
 	Imports      *imports.Service
+	Erasures     *erasures.Service
 	Today        *today.Service
 
 	metrics *metrics
@@ -99,12 +101,23 @@ func Build(ctx context.Context, cfg config.Config, o Options) (_ *App, err error
 			err = errors.Join(err, a.Close())
 		}
 	}()
+	if moved, left, err := supporters.MovePhones(ctx, a.DB, a.Vault, a.Clock.Now()); err != nil {
+		return nil, err
+	} else if left > 0 {
+		a.Log.Warn("telephone numbers of an older version moved", "moved", moved, "left", left)
+	} else if moved > 0 {
+		a.Log.Info("telephone numbers of an older version moved", "moved", moved, "left", left)
+	}
 	a.Signer = tokens.New(a.Vault)
 	store, err := blobs(cfg)
 	if err != nil {
 		return nil, err
 	}
 	a.Files = files.New(a.DB, a.Vault, a.Clock, store)
+	erased, err := ledger(cfg)
+	if err != nil {
+		return nil, err
+	}
 	a.Audit = audit.New(a.DB)
 	a.Today = today.New()
 	a.Organisation = organisation.New(a.DB, a.Vault, a.Clock)
@@ -121,12 +134,17 @@ func Build(ctx context.Context, cfg config.Config, o Options) (_ *App, err error
 
 	a.metrics = newMetrics(a.Deliveries)
 	a.features(words)
+	a.Erasures = erasures.New(erasures.Options{
+		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Ledger: erased, Forgotten: func() { a.web.Drop("/") },
+		Enqueue: func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error { return a.Jobs.Enqueue(ctx, tx, args) },
+	})
 	if o.Demo || o.OneStep {
 		a.Users.AllowOneStep()
 	}
 	workers := river.NewWorkers()
 	a.Mailings.AddWorkers(workers)
 	a.Imports.AddWorkers(workers)
+	a.Erasures.AddWorkers(workers)
 	if a.Jobs, err = jobs.New(a.DB, jobs.Options{Workers: workers, Regular: a.regular(), Log: quietly(a.Log)}); err != nil {
 		return nil, err
 	}
@@ -154,7 +172,7 @@ func (a *App) features(words *mailer.Renderer) {
 	enqueue := func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error { return a.Jobs.Enqueue(ctx, tx, args) }
 
 	a.Users = users.New(a.DB, a.Vault, a.Signer, a.Organisation, a.Clock)
-	a.Supporters = supporters.New(a.DB, a.Vault)
+	a.Supporters = supporters.New(a.DB, a.Vault, a.Clock)
 	a.Campaigns = campaigns.New(a.DB, a.Clock)
 	a.Posts = posts.New(a.DB, a.Clock)
 	a.Petitions = petitions.New(a.DB, a.Vault, a.Clock, a.Signer, a.Files, petitions.Options{BaseURL: a.Config.Web.BaseURL, Words: text, Log: a.Log})

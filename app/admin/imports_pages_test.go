@@ -167,7 +167,7 @@ func newCounter(t *testing.T, db *database.DB) *counter {
 		}
 	})
 	app := web.NewFiber(w)
-	MountSupporters(app, w, supporters.New(db, v))
+	MountSupporters(app, w, supporters.New(db, v, clk))
 	MountImports(app, w, svc, campaigns.New(db, clk), clk)
 	t.Cleanup(func() {
 		if m := w.Missed(); len(m) > 0 {

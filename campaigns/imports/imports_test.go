@@ -140,7 +140,7 @@ func (d *desk) person(address string) supporters.View {
 	if m.SupporterID == nil {
 		d.t.Fatalf("%s has no supporter", address)
 	}
-	v, err := supporters.New(d.DB, d.Vault).Show(context.Background(), organizer(), *m.SupporterID)
+	v, err := supporters.New(d.DB, d.Vault, d.clock).Show(context.Background(), organizer(), *m.SupporterID)
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"kithline/campaigns/actor"
+	"kithline/campaigns/clock"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/mailboxes"
 	"kithline/campaigns/paging"
@@ -18,14 +19,17 @@ import (
 	"kithline/models/database"
 )
 
-// Service reads supporters. It is safe for concurrent use.
+// Service reads and edits supporters. It is safe for concurrent use.
 type Service struct {
 	db    *database.DB
 	vault *vault.Vault
+	clk   clock.Clock
 }
 
 // New makes the service.
-func New(db *database.DB, v *vault.Vault) *Service { return &Service{db: db, vault: v} }
+func New(db *database.DB, v *vault.Vault, clk clock.Clock) *Service {
+	return &Service{db: db, vault: v, clk: clk}
+}
 
 // Agreement is a purpose that a person agreed to, in force now.
 type Agreement struct {

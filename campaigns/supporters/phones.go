@@ -2,6 +2,7 @@ package supporters
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,4 +78,44 @@ func phoneHash(v *vault.Vault, key string) []byte { return v.Hash("phone", []byt
 // openPhone is a number as it was kept.
 func openPhone(v *vault.Vault, p models.Phone) (string, error) {
 	return v.Open("phones", "number_sealed", p.ID, p.NumberSealed)
+}
+
+// phoneKeys are what a number that somebody types to find a person may be kept under: E.164 for every country where it is a
+// valid number as it stands, the likeliest first, and its digits.
+func phoneKeys(typed string) []string {
+	keys := []string{}
+	add := func(k string) {
+		if !slices.Contains(keys, k) {
+			keys = append(keys, k)
+		}
+	}
+	typed = strings.Join(strings.Fields(typed), " ")
+	if _, k, ok := parsePhone(typed, defaultRegion); ok {
+		add(k)
+	}
+	if !strings.HasPrefix(typed, "+") {
+		for region := range phonenumbers.GetSupportedRegions() {
+			if _, k, ok := parsePhone(typed, region); ok {
+				add(k)
+			}
+		}
+	}
+	add(looseKey(typed))
+	return keys
+}
+
+// shownPhone writes a number as people read it: +1 617-555-0123 ext. 5.
+func shownPhone(number string, valid bool) string {
+	if !valid {
+		return number
+	}
+	bare, x, _ := strings.Cut(number, ";ext=")
+	n, err := phonenumbers.Parse(bare, "")
+	if err != nil {
+		return number
+	}
+	if x != "" {
+		n.Extension = &x
+	}
+	return phonenumbers.Format(n, phonenumbers.INTERNATIONAL)
 }

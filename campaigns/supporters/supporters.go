@@ -3,8 +3,14 @@
 //
 // The rules: a record is made once a mailbox is confirmed, or when an organizer imports it from a list; a form that nobody
 // confirmed changes no record. What a record says is never written over by a form or a list, only what is empty is
-// filled. Names and telephone numbers are sealed; a person is found by the exact address, through its keyed hash, and by
-// nothing else. One person may have several mailboxes.
+// filled. One person may have several mailboxes and several telephone numbers, which have rows of their own.
+//
+// Names, streets, numbers, notes and private fields are sealed. A person is found by the exact address and by a telephone
+// number, through keyed hashes; by a tag; and by any part of the name, from a buffer of opened names that each process keeps
+// in memory and writes nowhere (names.go). What is found is read anew from the database, under the chapter of whoever asks.
+//
+// An organizer who edits a record writes what the person told them; what they did not touch stays as it was written. Somebody
+// who was added by hand can be contacted for nothing until a consent is recorded, with where, when and in what words.
 package supporters
 
 import (
@@ -17,6 +23,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"kithline/campaigns/chapters"
+	"kithline/campaigns/divisions"
 	"kithline/campaigns/postal"
 	"kithline/campaigns/vault"
 	"kithline/models"
@@ -105,7 +112,13 @@ func Attach(ctx context.Context, tx *gorm.DB, v *vault.Vault, m models.Mailbox, 
 // Placed tells what follows from where people live, once their postal areas became known or changed: the chapter and the
 // divisions. Attach and Fill call it; whoever writes rows by NewRow and FillEmpty calls it once for a batch.
 func Placed(ctx context.Context, tx *gorm.DB, ids []uuid.UUID, now time.Time) error {
-	return chapters.Assign(ctx, tx, ids, now)
+	if len(ids) == 0 {
+		return nil
+	}
+	if err := chapters.Assign(ctx, tx, ids, now); err != nil {
+		return err
+	}
+	return divisions.Place(ctx, tx, ids, now)
 }
 
 // SetMailbox notes whose a mailbox is. The caller holds the row.

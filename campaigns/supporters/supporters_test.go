@@ -13,6 +13,7 @@ import (
 	"gorm.io/gorm"
 
 	"kithline/campaigns/actor"
+	"kithline/campaigns/clock"
 	"kithline/campaigns/consents"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/mailboxes"
@@ -54,7 +55,7 @@ func TestAttachMakesOneRecordAndFillsIt(t *testing.T) {
 			t.Fatalf("a second record: %s, %s", id, again)
 		}
 		attach(supporters.Facts{GivenName: "Jane", FamilyName: "Other"}, now.Add(2*time.Hour))
-		p, err := supporters.New(db, v).Show(ctx, organizer(), id)
+		p, err := supporters.New(db, v, clock.NewFixed(now)).Show(ctx, organizer(), id)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +94,7 @@ func TestAttachAtTheSameMomentMakesOneRecord(t *testing.T) {
 func TestAPersonWithEverything(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
 		ctx, v := context.Background(), vault.New(vault.NewKey())
-		s := supporters.New(db, v)
+		s := supporters.New(db, v, clock.NewFixed(now))
 		first, second := mailbox(t, db, v, "june@example.org"), mailbox(t, db, v, "june@work.example")
 		id, err := supporters.Attach(ctx, db.DB, v, first, supporters.Facts{GivenName: "June", Source: supporters.SourcePetition}, now)
 		if err != nil {
@@ -190,7 +191,7 @@ func TestAPersonWithEverything(t *testing.T) {
 func TestTheListHasPages(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
 		ctx, v := context.Background(), vault.New(vault.NewKey())
-		s := supporters.New(db, v)
+		s := supporters.New(db, v, clock.NewFixed(now))
 		const people = 2*paging.Size + 7
 		for i := range people {
 			m := mailbox(t, db, v, fmt.Sprintf("p%d@example.org", i))

@@ -125,4 +125,6 @@ func FieldValue(v *vault.Vault, row models.FieldValue) (string, error) {
 }
 
 // valueKey binds a sealed value to its supporter and its field.
-func valueKey(supporterID, fieldID uuid.UUID) []byte { return slices.Concat(supporterID[:], fieldID[:]) }
+func valueKey(supporterID, fieldID uuid.UUID) []byte {
+	return slices.Concat(supporterID[:], fieldID[:])
+}
