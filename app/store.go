@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"kithline/campaigns/clock"
+	"kithline/campaigns/erasures"
 	"kithline/campaigns/files"
 	"kithline/campaigns/vault"
 	"kithline/config"
@@ -102,11 +103,20 @@ func dataFolder(cfg config.Config) error {
 }
 
 // blobs is where stored files lie: objects where the configuration names a bucket, else a folder of the data folder.
-func blobs(cfg config.Config) (files.Blobs, error) {
+func blobs(cfg config.Config) (files.Blobs, error) { return store(cfg, "files", "") }
+
+// ledger is the list of erased addresses, beside the stored files and apart from them: it outlives the database.
+func ledger(cfg config.Config) (erasures.Ledger, error) {
+	b, err := store(cfg, "erased", "erased/")
+	return erasures.NewLedger(b), err
+}
+
+func store(cfg config.Config, folder, prefix string) (files.Blobs, error) {
 	if s := cfg.Files.S3; s.Set() {
 		return files.NewS3(files.S3Options{
 			Endpoint: s.Endpoint, Secure: s.Secure, Bucket: s.Bucket, Region: s.Region, AccessKey: cfg.Files.AccessKey.Reveal(), SecretKey: cfg.Files.SecretKey.Reveal(),
+			Prefix: prefix,
 		})
 	}
-	return files.NewFolder(cfg.Storage.Path("files"))
+	return files.NewFolder(cfg.Storage.Path(folder))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
@@ -15,6 +16,7 @@ import (
 type S3 struct {
 	client *minio.Client
 	bucket string
+	prefix string
 }
 
 // S3Options say where the bucket is.
@@ -25,6 +27,7 @@ type S3Options struct {
 	Region    string // us-east-1 where it is empty
 	AccessKey string
 	SecretKey string
+	Prefix    string // before every key, such as "erased/": a store of its own in the same bucket
 }
 
 // partSize is how much of a content of unknown length is sent at once, in bytes; that much memory is used for it. 10,000
@@ -42,7 +45,7 @@ func NewS3(o S3Options) (*S3, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &S3{client: c, bucket: o.Bucket}, nil
+	return &S3{client: c, bucket: o.Bucket, prefix: o.Prefix}, nil
 }
 
 // Check asks whether the bucket is there and may be used. The error is a sentence for the operator.
@@ -62,13 +65,13 @@ func (s *S3) Put(ctx context.Context, key string, r io.Reader, size int64) error
 	if !isKey(key) {
 		return fmt.Errorf("files: %q is not the key of a content", key)
 	}
-	_, err := s.client.PutObject(ctx, s.bucket, key, r, size, minio.PutObjectOptions{ContentType: "application/octet-stream", PartSize: partSize})
+	_, err := s.client.PutObject(ctx, s.bucket, s.prefix+key, r, size, minio.PutObjectOptions{ContentType: "application/octet-stream", PartSize: partSize})
 	return err
 }
 
 // Get opens a content.
 func (s *S3) Get(ctx context.Context, key string) (io.ReadCloser, int64, error) {
-	o, info, _, err := minio.Core{Client: s.client}.GetObject(ctx, s.bucket, key, minio.GetObjectOptions{})
+	o, info, _, err := minio.Core{Client: s.client}.GetObject(ctx, s.bucket, s.prefix+key, minio.GetObjectOptions{})
 	if err != nil {
 		if minio.ToErrorResponse(err).Code == minio.NoSuchKey {
 			err = fmt.Errorf("%w: %w", fs.ErrNotExist, err)
@@ -80,21 +83,22 @@ func (s *S3) Get(ctx context.Context, key string) (io.ReadCloser, int64, error) 
 
 // Delete removes a content.
 func (s *S3) Delete(ctx context.Context, key string) error {
-	return s.client.RemoveObject(ctx, s.bucket, key, minio.RemoveObjectOptions{})
+	return s.client.RemoveObject(ctx, s.bucket, s.prefix+key, minio.RemoveObjectOptions{})
 }
 
 // List gives every content. Objects that are not of this store are passed over.
 func (s *S3) List(ctx context.Context, fn func(Blob) error) error {
 	ctx, stop := context.WithCancel(ctx) // ends the listing when fn gives up
 	defer stop()
-	for o := range s.client.ListObjectsIter(ctx, s.bucket, minio.ListObjectsOptions{Recursive: true}) {
+	for o := range s.client.ListObjectsIter(ctx, s.bucket, minio.ListObjectsOptions{Prefix: s.prefix, Recursive: true}) {
 		if o.Err != nil {
 			return o.Err
 		}
-		if !isKey(o.Key) {
+		key := strings.TrimPrefix(o.Key, s.prefix)
+		if !isKey(key) {
 			continue
 		}
-		if err := fn(Blob{Key: o.Key, Size: o.Size, Modified: o.LastModified}); err != nil {
+		if err := fn(Blob{Key: key, Size: o.Size, Modified: o.LastModified}); err != nil {
 			return err
 		}
 	}
