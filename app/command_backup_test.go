@@ -44,7 +44,7 @@ func TestBackupAndRestore(t *testing.T) {
 			if code != 0 || errOut != "" || !strings.Contains(out, "Before you start kithline, put key ") || !strings.Contains(out, "Restored ") {
 				t.Fatalf("exit %d\n%s%s", code, out, errOut)
 			}
-			if code, _, errOut := kithline(there, "user", "list"); code != 1 || !strings.Contains(errOut, "kithline key recover") {
+			if code, _, errOut := kithline(there, "user", "list"); code != 1 || !strings.Contains(errOut, "kithline keys recover") {
 				t.Errorf("without the key: exit %d, %s", code, errOut)
 			}
 			if err := os.MkdirAll(filepath.Join(dir, "key"), 0o700); err != nil {

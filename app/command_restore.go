@@ -124,7 +124,7 @@ func keyFor(cfg config.Config, c backups.Contents) (word, note string) {
 	case err == nil, errors.Is(err, vault.ErrNoKey):
 		return "in place", "The key is in place. Start kithline again."
 	case errors.As(err, &missing):
-		return "missing", fmt.Sprintf("Before you start kithline, put key %s at %s: a copy of the file, or \"kithline key recover\" with the printed sheet.", c.KeyID, cfg.Storage.Key)
+		return "missing", fmt.Sprintf("Before you start kithline, put key %s at %s: a copy of the file, or \"kithline keys recover\" with the printed sheet.", c.KeyID, cfg.Storage.Key)
 	}
 	return "another one", fmt.Sprintf("Before you start kithline, put key %s at %s. What is there now is not that key; move it away, do not delete it.", c.KeyID, cfg.Storage.Key)
 }

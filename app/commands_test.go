@@ -146,7 +146,7 @@ func TestFailuresReadWell(t *testing.T) {
 		"disk full":          {fmt.Errorf("write: %w", &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}), "The disk is full"},
 		"SQLite disk full":   {errors.New("database or disk is full (13)"), "The disk is full"},
 		"database":           {fmt.Errorf("open: %w: connection refused", database.ErrUnreachable), "It said: connection refused"},
-		"key missing":        {fmt.Errorf("start: %w", &vault.KeyMissing{Path: "/k", KeyID: "abcd"}), "kithline key recover"},
+		"key missing":        {fmt.Errorf("start: %w", &vault.KeyMissing{Path: "/k", KeyID: "abcd"}), "kithline keys recover"},
 		"key of another":     {&vault.KeyWrong{Path: "/k", Found: "a", KeyID: "b"}, "Nothing was changed"},
 		"newer database":     {fmt.Errorf("migrate: %w", migrations.ErrNewer), "kithline: The database belongs to a newer version"},
 		"file missing":       {noFile, "none.csv does not exist"},

@@ -18,7 +18,7 @@ func (a *App) Run(ctx context.Context, l net.Listener, ready func()) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup
-	errs := make(chan error, 3)
+	errs := make(chan error, 4)
 	fail := func(what string, err error) {
 		if err != nil {
 			errs <- fmt.Errorf("%s: %w", what, err)
@@ -31,6 +31,7 @@ func (a *App) Run(ctx context.Context, l net.Listener, ready func()) error {
 	mail, stopMail := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopMail()
 	wg.Go(func() { fail("mail", a.Deliveries.Run(mail)) })
+	wg.Go(func() { fail("keys", a.Keys.Run(ctx)) })
 	wg.Go(func() { fail("server", a.fiber.Listener(l)) })
 	if ready != nil {
 		go ready()

@@ -27,6 +27,7 @@ import (
 	"kithline/campaigns/files"
 	"kithline/campaigns/imports"
 	"kithline/campaigns/jobs"
+	"kithline/campaigns/keys"
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/petitions"
@@ -65,6 +66,7 @@ type App struct {
 	Imports      *imports.Service
 	Erasures     *erasures.Service
 	Today        *today.Service
+	Keys         *keys.Service
 
 	metrics *metrics
 
@@ -108,6 +110,13 @@ func Build(ctx context.Context, cfg config.Config, o Options) (_ *App, err error
 	} else if moved > 0 {
 		a.Log.Info("telephone numbers of an older version moved", "moved", moved, "left", left)
 	}
+	a.Keys = keys.New(keys.Options{
+		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Path: cfg.Storage.Key, Log: a.Log,
+		Enqueue: func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error { return a.Jobs.Enqueue(ctx, tx, args) },
+	})
+	if err := a.Keys.Follow(ctx); err != nil {
+		return nil, err
+	}
 	a.Signer = tokens.New(a.Vault)
 	store, err := blobs(cfg)
 	if err != nil {
@@ -144,6 +153,7 @@ func Build(ctx context.Context, cfg config.Config, o Options) (_ *App, err error
 	workers := river.NewWorkers()
 	a.Mailings.AddWorkers(workers)
 	a.Imports.AddWorkers(workers)
+	a.Keys.AddWorkers(workers)
 	a.Erasures.AddWorkers(workers)
 	if a.Jobs, err = jobs.New(a.DB, jobs.Options{Workers: workers, Regular: a.regular(), Log: quietly(a.Log)}); err != nil {
 		return nil, err
@@ -207,7 +217,7 @@ func (a *App) features(words *mailer.Renderer) {
 
 // regular lists the housekeeping that runs by itself.
 func (a *App) regular() []jobs.Regular {
-	return append(a.Petitions.Regular(), a.Mailings.Regular(),
+	return append(a.Petitions.Regular(), a.Mailings.Regular(), a.Keys.Regular(),
 		jobs.Regular{Name: "sessions_sweep", Every: time.Hour, Run: a.Users.Sweep},
 		jobs.Regular{Name: "files_sweep", Every: time.Hour, Run: func(ctx context.Context) error { _, err := a.Files.Sweep(ctx); return err }},
 	)
@@ -251,19 +261,20 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountTwoStep(a.fiber, a.web, a.Users)
 	admin.MountUsers(a.fiber, a.web, a.Users)
 	admin.MountSettings(a.fiber, a.web, a.Organisation, smtp)
-	admin.MountRecovery(a.fiber, a.web, a.Organisation, a.recoverySheet)
+	admin.MountRecovery(a.fiber, a.web, a.Organisation, a.recoverySheets)
 	admin.MountJobs(a.fiber, a.web, a.Jobs)
 	admin.MountAudit(a.fiber, a.web, a.Audit, a.Users)
 	return nil
 }
 
-// recoverySheet reads the key file for the page that is printed.
-func (a *App) recoverySheet() (organisation.Sheet, error) {
-	k, err := vault.Read(a.Config.Storage.Key)
-	if err != nil {
-		return organisation.Sheet{}, err
+// recoverySheets reads the key file for the page that is printed.
+func (a *App) recoverySheets() ([]organisation.Sheet, error) {
+	list, err := vault.ReadAll(a.Config.Storage.Key)
+	out := make([]organisation.Sheet, len(list))
+	for i, k := range list {
+		out[i] = organisation.Sheet{KeyID: k.ID(), Groups: k.Sheet()}
 	}
-	return organisation.Sheet{KeyID: k.ID(), Groups: k.Sheet()}, nil
+	return out, err
 }
 
 // Close ends what Build made, in the opposite order.

@@ -12,6 +12,7 @@ type File struct {
 	ID          uuid.UUID
 	Kind        FileKind
 	NameSealed  []byte // the name the file came with, which may hold a person's; NULL where it had none, and once expired
+	KeyID       string // the key that sealed the content; "" = the first one
 	ContentType string
 	Size        int64  // bytes in clear
 	SHA256      string `gorm:"column:sha256"` // of the clear content, hexadecimal

@@ -16,7 +16,7 @@ func NewID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 // All lists a zero value of every row type, for the test that holds the structs and the schema together.
 func All() []any {
 	return []any{
-		&Organisation{}, &SiteText{}, &VaultCheck{}, &AuditEntry{},
+		&Organisation{}, &SiteText{}, &VaultCheck{}, &SealingKey{}, &AuditEntry{},
 		&Mailbox{}, &Supporter{}, &Consent{}, &ConsentText{},
 		&User{}, &Session{}, &Invitation{}, &LoginLink{}, &LoginFailure{},
 		&Campaign{}, &Petition{}, &Signature{}, &Post{},

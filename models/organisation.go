@@ -50,6 +50,27 @@ type VaultCheck struct {
 	CreatedAt  time.Time
 }
 
+// SealingKey is a key that seals instead of the first one. The key itself is in the key file.
+type SealingKey struct {
+	KeyID       string `gorm:"primaryKey"`
+	CheckValue  []byte
+	State       SealingState
+	SealedCount int64 // rows that were sealed anew with it
+	CreatedAt   time.Time
+	BegunAt     *time.Time
+	DoneAt      *time.Time // when nothing was left that another key sealed
+}
+
+// SealingState says what a key is for.
+type SealingState string
+
+// The states of a sealing key.
+const (
+	SealingNew     SealingState = "new"     // made, and read by the nodes
+	SealingCurrent SealingState = "current" // seals
+	SealingOld     SealingState = "old"     // opens backups
+)
+
 // AuditEntry says who did what to people's data and to the site. Details hold ids and counts only.
 type AuditEntry struct {
 	ID        uuid.UUID

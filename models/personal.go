@@ -187,6 +187,7 @@ var NotPersonal = map[string][]string{
 	},
 	"site_texts":     {"id", "name", "locale", "body", "updated_by", "updated_at"},
 	"vault_checks":   {"id", "key_id", "check_value", "created_at"},
+	"sealing_keys":   {"key_id", "check_value", "state", "sealed_count", "created_at", "begun_at", "done_at"},
 	"audit_entries":  {"id", "at", "actor_kind", "actor_id", "action", "object", "object_id", "details", "request_id"},
 	"supporters":     {"id", "created_at", "updated_at"},
 	"mailboxes":      {"id", "verified_at", "suppressed_at", "suppressed_reason", "created_at", "updated_at"},
@@ -197,7 +198,7 @@ var NotPersonal = map[string][]string{
 	"invitations":    {"id", "role", "chapter_id", "invited_by", "created_at", "expires_at", "accepted_at", "revoked_at"},
 	"login_links":    {"id", "created_at", "expires_at", "used_at"},
 	"login_failures": {"id", "at"},
-	"files":          {"id", "chapter_id", "kind", "content_type", "size", "sha256", "store_key", "public", "state", "created_by", "created_at", "expires_at"},
+	"files":          {"id", "key_id", "chapter_id", "kind", "content_type", "size", "sha256", "store_key", "public", "state", "created_by", "created_at", "expires_at"},
 	"campaigns": {
 		"id", "slug", "title", "ask", "decider", "why_now", "system_change", "deadline", "state", "retention_months", "created_by", "created_at", "updated_at",
 	},

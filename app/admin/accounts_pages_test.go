@@ -39,7 +39,11 @@ func TestPagesOfTheHouse(t *testing.T) {
 			row := jobRow{Job: jobs.Job{ID: 7, Kind: "files_sweep", State: "retryable", Attempt: 1, MaxAttempts: 25, CreatedAt: now, ScheduledAt: now}, StateName: "x"}
 			front := todayPage{Page: p, Partly: !full}
 			log := auditPage{Page: p}
-			sheet := recoveryPage{Page: p, Kept: full, Sheet: organisation.Sheet{KeyID: "0badcafe"}, Rows: [][]recoveryGroup{{{1, "7K3M"}, {2, "9QXA"}}}}
+			one := recoverySheet{KeyID: "0badcafe", Rows: [][]recoveryGroup{{{1, "7K3M"}, {2, "9QXA"}}}}
+			sheet := recoveryPage{Page: p, Kept: full, Sheets: []recoverySheet{one}}
+			if full {
+				sheet.Sheets = append(sheet.Sheets, one)
+			}
 			jobList := jobsPage{Page: p, States: []web.Option{{Label: "All"}}}
 			if full {
 				list.Invitations = []users.Invited{{ID: uuid.New(), Email: "june@example.org", Role: actor.Advocate, ExpiresAt: now}, {ID: uuid.New(), Email: "x@example.org", Role: actor.Viewer, Expired: true}}

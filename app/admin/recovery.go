@@ -11,11 +11,11 @@ import (
 type recovery struct {
 	web  *web.Web
 	org  *organisation.Service
-	read func() (organisation.Sheet, error)
+	read func() ([]organisation.Sheet, error)
 }
 
-// MountRecovery puts the recovery sheet in place: /admin/recovery, for owners. read gives the sheet of the key file.
-func MountRecovery(r fiber.Router, w *web.Web, org *organisation.Service, read func() (organisation.Sheet, error)) {
+// MountRecovery puts the recovery sheet in place: /admin/recovery, for owners. read gives the sheets of the key file.
+func MountRecovery(r fiber.Router, w *web.Web, org *organisation.Service, read func() ([]organisation.Sheet, error)) {
 	h := &recovery{w, org, read}
 	r.Get("/admin/recovery", w.Signed, h.show)
 	r.Post("/admin/recovery/sheet", w.Signed, h.sheet)
@@ -24,8 +24,13 @@ func MountRecovery(r fiber.Router, w *web.Web, org *organisation.Service, read f
 
 type recoveryPage struct {
 	web.Page
-	Kept  bool
-	Sheet organisation.Sheet
+	Kept   bool
+	Sheets []recoverySheet
+}
+
+// recoverySheet is one key, in rows of groups.
+type recoverySheet struct {
+	KeyID string
 	Rows  [][]recoveryGroup
 }
 
@@ -50,18 +55,22 @@ func (h *recovery) sheet(c *fiber.Ctx) error {
 	if err := h.web.LoginAllowed(c); err != nil {
 		return err
 	}
-	sheet, err := h.org.RecoverySheet(c.UserContext(), h.web.Actor(c), h.read)
+	sheets, err := h.org.RecoverySheets(c.UserContext(), h.web.Actor(c), h.read)
 	if err != nil {
 		return err
 	}
-	p := recoveryPage{Page: h.web.Page(c, "recovery.sheet_title", "settings"), Sheet: sheet}
+	p := recoveryPage{Page: h.web.Page(c, "recovery.sheet_title", "settings")}
 	p.Back = &web.Link{URL: "/admin/recovery", Label: p.T("recovery.back")}
 	const perRow = 4
-	for i, g := range sheet.Groups {
-		if i%perRow == 0 {
-			p.Rows = append(p.Rows, nil)
+	for _, s := range sheets {
+		one := recoverySheet{KeyID: s.KeyID}
+		for i, g := range s.Groups {
+			if i%perRow == 0 {
+				one.Rows = append(one.Rows, nil)
+			}
+			one.Rows[i/perRow] = append(one.Rows[i/perRow], recoveryGroup{i + 1, g})
 		}
-		p.Rows[i/perRow] = append(p.Rows[i/perRow], recoveryGroup{i + 1, g})
+		p.Sheets = append(p.Sheets, one)
 	}
 	return h.web.Render(c, "admin/recovery/sheet", &p)
 }

@@ -112,6 +112,9 @@ func (s *Service) Write(ctx context.Context, in PutInput, r io.Reader) (models.F
 		ID: models.NewID(), Kind: in.Kind, ContentType: in.ContentType, StoreKey: hex.EncodeToString(random[:]), Public: in.Public,
 		State: models.FileStored, CreatedBy: in.By, CreatedAt: s.clock.Now(),
 	}
+	if id := s.vault.Sealing(); id != s.vault.KeyID() {
+		f.KeyID = id
+	}
 	if in.ExpiresAt != nil {
 		at := clock.Trim(*in.ExpiresAt)
 		f.ExpiresAt = &at
@@ -119,7 +122,11 @@ func (s *Service) Write(ctx context.Context, in PutInput, r io.Reader) (models.F
 	f.NameSealed = s.vault.Seal("files", "name_sealed", f.ID, in.Name)
 
 	src := &source{r: r, hash: sha256.New(), max: in.MaxSize}
-	sealed, err := sio.EncryptReader(src, s.seal(f.ID))
+	how, err := s.seal(f)
+	if err != nil {
+		return models.File{}, err
+	}
+	sealed, err := sio.EncryptReader(src, how)
 	if err != nil {
 		return models.File{}, err
 	}
@@ -206,7 +213,11 @@ func (s *Service) open(ctx context.Context, f models.File) (io.ReadCloser, error
 	}
 	plain := io.Reader(rc)
 	if f.Size > 0 { // nothing is sealed as nothing
-		if plain, err = sio.DecryptReader(rc, s.seal(f.ID)); err != nil {
+		how, err := s.seal(f)
+		if err == nil {
+			plain, err = sio.DecryptReader(rc, how)
+		}
+		if err != nil {
 			return nil, errors.Join(err, rc.Close())
 		}
 	}
@@ -215,11 +226,9 @@ func (s *Service) open(ctx context.Context, f models.File) (io.ReadCloser, error
 
 // seal is how the content of one file is sealed: DARE 2.0 (github.com/minio/sio), AES-256-GCM in packages of 64 KB that
 // carry their place and the end.
-func (s *Service) seal(id uuid.UUID) sio.Config {
-	return sio.Config{
-		MinVersion: sio.Version20, MaxVersion: sio.Version20, CipherSuites: []byte{sio.AES_256_GCM},
-		Key: s.vault.Derive("files/"+id.String(), 32),
-	}
+func (s *Service) seal(f models.File) (sio.Config, error) {
+	key, err := s.vault.DeriveWith(f.KeyID, "files/"+f.ID.String(), 32)
+	return sio.Config{MinVersion: sio.Version20, MaxVersion: sio.Version20, CipherSuites: []byte{sio.AES_256_GCM}, Key: key}, err
 }
 
 // List is a page of files of a kind, or of every kind where it is empty, newest first, expired ones among them.

@@ -11,7 +11,7 @@ import (
 	"kithline/models"
 )
 
-// Sheet is the printed form of the key that everything sealed depends on.
+// Sheet is the printed form of one key that sealed values depend on.
 type Sheet struct {
 	KeyID  string
 	Groups []string
@@ -19,23 +19,27 @@ type Sheet struct {
 
 const keptAction = "recovery.kept"
 
-// RecoverySheet reads the key and notes who asked to see it. It needs the right actor.Administer. read gives the sheet of
-// the key file.
-func (s *Service) RecoverySheet(ctx context.Context, a actor.Actor, read func() (Sheet, error)) (Sheet, error) {
+// RecoverySheets reads the keys and notes who asked to see them. It needs the right actor.Administer. read gives the sheets of
+// the key file, the first key's first.
+func (s *Service) RecoverySheets(ctx context.Context, a actor.Actor, read func() ([]Sheet, error)) ([]Sheet, error) {
 	if err := a.Need(actor.Administer); err != nil {
-		return Sheet{}, err
+		return nil, err
 	}
-	sheet, err := read()
+	sheets, err := read()
 	if err != nil {
-		return Sheet{}, err
+		return nil, err
+	}
+	ids := make([]string, len(sheets))
+	for i, k := range sheets {
+		ids[i] = k.KeyID
 	}
 	err = s.db.Tx(ctx, func(tx *gorm.DB) error {
-		return audit.Write(ctx, tx, a, s.clock.Now(), "recovery.shown", "organisations", ID, map[string]any{"key": sheet.KeyID})
+		return audit.Write(ctx, tx, a, s.clock.Now(), "recovery.shown", "organisations", ID, map[string]any{"keys": ids})
 	})
 	if err != nil {
-		return Sheet{}, err
+		return nil, err
 	}
-	return sheet, nil
+	return sheets, nil
 }
 
 // KeepRecoverySheet notes that the actor has the sheet on paper. It needs the right actor.Administer.

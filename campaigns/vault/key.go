@@ -281,9 +281,18 @@ func syncFolder(path string) error {
 	return d.Sync()
 }
 
-// Read reads a key file. A missing file gives fs.ErrNotExist, one that holds no key a *TypedError. Lines that begin with #
-// are skipped, so that an owner can note what the file is.
+// Read reads the first key of a key file: see ReadAll.
 func Read(path string) (*Key, error) {
+	keys, err := ReadAll(path)
+	if err != nil {
+		return nil, err
+	}
+	return keys[0], nil
+}
+
+// ReadAll reads the keys of a key file, one a line, the oldest first. A missing file gives fs.ErrNotExist, one that holds no
+// key a *TypedError. Lines that begin with # are skipped, so that an owner can note what the file is.
+func ReadAll(path string) ([]*Key, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -299,8 +308,25 @@ func Read(path string) (*Key, error) {
 			lines = append(lines, s)
 		}
 	}
-	if len(lines) != 1 || !strings.HasPrefix(lines[0], keyForm+" ") {
-		return nil, &TypedError{Reason: "A key file has one line that begins with \"" + keyForm + "\"; this one has not."}
+	var keys []*Key
+	for _, line := range lines {
+		if !strings.HasPrefix(line, keyForm+" ") {
+			keys = nil
+			break
+		}
+		k, err := ParseKey(line)
+		if err != nil {
+			return nil, err
+		}
+		for _, other := range keys {
+			if other.id == k.id {
+				return nil, &TypedError{Reason: "Key " + k.ID() + " stands in the key file twice. Take one of the two lines out."}
+			}
+		}
+		keys = append(keys, k)
 	}
-	return ParseKey(lines[0])
+	if len(keys) == 0 {
+		return nil, &TypedError{Reason: "Each line of a key file begins with \"" + keyForm + "\"; in this one that is not so."}
+	}
+	return keys, nil
 }

@@ -15,7 +15,7 @@ var ErrWrongKey = errors.New("vault: the key is not the one the database was sea
 
 // howToRecover ends every message about a key that cannot be used.
 const howToRecover = "If you have a copy of the key file, put it there. " +
-	"If you have the printed recovery sheet, run \"kithline key recover\" and type its %d groups. " +
+	"If you have the printed recovery sheet, run \"kithline keys recover\" and type its %d groups. " +
 	"Nothing was changed."
 
 // KeyMissing is a database with sealed values and no key file. The text is for the operator's terminal.
@@ -71,7 +71,7 @@ func (e *KeyUnreadable) Unwrap() error { return e.Cause }
 // value it returns the vault, and the caller stores its CheckValue. Otherwise the key must fit: the errors are
 // *KeyMissing, *KeyWrong and *KeyUnreadable, whose texts tell the operator what to do.
 func Load(path string, check []byte) (*Vault, error) {
-	k, err := Read(path)
+	keys, err := ReadAll(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && len(check) == 0:
 		return nil, ErrNoKey
@@ -80,13 +80,17 @@ func Load(path string, check []byte) (*Vault, error) {
 	case err != nil:
 		return nil, &KeyUnreadable{Path: path, Cause: err}
 	}
-	v := New(k)
-	if len(check) == 0 {
-		return v, nil
+	first := keys[0]
+	for _, k := range keys {
+		if len(check) > 0 && k.ID() == checkID(check) {
+			first = k // wherever it stands in the file
+		}
 	}
-	if v.Verify(check) != nil {
-		return nil, &KeyWrong{Path: path, Found: k.ID(), KeyID: checkID(check)}
+	v := New(first)
+	if len(check) > 0 && v.Verify(check) != nil {
+		return nil, &KeyWrong{Path: path, Found: first.ID(), KeyID: checkID(check)}
 	}
+	v.Learn(keys...)
 	return v, nil
 }
 

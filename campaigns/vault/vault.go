@@ -54,24 +54,32 @@ var ErrSealed = errors.New("vault: the sealed value does not open here")
 
 // Vault seals, opens and hashes. It is made once at start and is safe for concurrent use.
 type Vault struct {
-	id      [idSize]byte              // seals with this key
-	sealing map[[idSize]byte]*sealing // opens with these
-	master  [masterSize]byte          // of the first key there ever was: look-ups and derived keys
-	lookup  sync.Pool                 // of *mac
-	days    [masterSize]byte          // gives the daily keys
-	today   atomic.Pointer[dayKey]    // the daily key last asked for
-	scratch sync.Pool                 // of *[]byte, for additional data and opened text
+	root    [idSize]byte           // the first key there ever was
+	master  [masterSize]byte       // its secret: look-ups and derived keys
+	ring    atomic.Pointer[ring]   // the keys that seal and open
+	lookup  sync.Pool              // of *mac
+	days    [masterSize]byte       // gives the daily keys
+	today   atomic.Pointer[dayKey] // the daily key last asked for
+	scratch sync.Pool              // of *[]byte, for additional data and opened text
+}
+
+// ring is the sealing keys at one moment; it is never changed, only replaced.
+type ring struct {
+	id   [idSize]byte              // seals with this key
+	keys map[[idSize]byte]*sealing // opens with these
 }
 
 // sealing is one sealing key.
 type sealing struct {
 	aead  cipher.AEAD
 	check [checkSize]byte
+	key   *Key
 }
 
-// New returns the vault of a key.
+// New returns the vault of a key: the first one there ever was. It seals with it until Use says otherwise.
 func New(k *Key) *Vault {
-	v := &Vault{id: k.id, master: k.master, sealing: map[[idSize]byte]*sealing{k.id: newSealing(k)}}
+	v := &Vault{root: k.id, master: k.master}
+	v.ring.Store(&ring{id: k.id, keys: map[[idSize]byte]*sealing{k.id: newSealing(k)}})
 	key := derive(k.master[:], "look-up", sha256.Size)
 	v.lookup.New = func() any { return &mac{hash: hmac.New(sha256.New, key)} }
 	copy(v.days[:], derive(k.master[:], "days", sha256.Size))
@@ -88,13 +96,13 @@ func newSealing(k *Key) *sealing {
 	if err != nil {
 		panic("vault: " + err.Error()) // the block size is AES's
 	}
-	s := &sealing{aead: aead}
+	s := &sealing{aead: aead, key: k}
 	copy(s.check[:], derive(k.master[:], "check", checkSize))
 	return s
 }
 
-// KeyID names the key that seals, as Key.ID does.
-func (v *Vault) KeyID() string { return hex.EncodeToString(v.id[:]) }
+// KeyID names the first key, by which look-ups are made, as Key.ID does.
+func (v *Vault) KeyID() string { return hex.EncodeToString(v.root[:]) }
 
 // Seal seals a text for one column of one row. An empty text is nil: that a field was left empty is not hidden.
 func (v *Vault) Seal(table, column string, key uuid.UUID, plain string) []byte {
@@ -140,14 +148,15 @@ func seal[T string | []byte](v *Vault, table, column string, key []byte, plain T
 	}
 	out := make([]byte, headSize+nonceSize+len(plain), Overhead+len(plain))
 	out[0] = version
-	copy(out[1:], v.id[:])
+	r := v.ring.Load()
+	copy(out[1:], r.id[:])
 	nonce := out[headSize : headSize+nonceSize]
 	rand.Read(nonce)
 	text := out[headSize+nonceSize:]
 	copy(text, plain)
 	buf := v.scratch.Get().(*[]byte)
 	*buf = bind((*buf)[:0], out[:headSize], table, column, key)
-	out = v.sealing[v.id].aead.Seal(out[:headSize+nonceSize], nonce, text, *buf)
+	out = r.keys[r.id].aead.Seal(out[:headSize+nonceSize], nonce, text, *buf)
 	v.scratch.Put(buf)
 	return out
 }
@@ -157,7 +166,7 @@ func (v *Vault) open(dst []byte, table, column string, key, sealed []byte) ([]by
 	if len(sealed) <= Overhead || sealed[0] != version {
 		return nil, ErrSealed
 	}
-	s := v.sealing[[idSize]byte(sealed[1:headSize])]
+	s := v.ring.Load().keys[[idSize]byte(sealed[1:headSize])]
 	if s == nil {
 		return nil, ErrSealed
 	}
@@ -243,18 +252,16 @@ func (v *Vault) DayHash(day time.Time, data []byte) []byte {
 // asks, so that no two share a key. n is at most 8,160. Keep the result: each call derives anew.
 func (v *Vault) Derive(label string, n int) []byte { return derive(v.master[:], "derive/"+label, n) }
 
-// CheckValue is what the database keeps (table vault_checks) to tell at start whether the key is the right one: the id of
-// the key and 16 bytes derived from it, which tell nothing else about it.
-func (v *Vault) CheckValue() []byte {
-	return append(append(make([]byte, 0, idSize+checkSize), v.id[:]...), v.sealing[v.id].check[:]...)
-}
+// CheckValue is what the database keeps (table vault_checks) to tell at start whether the key is the right one: that of the
+// first key.
+func (v *Vault) CheckValue() []byte { return v.ring.Load().keys[v.root].key.CheckValue() }
 
 // Verify compares a check value from the database with the keys of the vault. The error is ErrWrongKey.
 func (v *Vault) Verify(check []byte) error {
 	if len(check) != idSize+checkSize {
 		return ErrWrongKey
 	}
-	s := v.sealing[[idSize]byte(check[:idSize])]
+	s := v.ring.Load().keys[[idSize]byte(check[:idSize])]
 	if s == nil || subtle.ConstantTimeCompare(s.check[:], check[idSize:]) != 1 {
 		return ErrWrongKey
 	}

@@ -328,7 +328,7 @@ func TestLoad(t *testing.T) {
 	if !errors.As(err, &m) {
 		t.Fatalf("a missing file: %v", err)
 	}
-	says(t, err, missing, k.ID(), "kithline key recover", "recovery sheet")
+	says(t, err, missing, k.ID(), "kithline keys recover", "recovery sheet")
 
 	other := filepath.Join(dir, "other.key")
 	o, err := Create(other)
@@ -340,7 +340,7 @@ func TestLoad(t *testing.T) {
 	if !errors.As(err, &w) || !errors.Is(err, ErrWrongKey) {
 		t.Fatalf("a wrong key: %v", err)
 	}
-	says(t, err, other, k.ID(), o.ID(), "kithline key recover")
+	says(t, err, other, k.ID(), o.ID(), "kithline keys recover")
 
 	for i := range check {
 		bad := bytes.Clone(check)
@@ -362,7 +362,7 @@ func TestLoad(t *testing.T) {
 		if !errors.As(err, &u) {
 			t.Fatalf("a damaged file: %v", err)
 		}
-		says(t, err, other, "kithline key recover")
+		says(t, err, other, "kithline keys recover")
 	}
 	if _, err := Load(dir, nil); err == nil || errors.Is(err, ErrNoKey) {
 		t.Fatalf("a folder in place of the file: %v", err)

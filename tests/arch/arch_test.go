@@ -31,7 +31,7 @@ const (
 var levels = [][]string{
 	{"fault", "actor", "paging", "clock", "address", "postal", "markdown", "qr"},
 	{"audit", "jobs", "tokens", "vault", "mailboxes", "files", "deliveries", "groupcommit", "inbound", "today", "confirmations"},
-	{"organisation", "users", "supporters", "consents", "segments", "divisions", "legislators", "chapters", "erasures"},
+	{"organisation", "users", "supporters", "consents", "segments", "divisions", "legislators", "chapters", "erasures", "keys"},
 	{""}, // campaigns itself
 	{"petitions", "letters", "events", "rosters", "posts", "services", "flows", "forms", "duplicates"},
 	{"mailings", "me", "retention"},
@@ -50,6 +50,7 @@ var sameLevel = map[string][]string{
 	"deliveries":    {"audit", "jobs", "tokens", "vault", "mailboxes"},
 	"confirmations": {"tokens", "deliveries"},
 	"inbound":       {"audit", "jobs", "tokens", "vault", "mailboxes", "deliveries"},
+	"divisions":     {"chapters"},
 	"users":         {"organisation"},
 	"consents":      {"organisation"},
 	"supporters":    {"organisation", "consents", "chapters", "divisions", "erasures"},

@@ -18,6 +18,8 @@ ALTER TABLE supporters ADD COLUMN frequency text NOT NULL DEFAULT '' CHECK (freq
 ALTER TABLE supporters ADD COLUMN chapter_id text REFERENCES chapters (id);
 CREATE INDEX supporters_by_chapter ON supporters (chapter_id, created_at, id) WHERE chapter_id IS NOT NULL;
 CREATE INDEX supporters_by_postal_area ON supporters (country, postal_area);
+DROP INDEX supporters_by_change;
+CREATE INDEX supporters_by_change ON supporters (updated_at, id);
 -- Telephone numbers have a table of their own now. What stands in the old column is moved when the server starts, since only
 -- the program can open it.
 CREATE INDEX supporters_phone_to_move ON supporters (id) WHERE phone_sealed IS NOT NULL;
