@@ -62,27 +62,41 @@ var unique = `SELECT s.id AS supporter_id, d.kind, p.division_id, p.version
 // gave before that it does not determine any more. What the person, a point or an organizer said is left as it is. Call it
 // after a postal area or a country changed; any number of ids, in tx.
 func Place(ctx context.Context, tx *gorm.DB, supporters []uuid.UUID, now time.Time) error {
-	tx, today := tx.WithContext(ctx), day(now)
+	_, err := placeAll(ctx, tx, supporters, now)
+	return err
+}
+
+// Placed counts what placing people changed.
+type Placed struct {
+	Looked int `json:"looked"` // people looked at
+	Found  int `json:"found"`  // got a division, or another one
+	Open   int `json:"open"`   // have none of a kind any more: their postal area spans several now, or lies in none
+}
+
+func placeAll(ctx context.Context, tx *gorm.DB, supporters []uuid.UUID, now time.Time) (Placed, error) {
+	tx, today, sum := tx.WithContext(ctx), day(now), Placed{Looked: len(supporters)}
 	for part := range slices.Chunk(supporters, chunk) {
-		// What ended stays as long as its postal area still lies there and nothing that is valid contradicts it.
-		err := tx.Exec(`DELETE FROM supporter_divisions WHERE how = ? AND supporter_id IN ? AND (
-			NOT EXISTS (SELECT 1 FROM supporters s JOIN postal_divisions p ON `+covers+` WHERE s.id = supporter_divisions.supporter_id AND p.division_id = supporter_divisions.division_id)
-			OR EXISTS (SELECT 1 FROM supporters s JOIN postal_divisions p ON `+covers+` JOIN divisions d ON d.id = p.division_id AND `+valid("d")+`
-				WHERE s.id = supporter_divisions.supporter_id AND d.kind = supporter_divisions.kind AND p.division_id <> supporter_divisions.division_id))`,
-			models.ByPostal, part, today, today).Error
-		if err != nil {
-			return err
-		}
-		err = tx.Exec(`INSERT INTO supporter_divisions (supporter_id, kind, division_id, how, version, updated_at)
+		found := tx.Exec(`INSERT INTO supporter_divisions (supporter_id, kind, division_id, how, version, updated_at)
 			SELECT u.supporter_id, u.kind, u.division_id, ?, u.version, ? FROM (`+unique+`) u WHERE 1 = 1
 			ON CONFLICT (supporter_id, kind) DO UPDATE SET division_id = excluded.division_id, version = excluded.version, updated_at = excluded.updated_at
 			WHERE supporter_divisions.how = excluded.how AND (supporter_divisions.division_id <> excluded.division_id OR supporter_divisions.version <> excluded.version)`,
-			models.ByPostal, now, today, today, today, today, part).Error
-		if err != nil {
-			return err
+			models.ByPostal, now, today, today, today, today, part)
+		if found.Error != nil {
+			return sum, found.Error
 		}
+		// What ended stays as long as its postal area still lies there and nothing that is valid contradicts it.
+		open := tx.Exec(`DELETE FROM supporter_divisions WHERE how = ? AND supporter_id IN ? AND (
+			NOT EXISTS (SELECT 1 FROM supporters s JOIN postal_divisions p ON `+covers+` WHERE s.id = supporter_divisions.supporter_id AND p.division_id = supporter_divisions.division_id)
+			OR EXISTS (SELECT 1 FROM supporters s JOIN postal_divisions p ON `+covers+` JOIN divisions d ON d.id = p.division_id AND `+valid("d")+`
+				WHERE s.id = supporter_divisions.supporter_id AND d.kind = supporter_divisions.kind AND p.division_id <> supporter_divisions.division_id))`,
+			models.ByPostal, part, today, today)
+		if open.Error != nil {
+			return sum, open.Error
+		}
+		sum.Found += int(found.RowsAffected)
+		sum.Open += int(open.RowsAffected)
 	}
-	return nil
+	return sum, nil
 }
 
 // Set notes in which division a supporter lives, and how that is known. The fault is NotFound, error.division_unknown, for one
@@ -106,7 +120,7 @@ func Set(ctx context.Context, tx *gorm.DB, supporter, division uuid.UUID, how mo
 	res := tx.Clauses(clause.OnConflict{
 		Columns: []clause.Column{{Name: "supporter_id"}, {Name: "kind"}},
 		Where: clause.Where{Exprs: []clause.Expression{clause.Expr{
-			SQL: "supporter_divisions.how IN ? OR NOT EXISTS (SELECT 1 FROM divisions d WHERE d.id = supporter_divisions.division_id AND " + valid("d") + ")",
+			SQL:  "supporter_divisions.how IN ? OR NOT EXISTS (SELECT 1 FROM divisions d WHERE d.id = supporter_divisions.division_id AND " + valid("d") + ")",
 			Vars: []any{strength[:slices.Index(strength, how)+1], today, today},
 		}}},
 		DoUpdates: clause.AssignmentColumns([]string{"division_id", "how", "version", "updated_at"}),
