@@ -72,6 +72,16 @@ func choices(table, label, order, where string, byChapter bool) *Choices {
 	}
 }
 
+// The rows that kinds choose from.
+var (
+	tagChoices      = rowsOf("tags", "name", "name_key", "")
+	petitionChoices = rowsOf("petitions", "title", "created_at DESC", "state <> 'draft'")
+	campaignChoices = rowsOf("campaigns", "title", "created_at DESC", "")
+	formChoices     = chapterRows("forms", "title", "created_at DESC", "state <> 'draft'")
+	mailingChoices  = chapterRows("mailings", "subject", "created_at DESC", "frozen_at IS NOT NULL")
+	segmentChoices  = chapterRows("segments", "name", "created_at DESC", "archived_at IS NULL")
+)
+
 // noChapter is the choice of people who belong to no chapter.
 const noChapter = "none"
 

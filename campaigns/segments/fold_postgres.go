@@ -1,6 +1,8 @@
 package segments
 
 import (
+	"context"
+
 	"gorm.io/gorm"
 
 	"kithline/models/database"
@@ -21,6 +23,28 @@ func position(tx *gorm.DB, in string) string {
 		return "strpos(" + in + ", ?)"
 	}
 	return "instr(" + in + ", ?)"
+}
+
+// uuidType is what the database calls the type of an id.
+func uuidType(tx *gorm.DB) string {
+	if database.IsPostgres(tx) {
+		return "uuid"
+	}
+	return "text"
+}
+
+// Tuned runs fn in a transaction that is set up for questions over all people. It reads only: on SQLite it is none, so that
+// nobody who writes waits for it.
+func Tuned(ctx context.Context, db *database.DB, fn func(tx *gorm.DB) error) error {
+	if !db.Postgres() {
+		return fn(db.WithContext(ctx))
+	}
+	return db.Tx(ctx, func(tx *gorm.DB) error {
+		if err := tune(tx); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
 }
 
 // tune sets the rest of a transaction up for a question over all people: planned for its own values, in memory enough to join

@@ -23,7 +23,7 @@ import (
 func builtin() []Kind {
 	return []Kind{
 		// What the record says.
-		{Name: "tag", Topic: "person", Fields: []Field{{Name: "tag", Type: Choice, Choices: rowsOf("tags", "name", "name_key", "")}}, Compile: func(_ *Compiler, v Values) (Part, error) {
+		{Name: "tag", Topic: "person", Fields: []Field{{Name: "tag", Type: Choice, Choices: tagChoices}}, Compile: func(_ *Compiler, v Values) (Part, error) {
 			return byID(v["tag"], "SELECT g.supporter_id FROM taggings g WHERE g.tag_id = ?")
 		}},
 		{Name: "field", Topic: "person", Variants: fieldVariants, Vary: varyField, Compile: compileField, Say: func(v Values) string { return "_" + v["op"] }},
@@ -73,17 +73,17 @@ func builtin() []Kind {
 
 		// What the person did.
 		{Name: "signed", Topic: "did", Fields: []Field{
-			{Name: "petition", Type: Choice, Optional: true, Empty: "segments.any_petition", Choices: rowsOf("petitions", "title", "created_at DESC", "state <> 'draft'")}, {Name: whenField, Type: When},
+			{Name: "petition", Type: Choice, Optional: true, Empty: "segments.any_petition", Choices: petitionChoices}, {Name: whenField, Type: When},
 		}, Say: without("petition", "_any"), Compile: func(c *Compiler, v Values) (Part, error) {
 			return c.boxes("signatures g", "g.state = 'confirmed'", "g.confirmed_at", "g.petition_id = ?", "petition", v)
 		}},
 		{Name: "campaign", Topic: "did", Fields: []Field{
-			{Name: "campaign", Type: Choice, Choices: rowsOf("campaigns", "title", "created_at DESC", "")}, {Name: whenField, Type: When},
+			{Name: "campaign", Type: Choice, Choices: campaignChoices}, {Name: whenField, Type: When},
 		}, Compile: func(c *Compiler, v Values) (Part, error) {
 			return c.boxes("signatures g", "g.state = 'confirmed'", "g.confirmed_at", "g.petition_id IN (SELECT id FROM petitions WHERE campaign_id = ?)", "campaign", v)
 		}},
 		{Name: "form", Topic: "did", Fields: []Field{
-			{Name: "form", Type: Choice, Optional: true, Empty: "segments.any_form", Choices: chapterRows("forms", "title", "created_at DESC", "state <> 'draft'")}, {Name: whenField, Type: When},
+			{Name: "form", Type: Choice, Optional: true, Empty: "segments.any_form", Choices: formChoices}, {Name: whenField, Type: When},
 		}, Say: without("form", "_any"), Compile: func(c *Compiler, v Values) (Part, error) {
 			return c.boxes("submissions g", "g.state = 'confirmed'", "g.confirmed_at", "g.form_id = ?", "form", v)
 		}},
@@ -106,7 +106,7 @@ func builtin() []Kind {
 
 		// Mail: lists and addresses. Whether a mail was opened or a link followed is not known and cannot be asked.
 		{Name: "mailed", Topic: "mail", Fields: []Field{
-			{Name: "mailing", Type: Choice, Optional: true, Empty: "segments.any_mailing", Choices: chapterRows("mailings", "subject", "created_at DESC", "frozen_at IS NOT NULL")}, {Name: whenField, Type: When},
+			{Name: "mailing", Type: Choice, Optional: true, Empty: "segments.any_mailing", Choices: mailingChoices}, {Name: whenField, Type: When},
 		}, Say: without("mailing", "_any"), Compile: func(c *Compiler, v Values) (Part, error) {
 			return c.boxes("deliveries g", "g.mailing_id IS NOT NULL AND g.state = 'sent'", "g.sent_at", "g.mailing_id = ?", "mailing", v)
 		}},
@@ -123,7 +123,7 @@ func builtin() []Kind {
 			return Part{Set: "SELECT m.supporter_id FROM consents g JOIN mailboxes m ON m.id = g.mailbox_id WHERE m.supporter_id IS NOT NULL AND g.evidence_id = ? AND g.how = 'import'" +
 				" UNION ALL SELECT g.supporter_id FROM taggings g WHERE g.tag_id IN (SELECT tag_id FROM imports WHERE id = ?)", Args: []any{id, id}}, nil
 		}},
-		{Name: "segment", Topic: "lists", Fields: []Field{{Name: "segment", Type: Choice, Choices: chapterRows("segments", "name", "created_at DESC", "archived_at IS NULL")}}, Compile: func(c *Compiler, v Values) (Part, error) {
+		{Name: "segment", Topic: "lists", Fields: []Field{{Name: "segment", Type: Choice, Choices: segmentChoices}}, Compile: func(c *Compiler, v Values) (Part, error) {
 			id, err := uuid.Parse(v["segment"])
 			if err != nil {
 				return nobody, nil

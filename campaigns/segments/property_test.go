@@ -92,7 +92,9 @@ func (w *world) meets(p models.Supporter, kind string, v map[string]string) bool
 			})
 		})
 	case "address":
-		mailable := func(b models.Mailbox) bool { return b.SuppressedAt == nil && (b.PausedUntil == nil || !b.PausedUntil.After(now)) }
+		mailable := func(b models.Mailbox) bool {
+			return b.SuppressedAt == nil && (b.PausedUntil == nil || !b.PausedUntil.After(now))
+		}
 		switch v["state"] {
 		case "mailable":
 			return w.owned(p, mailable)
@@ -102,7 +104,9 @@ func (w *world) meets(p models.Supporter, kind string, v map[string]string) bool
 		return w.owned(p, func(b models.Mailbox) bool { return b.SuppressedAt != nil }) && !w.owned(p, func(b models.Mailbox) bool { return b.SuppressedAt == nil })
 	case "import":
 		return w.owned(p, func(b models.Mailbox) bool {
-			return some(w.consents, func(c models.Consent) bool { return c.MailboxID == b.ID && c.EvidenceID != nil && is(*c.EvidenceID, v["import"]) })
+			return some(w.consents, func(c models.Consent) bool {
+				return c.MailboxID == b.ID && c.EvidenceID != nil && is(*c.EvidenceID, v["import"])
+			})
 		}) || some(w.imports, func(m models.Import) bool {
 			return is(m.ID, v["import"]) && m.TagID != nil && w.meets(p, "tag", map[string]string{"tag": m.TagID.String()})
 		})
