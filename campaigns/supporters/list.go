@@ -24,11 +24,12 @@ type Service struct {
 	db    *database.DB
 	vault *vault.Vault
 	clk   clock.Clock
+	names *names
 }
 
 // New makes the service.
 func New(db *database.DB, v *vault.Vault, clk clock.Clock) *Service {
-	return &Service{db: db, vault: v, clk: clk}
+	return &Service{db: db, vault: v, clk: clk, names: newNames()}
 }
 
 // Agreement is a purpose that a person agreed to, in force now.
@@ -102,7 +103,7 @@ func (s *Service) rows(ctx context.Context, people []models.Supporter) ([]Row, e
 	out := make([]Row, len(people))
 	for i, p := range people {
 		r := Row{ID: p.ID, PostalArea: p.PostalArea, Source: p.Source, CreatedAt: p.CreatedAt}
-		if r.GivenName, r.FamilyName, err = s.names(p); err != nil {
+		if r.GivenName, r.FamilyName, err = s.namesOf(p); err != nil {
 			return nil, err
 		}
 		n, stopped := 0, 0
@@ -131,7 +132,7 @@ func (s *Service) rows(ctx context.Context, people []models.Supporter) ([]Row, e
 	return out, nil
 }
 
-func (s *Service) names(p models.Supporter) (given, family string, err error) {
+func (s *Service) namesOf(p models.Supporter) (given, family string, err error) {
 	if given, err = s.vault.Open("supporters", "given_name_sealed", p.ID, p.GivenNameSealed); err != nil {
 		return "", "", err
 	}

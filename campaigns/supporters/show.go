@@ -82,7 +82,7 @@ func (s *Service) Show(ctx context.Context, a actor.Actor, id uuid.UUID) (View, 
 		return View{}, err
 	}
 	v := View{ID: id, PostalArea: p.PostalArea, Country: p.Country, Locale: p.Locale, Source: p.Source, CreatedAt: p.CreatedAt}
-	if v.GivenName, v.FamilyName, err = s.names(p); err != nil {
+	if v.GivenName, v.FamilyName, err = s.namesOf(p); err != nil {
 		return View{}, err
 	}
 	if v.Phones, err = s.phones(ctx, id); err != nil {
