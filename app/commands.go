@@ -71,6 +71,7 @@ them. Every command ends with 0 when done, 1 when it failed, 2 for wrong usage o
 		c.checkCommand(),
 		c.configCommand(),
 		c.demoCommand(),
+		c.divisionsCommand(),
 		c.healthcheckCommand(),
 		c.importCommand(),
 		c.keyCommand(),

@@ -23,6 +23,7 @@ import (
 	"kithline/campaigns/clock"
 	"kithline/campaigns/confirmations"
 	"kithline/campaigns/deliveries"
+	"kithline/campaigns/divisions"
 	"kithline/campaigns/erasures"
 	"kithline/campaigns/files"
 	"kithline/campaigns/imports"
@@ -58,6 +59,7 @@ type App struct {
 	Organisation *organisation.Service
 	Users        *users.Service
 	Supporters   *supporters.Service
+	Divisions    *divisions.Service
 	Campaigns    *campaigns.Service
 	Petitions    *petitions.Service
 	Waiting      *confirmations.Service // what waits for a press on a mailed page
@@ -183,6 +185,7 @@ func (a *App) features(words *mailer.Renderer) {
 
 	a.Users = users.New(a.DB, a.Vault, a.Signer, a.Organisation, a.Clock)
 	a.Supporters = supporters.New(a.DB, a.Vault, a.Clock)
+	a.Divisions = divisions.New(a.DB, a.Clock)
 	a.Campaigns = campaigns.New(a.DB, a.Clock)
 	a.Posts = posts.New(a.DB, a.Clock)
 	a.Petitions = petitions.New(a.DB, a.Vault, a.Clock, a.Signer, a.Files, petitions.Options{BaseURL: a.Config.Web.BaseURL, Words: text, Log: a.Log})
@@ -218,6 +221,7 @@ func (a *App) features(words *mailer.Renderer) {
 // regular lists the housekeeping that runs by itself.
 func (a *App) regular() []jobs.Regular {
 	return append(a.Petitions.Regular(), a.Mailings.Regular(), a.Keys.Regular(),
+		jobs.Regular{Name: "divisions_day", Every: time.Hour, Run: a.Divisions.Daily},
 		jobs.Regular{Name: "sessions_sweep", Every: time.Hour, Run: a.Users.Sweep},
 		jobs.Regular{Name: "files_sweep", Every: time.Hour, Run: func(ctx context.Context) error { _, err := a.Files.Sweep(ctx); return err }},
 	)
