@@ -11,6 +11,7 @@ import (
 
 	"kithline/campaigns/actor"
 	"kithline/campaigns/backups"
+	"kithline/campaigns/erasures"
 	"kithline/campaigns/vault"
 	"kithline/config"
 )
@@ -28,10 +29,12 @@ type restoreSummary struct {
 	Paused  int64            `json:"paused_mailings"`
 	Unknown int64            `json:"unknown_deliveries"`
 	Expired int64            `json:"expired_deliveries"`
+	Erased  int              `json:"erased"` // addresses in the backup that were erased since
 }
 
 func (c *cli) restoreCommand() *cobra.Command {
 	var asJSON bool
+	var erased string
 	cmd := &cobra.Command{
 		Use:   "restore FILE",
 		Short: "Fill an empty database and the store from a backup",
@@ -42,8 +45,11 @@ restored or nothing.
 Mailings that were under way are paused: what was sent after the backup is not known to it. Mail that waited for more than
 a day to answer somebody is not sent any more. Everybody signs in again.
 
+People who were erased after the backup was made are erased again, by the list that Kithline keeps beside the stored files.
+Where that list is lost with the server, give the copy that "kithline erase --list" or the erasures page wrote: --erased.
+
 The key is not needed for this; to start the server afterwards it is.`,
-		Example: "  kithline restore /var/backups/kithline/monday.kithline\n  KITHLINE_DATABASE_URL=postgres://kithline@db/kithline kithline restore grown.kithline",
+		Example: "  kithline restore /var/backups/kithline/monday.kithline\n  KITHLINE_DATABASE_URL=postgres://kithline@db/kithline kithline restore grown.kithline\n  kithline restore --erased erased.jsonl monday.kithline",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[0] == "-" {
@@ -53,14 +59,15 @@ The key is not needed for this; to start the server afterwards it is.`,
 			if err != nil {
 				return err
 			}
-			return c.restore(cmd.Context(), cfg, args[0], asJSON)
+			return c.restore(cmd.Context(), cfg, args[0], erased, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print what was restored as JSON")
+	cmd.Flags().StringVar(&erased, "erased", "", "a copy of the list of erased addresses, added to the one of the store")
 	return cmd
 }
 
-func (c *cli) restore(ctx context.Context, cfg config.Config, path string, asJSON bool) (err error) {
+func (c *cli) restore(ctx context.Context, cfg config.Config, path, erased string, asJSON bool) (err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -82,8 +89,12 @@ func (c *cli) restore(ctx context.Context, cfg config.Config, path string, asJSO
 	}
 	defer func() { err = closing(err, end) }()
 
+	list, err := erasedSince(ctx, cfg, erased)
+	if err != nil {
+		return err
+	}
 	bar := newBar(c.err)
-	done, err := s.Restore(ctx, actor.TheSystem(), f, bar.show)
+	done, err := s.Restore(ctx, actor.TheSystem(), f, bar.show, list...)
 	bar.clear()
 	if err != nil {
 		return err
@@ -91,7 +102,7 @@ func (c *cli) restore(ctx context.Context, cfg config.Config, path string, asJSO
 	key, note := keyFor(cfg, done.Contents)
 	if asJSON {
 		return c.json(restoreSummary{
-			done.MadeAt, done.Version, done.KeyID, key, done.Rows, done.Jobs, done.Files, done.Missing, done.PausedMailings, done.Unknown, done.Expired,
+			done.MadeAt, done.Version, done.KeyID, key, done.Rows, done.Jobs, done.Files, done.Missing, done.PausedMailings, done.Unknown, done.Expired, done.Erased,
 		})
 	}
 	say := func(format string, args ...any) {
@@ -112,8 +123,42 @@ func (c *cli) restore(ctx context.Context, cfg config.Config, path string, asJSO
 	if n := int(done.Expired); n > 0 {
 		say("%s too old to be sent.", count(n, "mail"))
 	}
+	switch n := done.Erased; n {
+	case 0:
+	case 1:
+		say("1 address erased again: it was erased after the backup was made.")
+	default:
+		say("%d addresses erased again: they were erased after the backup was made.", n)
+	}
 	say("%s", note)
 	return err
+}
+
+// erasedSince is the list of erased addresses: what the store holds, and what stands in a copy of it, which the store gets too.
+func erasedSince(ctx context.Context, cfg config.Config, path string) ([]erasures.Entry, error) {
+	l, err := ledger(cfg)
+	if err != nil {
+		return nil, err
+	}
+	list, err := l.All(ctx)
+	if err != nil || path == "" {
+		return list, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	more, err := erasures.ReadList(f)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range more {
+		if err := l.Put(ctx, e); err != nil {
+			return nil, err
+		}
+	}
+	return append(list, more...), nil
 }
 
 // keyFor says whether the key that a backup needs is in place, in a word and in a sentence.

@@ -22,6 +22,7 @@ import (
 
 	"kithline/campaigns/actor"
 	"kithline/campaigns/audit"
+	"kithline/campaigns/erasures"
 	"kithline/campaigns/fault"
 	"kithline/models/database"
 	"kithline/models/migrations"
@@ -34,6 +35,7 @@ type Restored struct {
 	PausedMailings int64 `json:"paused_mailings"`
 	Expired        int64 `json:"expired_deliveries"` // receipts that came too late to be wanted
 	Unknown        int64 `json:"unknown_deliveries"` // mails of mailings that were on the wire
+	Erased         int   `json:"erased"`             // addresses that were in the backup and erased since
 }
 
 // stale is how old a receipt that waits may be to be sent after a restore: nobody should get last week's confirmation.
@@ -42,9 +44,12 @@ const stale = 24 * time.Hour
 // Restore puts a backup into the database and the store. The backup is read and checked to its end first; then the rows go in
 // within one transaction, so that on any error nothing is changed, but that the empty database may have got its tables.
 // What came over the wire of the backup's time is settled: mailings under way are paused, receipts older than a day expire.
+// erased is the list of erasures that is kept apart from the database: who stands in it is erased again before anybody can
+// see the rows. Only from a backup of older tables that is a transaction of its own; where that one fails, the error
+// error.restore_erased says so, and the database has to be emptied and filled again.
 // It needs the right actor.Administer. The faults, beside those of Check: Conflict, error.restore_not_empty where the database
 // has rows, error.restore_tables_newer where its tables are of a later version than the backup.
-func (s *Service) Restore(ctx context.Context, a actor.Actor, r io.ReadSeeker, p Progress) (done Restored, err error) {
+func (s *Service) Restore(ctx context.Context, a actor.Actor, r io.ReadSeeker, p Progress, erased ...erasures.Entry) (done Restored, err error) {
 	if err := a.Need(actor.Administer); err != nil {
 		return done, err
 	}
@@ -58,6 +63,15 @@ func (s *Service) Restore(ctx context.Context, a actor.Actor, r io.ReadSeeker, p
 		return done, fault.New(fault.Conflict, "error.restore_tables_newer", "Version", done.Version)
 	} else if err != nil {
 		return done, err
+	}
+	target, err := migrations.Target(s.db)
+	if err != nil {
+		return done, err
+	}
+	replay := func(tx *gorm.DB) error {
+		r, err := erasures.Replay(ctx, tx, erased, s.clock.Now())
+		done.Erased = r.Addresses
+		return err
 	}
 	l := &loader{s: s, ctx: ctx, expect: done.Contents, progress: p, postgres: s.db.Postgres()}
 	// Not DB.Tx: the database is empty and ours alone, and a stream is not read again.
@@ -83,6 +97,11 @@ func (s *Service) Restore(ctx context.Context, a actor.Actor, r io.ReadSeeker, p
 		if err = l.settle(now, &done); err != nil {
 			return err
 		}
+		if done.Schema == target {
+			if err = replay(tx); err != nil {
+				return err
+			}
+		}
 		err = audit.Write(ctx, tx, a, now, "backup.restore", "backups", uuid.Nil, map[string]any{
 			"made_at": c.MadeAt, "version": c.Version, "database": c.Database, "schema": c.Schema, "rows": c.AllRows(), "files": c.Files, "jobs": c.Jobs,
 		})
@@ -98,7 +117,13 @@ func (s *Service) Restore(ctx context.Context, a actor.Actor, r io.ReadSeeker, p
 		}
 		return done, err
 	}
-	return done, migrations.Up(ctx, s.db)
+	if err := migrations.Up(ctx, s.db); err != nil || done.Schema == target {
+		return done, err
+	}
+	if err := s.db.Tx(ctx, replay); err != nil {
+		return done, fault.Because(err, fault.Conflict, "error.restore_erased")
+	}
+	return done, nil
 }
 
 // check is Check with progress.

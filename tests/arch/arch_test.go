@@ -54,6 +54,7 @@ var sameLevel = map[string][]string{
 	"users":         {"organisation"},
 	"consents":      {"organisation"},
 	"supporters":    {"organisation", "consents", "chapters", "divisions", "erasures"},
+	"erasures":      {"chapters"},
 	"segments":      {"organisation", "consents", "chapters", "divisions", "supporters"},
 	"petitions":     {"posts"},
 }
