@@ -69,6 +69,9 @@ func (c *cli) erase(ctx context.Context, addresses []string, asJSON bool) (err e
 	if err != nil {
 		return err
 	}
+	if err := a.Erasures.Settle(ctx); err != nil { // no server need run
+		return err
+	}
 	if asJSON {
 		return c.json(map[string]int{"erased": done.Erased, "unknown": done.Unknown, "wrong": done.Wrong, "accounts": done.Accounts})
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -220,7 +221,8 @@ func (a *App) features(words *mailer.Renderer) {
 
 // regular lists the housekeeping that runs by itself.
 func (a *App) regular() []jobs.Regular {
-	return append(a.Petitions.Regular(), a.Mailings.Regular(), a.Keys.Regular(),
+	own := slices.Concat(a.Petitions.Regular(), a.Mailings.Regular(), a.Erasures.Regular())
+	return append(own, a.Keys.Regular(),
 		jobs.Regular{Name: "divisions_day", Every: time.Hour, Run: a.Divisions.Daily},
 		jobs.Regular{Name: "sessions_sweep", Every: time.Hour, Run: a.Users.Sweep},
 		jobs.Regular{Name: "files_sweep", Every: time.Hour, Run: func(ctx context.Context) error { _, err := a.Files.Sweep(ctx); return err }},
@@ -260,6 +262,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountPetitions(a.fiber, a.web, a.Petitions, a.Campaigns, a.Posts)
 	admin.MountMailings(a.fiber, a.web, a.Mailings)
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)
+	admin.MountDivisions(a.fiber, a.web, a.Divisions)
 	admin.MountImports(a.fiber, a.web, a.Imports, a.Campaigns, a.Clock)
 	admin.MountAccount(a.fiber, a.web, a.Users)
 	admin.MountTwoStep(a.fiber, a.web, a.Users)

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"kithline/campaigns/fault"
+	"kithline/campaigns/jobs"
 	"kithline/models"
 )
 
@@ -107,4 +108,33 @@ func (s *Service) follow(ctx context.Context, args copiesArgs) (wait bool, err e
 		}
 	}
 	return wait, errors.Join(errs...)
+}
+
+// Regular lists what runs by itself: see Settle.
+func (s *Service) Regular() []jobs.Regular {
+	return []jobs.Regular{{Name: "erasures_settle", Every: time.Hour, Run: s.Settle}}
+}
+
+// Settle writes whatever the database remembers and the list outside of it does not: after a restore into another store, and
+// where no server runs that would do it by the job. It may run at any time, and again.
+func (s *Service) Settle(ctx context.Context) error {
+	have, err := s.o.Ledger.keys(ctx)
+	if err != nil {
+		return err
+	}
+	for last := uuid.Nil; ; {
+		var rows []models.Erasure
+		if err := s.o.DB.WithContext(ctx).Where("id > ?", last).Order("id").Limit(chunk).Find(&rows).Error; err != nil || len(rows) == 0 {
+			return err
+		}
+		for _, e := range entries(rows) {
+			if have[keyOf(e.ID)] {
+				continue
+			}
+			if err := s.o.Ledger.Put(ctx, e); err != nil {
+				return err
+			}
+		}
+		last = rows[len(rows)-1].ID
+	}
 }

@@ -48,22 +48,17 @@ func (l Ledger) Put(ctx context.Context, e Entry) error {
 	if err != nil {
 		return err
 	}
-	return l.blobs.Put(ctx, strings.ReplaceAll(e.ID.String(), "-", ""), bytes.NewReader(b), int64(len(b)))
+	return l.blobs.Put(ctx, keyOf(e.ID), bytes.NewReader(b), int64(len(b)))
 }
 
 // All reads every entry, oldest first.
 func (l Ledger) All(ctx context.Context) ([]Entry, error) {
-	var keys []string
-	if err := l.blobs.List(ctx, func(b files.Blob) error {
-		if !strings.Contains(b.Key, "/") { // else it was not finished
-			keys = append(keys, b.Key)
-		}
-		return nil
-	}); err != nil {
+	keys, err := l.keys(ctx)
+	if err != nil {
 		return nil, err
 	}
 	out := make([]Entry, 0, len(keys))
-	for _, key := range keys {
+	for key := range keys {
 		e, err := l.get(ctx, key)
 		if err != nil {
 			return nil, err
@@ -73,6 +68,18 @@ func (l Ledger) All(ctx context.Context) ([]Entry, error) {
 	sort(out)
 	return out, nil
 }
+
+func (l Ledger) keys(ctx context.Context) (map[string]bool, error) {
+	out := map[string]bool{}
+	return out, l.blobs.List(ctx, func(b files.Blob) error {
+		if !strings.Contains(b.Key, "/") { // else it was not finished
+			out[b.Key] = true
+		}
+		return nil
+	})
+}
+
+func keyOf(id uuid.UUID) string { return strings.ReplaceAll(id.String(), "-", "") }
 
 func (l Ledger) get(ctx context.Context, key string) (e Entry, err error) {
 	rc, _, err := l.blobs.Get(ctx, key)
