@@ -29,6 +29,12 @@ type (
 		ConfirmURL, ConfirmHost, Code      string
 		Days                               int
 	}
+	joinConfirm struct {
+		Title                         string
+		Agreeing                      bool
+		ConfirmURL, ConfirmHost, Code string
+		Days                          int
+	}
 	petitionAlready struct{ GivenName, PetitionTitle, PetitionURL string }
 	petitionState   struct{ PetitionTitle, State, Reason, URL string }
 	userInvitation  struct {
@@ -40,6 +46,10 @@ type (
 		Minutes int
 	}
 	userPasswordChanged struct{ When string }
+	meLink              struct {
+		For, URL string
+		Minutes  int
+	}
 	setupTest           struct{ OrgName string }
 )
 
@@ -57,6 +67,8 @@ var samples = []struct {
 		"", "A <b>bold</b> & long title that says what is asked of whom, and by when it should be done", "", false,
 		"https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 1,
 	}},
+	{"join_confirm", "join_confirm", joinConfirm{"", true, "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 7}},
+	{"join_confirm_form", "join_confirm", joinConfirm{"Tell us <what> helps & where", false, "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 1}},
 	{"petition_already", "petition_already", petitionAlready{"June", "Twenty visits for pain", "https://act.example.org/petitions/twenty-visits"}},
 	{"petition_state_submitted", "petition_state", petitionState{"Twenty visits for pain", "submitted", "", "https://act.example.org/admin/petitions/1"}},
 	{"petition_state_published", "petition_state", petitionState{"Twenty visits for pain", "published", "", "https://act.example.org/petitions/twenty-visits"}},
@@ -67,6 +79,9 @@ var samples = []struct {
 	{"user_invitation", "user_invitation", userInvitation{"Ilse Halvorsen", "Wennick Chronic Pain Coalition", "Organizer", "https://act.example.org/invite/" + token, 3}},
 	{"user_login_link", "user_login_link", userLoginLink{"https://act.example.org/login/" + token, 15}},
 	{"user_password_changed", "user_password_changed", userPasswordChanged{"9 March 2027, 14:05"}},
+	{"me_link_page", "me_link", meLink{"page", "https://act.example.org/me/" + token, 120}},
+	{"me_link_download", "me_link", meLink{"download", "https://act.example.org/me/download/" + token, 15}},
+	{"me_link_erase", "me_link", meLink{"erase", "https://act.example.org/me/erase/" + token, 15}},
 	{"setup_test", "setup_test", setupTest{"Wennick Chronic Pain Coalition"}},
 }
 

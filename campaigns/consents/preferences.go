@@ -129,7 +129,7 @@ func (s *Service) choices(ctx context.Context, mailboxID uuid.UUID, lang string,
 			texts[t.ID] = t.Body
 		}
 	}
-	asks, err := s.NewsletterAsks(ctx)
+	asks, err := NewsletterAsks(ctx, s.db.DB)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (s *Service) choices(ctx context.Context, mailboxID uuid.UUID, lang string,
 }
 
 func choiceOf(a Ask, name string, texts map[uuid.UUID]string, c models.Consent) Choice {
-	return Choice{Box: Box{Ask: a, Name: name, Words: texts[c.TextID], Value: a.String()}, On: c.WithdrawnAt == nil, Since: c.GivenAt, last: c}
+	return Choice{Box: Box{Ask: a, Name: name, Words: texts[c.TextID], Locale: c.Locale, Value: a.String()}, On: c.WithdrawnAt == nil, Since: c.GivenAt, last: c}
 }
 
 // PreferencesInput is what was chosen.
@@ -250,11 +250,11 @@ func (s *Service) turnOn(ctx context.Context, tx *gorm.DB, mailboxID uuid.UUID, 
 		How: models.ConsentByPerson, EvidenceID: c.last.EvidenceID,
 	}
 	if g.TextID == uuid.Nil {
-		t, err := Text(ctx, tx, c.Purpose, in.Lang, c.Words, now)
+		t, err := Text(ctx, tx, c.Purpose, c.Box.Locale, c.Words, now)
 		if err != nil {
 			return err
 		}
-		g.TextID, g.Locale = t.ID, in.Lang
+		g.TextID, g.Locale = t.ID, c.Box.Locale
 	}
 	return Give(ctx, tx, g, now)
 }

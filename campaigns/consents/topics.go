@@ -69,17 +69,15 @@ func (s *Service) Topics(ctx context.Context, a actor.Actor, archived bool) ([]m
 }
 
 // NewsletterAsks is what /join asks for: each topic, or the newsletter as a whole where there are none.
-func (s *Service) NewsletterAsks(ctx context.Context) ([]Ask, error) {
-	topics, err := s.Topics(ctx, actor.Actor{}, false)
-	if err != nil {
-		return nil, err
-	}
-	if len(topics) == 0 {
-		return []Ask{{models.PurposeNewsletter, uuid.Nil}}, nil
+func NewsletterAsks(ctx context.Context, tx *gorm.DB) ([]Ask, error) {
+	var ids []uuid.UUID
+	err := tx.WithContext(ctx).Model(&models.Topic{}).Where("archived_at IS NULL").Order("position, id").Pluck("id", &ids).Error
+	if err != nil || len(ids) == 0 {
+		return []Ask{{models.PurposeNewsletter, uuid.Nil}}, err
 	}
 	var out []Ask
-	for _, t := range topics {
-		out = append(out, Ask{models.PurposeNewsletter, t.ID})
+	for _, id := range ids {
+		out = append(out, Ask{models.PurposeNewsletter, id})
 	}
 	return out, nil
 }

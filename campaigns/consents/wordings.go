@@ -214,9 +214,10 @@ func ParseAsk(s string) (a Ask, ok bool) {
 // Box is an ask with the exact words that stand beside its box.
 type Box struct {
 	Ask
-	Name  string // of the topic, campaign or partner; "" where the purpose has none
-	Words string
-	Value string // of the box in the form: it names the ask and these very words
+	Name   string // of the topic, campaign or partner; "" where the purpose has none
+	Words  string
+	Locale string
+	Value  string // of the box in the form: it names the ask and these very words
 }
 
 // Label is the first line of the words.
@@ -253,7 +254,7 @@ func (s *Service) Boxes(ctx context.Context, asks []Ask, lang string) ([]Box, er
 		}
 		words = strings.NewReplacer("{organisation}", o.Name, "{topic}", name, "{campaign}", name, "{partner}", name).Replace(words)
 		sum := sha256.Sum256([]byte(lang + "\n" + words))
-		out = append(out, Box{Ask: a, Name: name, Words: words, Value: a.String() + ":" + hex.EncodeToString(sum[:6])})
+		out = append(out, Box{Ask: a, Name: name, Words: words, Locale: lang, Value: a.String() + ":" + hex.EncodeToString(sum[:6])})
 	}
 	return out, nil
 }
