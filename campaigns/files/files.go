@@ -76,6 +76,7 @@ var ErrDamaged = errors.New("files: the stored content is damaged")
 
 // PutInput says what a file is.
 type PutInput struct {
+	ID          uuid.UUID // of a file that comes from another Kithline; the zero id makes a new one
 	Kind        models.FileKind
 	Name        string // as the file was called, sealed; may be empty
 	ContentType string // as it will be served; ignored for pictures, which are looked at
@@ -111,6 +112,9 @@ func (s *Service) Write(ctx context.Context, in PutInput, r io.Reader) (models.F
 	f := models.File{
 		ID: models.NewID(), Kind: in.Kind, ContentType: in.ContentType, StoreKey: hex.EncodeToString(random[:]), Public: in.Public,
 		State: models.FileStored, CreatedBy: in.By, CreatedAt: s.clock.Now(),
+	}
+	if in.ID != uuid.Nil {
+		f.ID = in.ID
 	}
 	if id := s.vault.Sealing(); id != s.vault.KeyID() {
 		f.KeyID = id
