@@ -1,6 +1,10 @@
 package web
 
-import "github.com/gofiber/fiber/v2"
+import (
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+)
 
 // ShowFrames lets the page of this answer show documents of this site in frames: see Document.
 func ShowFrames(c *fiber.Ctx) {
@@ -20,4 +24,14 @@ func Document(c *fiber.Ctx, document string, leave bool) error {
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
 	return c.SendString(document)
+}
+
+// FramedBy lets other sites show the page of this answer in a frame: those of hosts, each as "https://www.example.org", and
+// nobody else. Its form leads out of the frame (target="_top"), so that cookies and the address are those of this site.
+func FramedBy(c *fiber.Ctx, hosts []string) {
+	if len(hosts) == 0 {
+		return
+	}
+	c.Set(fiber.HeaderContentSecurityPolicy, strings.Replace(csp, "frame-ancestors 'none'", "frame-ancestors "+strings.Join(hosts, " "), 1))
+	c.Response().Header.Del(fiber.HeaderXFrameOptions) // it knows no list; the policy says it
 }
