@@ -50,7 +50,7 @@ type (
 		For, URL string
 		Minutes  int
 	}
-	setupTest           struct{ OrgName string }
+	setupTest struct{ OrgName string }
 )
 
 const token = "AZHq3k0Yc8mR5nXw2pVtLs7uJd1bEf9gKhQzT4iOaC6yBr8e0N"
@@ -336,7 +336,7 @@ func TestAccentColours(t *testing.T) {
 	if !strings.Contains(m.HTML, "border-top:5px solid #7a1f5c") || !strings.Contains(m.HTML, "background-color: #e6a5cf !important; color: #0f1f19 !important") || strings.Contains(m.HTML, "<script>") {
 		t.Error(m.HTML)
 	}
-	lh.OrgName, lh.PostalAddress, lh.Phone = "", "", ""
+	lh.OrgName, lh.PostalAddress, lh.Phone, lh.SiteURL = "", "", "", ""
 	if m, err = r.Render("setup_test", "en", lh, setupTest{"x"}); err != nil || strings.Contains(m.HTML, `class="name"`) || !strings.HasSuffix(m.Text, "else will follow.\n") {
 		t.Errorf("%v, %q", err, m.Text)
 	}
