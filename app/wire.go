@@ -21,12 +21,15 @@ import (
 	"kithline/app/web"
 	"kithline/campaigns"
 	"kithline/campaigns/audit"
+	"kithline/campaigns/chapters"
 	"kithline/campaigns/clock"
 	"kithline/campaigns/confirmations"
+	"kithline/campaigns/consents"
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/divisions"
 	"kithline/campaigns/erasures"
 	"kithline/campaigns/files"
+	"kithline/campaigns/forms"
 	"kithline/campaigns/imports"
 	"kithline/campaigns/jobs"
 	"kithline/campaigns/keys"
@@ -60,10 +63,13 @@ type App struct {
 	Organisation *organisation.Service
 	Users        *users.Service
 	Supporters   *supporters.Service
+	Chapters     *chapters.Service
 	Divisions    *divisions.Service
 	Campaigns    *campaigns.Service
 	Petitions    *petitions.Service
 	Waiting      *confirmations.Service // what waits for a press on a mailed page
+	Consents     *consents.Service
+	Forms        *forms.Service
 	Posts        *posts.Service
 	Mailings     *mailings.Service
 	Imports      *imports.Service
@@ -187,12 +193,16 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Users = users.New(a.DB, a.Vault, a.Signer, a.Organisation, a.Clock)
 	a.Supporters = supporters.New(a.DB, a.Vault, a.Clock)
 	a.Divisions = divisions.New(a.DB, a.Clock)
+	a.Chapters = chapters.New(a.DB, a.Clock)
 	a.Campaigns = campaigns.New(a.DB, a.Clock)
 	a.Posts = posts.New(a.DB, a.Clock)
 	a.Petitions = petitions.New(a.DB, a.Vault, a.Clock, a.Signer, a.Files, petitions.Options{BaseURL: a.Config.Web.BaseURL, Words: text, Log: a.Log})
 	a.ends = append(a.ends, a.Petitions.Close)
 	a.Waiting = confirmations.New(a.Clock, a.Signer)
 	a.Waiting.Register(a.Petitions.Source())
+	a.Consents = consents.New(a.DB, a.Clock, a.Signer, a.Organisation)
+	a.Forms = forms.New(a.DB, a.Vault, a.Clock, a.Signer, a.Consents, forms.Options{BaseURL: a.Config.Web.BaseURL, Log: a.Log})
+	a.Waiting.Register(a.Forms.Source())
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Mail: words, Sender: a.mail.sender, Enqueue: enqueue,
@@ -210,6 +220,9 @@ func (a *App) features(words *mailer.Renderer) {
 	for kind, r := range a.Petitions.Renderers() {
 		a.Deliveries.Handle(kind, r)
 	}
+	for kind, r := range a.Forms.Renderers() {
+		a.Deliveries.Handle(kind, r)
+	}
 	a.Mailings.Register(a.Deliveries)
 
 	a.Today.Register("settings", a.Organisation.Today)
@@ -221,7 +234,7 @@ func (a *App) features(words *mailer.Renderer) {
 
 // regular lists the housekeeping that runs by itself.
 func (a *App) regular() []jobs.Regular {
-	own := slices.Concat(a.Petitions.Regular(), a.Mailings.Regular(), a.Erasures.Regular())
+	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Mailings.Regular(), a.Erasures.Regular())
 	return append(own, a.Keys.Regular(),
 		jobs.Regular{Name: "divisions_day", Every: time.Hour, Run: a.Divisions.Daily},
 		jobs.Regular{Name: "sessions_sweep", Every: time.Hour, Run: a.Users.Sweep},
@@ -266,7 +279,8 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountImports(a.fiber, a.web, a.Imports, a.Campaigns, a.Clock)
 	admin.MountAccount(a.fiber, a.web, a.Users)
 	admin.MountTwoStep(a.fiber, a.web, a.Users)
-	admin.MountUsers(a.fiber, a.web, a.Users)
+	admin.MountUsers(a.fiber, a.web, a.Users, a.Chapters)
+	admin.MountChapters(a.fiber, a.web, a.Chapters)
 	admin.MountSettings(a.fiber, a.web, a.Organisation, smtp)
 	admin.MountRecovery(a.fiber, a.web, a.Organisation, a.recoverySheets)
 	admin.MountJobs(a.fiber, a.web, a.Jobs)

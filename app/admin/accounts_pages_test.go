@@ -9,6 +9,7 @@ import (
 	"kithline/app/web"
 	"kithline/app/web/webtest"
 	"kithline/campaigns/actor"
+	"kithline/campaigns/chapters"
 	"kithline/campaigns/jobs"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/today"
@@ -36,6 +37,14 @@ func TestPagesOfTheHouse(t *testing.T) {
 			texts := newTextFields(wrong("privacy_en"), o, textForm{PrivacyEN: "## One\n", PrivacyES: "<b>", AccessibilityEN: "x"})
 			account := users.Account{ID: uuid.New(), Name: "Ilse <H>", Email: "ilse@example.org", Role: actor.Owner, Locale: "en", HasPassword: full, CreatedAt: now}
 			list := usersPage{Page: p, Users: []users.Account{account, {ID: uuid.New(), Name: "Maren", Email: "m@example.org", Role: actor.Viewer, TwoStep: true, DisabledAt: &now, LastLoginAt: &now}}, Roles: roleOptions(p)}
+			chapter := chapterPage{Page: wrong("name", "areas"), Form: chapterForm{"Coast", "00011*"}}
+			places := chaptersPage{Page: p}
+			if full {
+				id := uuid.New()
+				list.Chapters = []web.Option{{Label: "Whole"}, {Value: id.String(), Label: "Coast"}}
+				list.Users[0].ChapterID, chapter.ID, chapter.Closed = &id, id, true
+				places.Chapters = []chapters.Chapter{{Chapter: models.Chapter{ID: id, Name: "Coast", ClosedAt: &now}, Supporters: 2}}
+			}
 			row := jobRow{Job: jobs.Job{ID: 7, Kind: "files_sweep", State: "retryable", Attempt: 1, MaxAttempts: 25, CreatedAt: now, ScheduledAt: now}, StateName: "x"}
 			front := todayPage{Page: p, Partly: !full}
 			log := auditPage{Page: p}
@@ -72,7 +81,8 @@ func TestPagesOfTheHouse(t *testing.T) {
 				"admin/login/code": &codePage{wrong("code"), codeForm{Code: "123 456", Next: "/admin"}}, "admin/account/two_step": &two, "admin/account/recovery_codes": &recoveryCodesPage{p, []string{"abcde-23456", "bcdef-34567"}},
 				"admin/login/sent": &p, "admin/login/button": &p, "admin/login/old": &loginOldPage{p, "Old."},
 				"admin/account/account": &accountPage{Page: wrong("password"), Account: account, Sessions: map[bool]int{true: 2}[full], Form: accountForm{Name: "Ilse", Language: "es"}, Min: 10},
-				"admin/users/list":      &list, "admin/users/invite": &invitePage{wrong("email", "role"), inviteForm{Role: "organizer"}, roleOptions(p)},
+				"admin/chapters/list":   &places, "admin/chapters/edit": &chapter,
+				"admin/users/list": &list, "admin/users/invite": &invitePage{wrong("email", "role"), inviteForm{Role: "organizer"}, roleOptions(p), list.Chapters},
 				"admin/users/invitation":      &invitationPage{Page: wrong("name"), Invitation: users.Invited{Email: "june@example.org"}, RoleName: "Viewer", Form: person, Min: 10},
 				"admin/settings/organisation": &org, "admin/settings/mail": &mail, "admin/settings/texts": &texts,
 				"admin/recovery/show": &sheet, "admin/recovery/sheet": &sheet,

@@ -32,7 +32,7 @@ func words(t *testing.T, p *testapp.Page) *testapp.Page {
 // as returns a browser in which a new account of the role is signed in.
 func as(t *testing.T, a *testapp.App, role actor.Role, email string) *testapp.Client {
 	t.Helper()
-	if _, err := a.Users.Invite(context.Background(), actor.TheSystem(), email, role); err != nil {
+	if _, err := a.Users.Invite(context.Background(), actor.TheSystem(), email, role, uuid.Nil); err != nil {
 		t.Fatal(err)
 	}
 	c := a.Client(t)

@@ -4,22 +4,25 @@ import (
 	"errors"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
 
 	"kithline/app/web"
 	"kithline/campaigns/actor"
+	"kithline/campaigns/chapters"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/users"
 )
 
 type accounts struct {
-	web   *web.Web
-	users *users.Service
+	web      *web.Web
+	users    *users.Service
+	chapters *chapters.Service
 }
 
 // MountUsers puts the pages about accounts in place: /admin/users for owners, and /admin/invitation/:token, which is open
 // to whoever has the mail: mount it before a group of /admin that asks for a session.
-func MountUsers(r fiber.Router, w *web.Web, u *users.Service) {
-	h := &accounts{w, u}
+func MountUsers(r fiber.Router, w *web.Web, u *users.Service, ch *chapters.Service) {
+	h := &accounts{w, u, ch}
 	r.Get("/admin/invitation/:token", h.invitation)
 	r.Post("/admin/invitation/:token", h.accept)
 	r.Get("/admin/users", w.Signed, h.list)
@@ -36,6 +39,38 @@ type usersPage struct {
 	Users       []users.Account
 	Invitations []users.Invited
 	Roles       []web.Option
+	Chapters    []web.Option // the first is the whole organisation; none where there are no chapters
+}
+
+// Chapter is the name of a chapter, "" for the whole organisation.
+func (p *usersPage) Chapter(id *uuid.UUID) string {
+	for _, o := range p.Chapters {
+		if id != nil && o.Value == id.String() {
+			return o.Label
+		}
+	}
+	return ""
+}
+
+// ChapterValue is the value of an account's chapter in the choice.
+func (p *usersPage) ChapterValue(id *uuid.UUID) string {
+	if id == nil {
+		return ""
+	}
+	return id.String()
+}
+
+// chapterOptions lists the chapters to choose from, the whole organisation first; nil where there are none.
+func chapterOptions(c *fiber.Ctx, w *web.Web, p web.Page, svc *chapters.Service) ([]web.Option, error) {
+	list, err := svc.Options(c.UserContext(), w.Actor(c))
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	out := []web.Option{{Label: p.T("chapters.whole")}}
+	for _, o := range list {
+		out = append(out, web.Option{Value: o.ID.String(), Label: o.Name})
+	}
+	return out, nil
 }
 
 // roleOptions lists the roles with what each is for.
@@ -59,38 +94,64 @@ func (h *accounts) list(c *fiber.Ctx) error {
 	}
 	p := usersPage{Page: h.web.Page(c, "users.title", "users"), Users: list, Invitations: invited}
 	p.Roles = roleOptions(p.Page)
+	if p.Chapters, err = chapterOptions(c, h.web, p.Page, h.chapters); err != nil {
+		return err
+	}
 	return h.web.Render(c, "admin/users/list", &p)
 }
 
 type invitePage struct {
 	web.Page
-	Form  inviteForm
-	Roles []web.Option
+	Form     inviteForm
+	Roles    []web.Option
+	Chapters []web.Option
 }
 
 type inviteForm struct {
 	Email string `form:"email,max=254"`
 	Role  string `form:"role,max=20"`
+
+	Chapter string `form:"chapter,max=40"`
 }
 
-func (h *accounts) invitePage(c *fiber.Ctx) *invitePage {
+// chapterID reads the choice of a chapter. What is no id is no chapter that exists.
+func (f inviteForm) chapterID() uuid.UUID {
+	if f.Chapter == "" {
+		return uuid.Nil
+	}
+	id, err := uuid.Parse(f.Chapter)
+	if err != nil || id == uuid.Nil {
+		return uuid.Max
+	}
+	return id
+}
+
+func (h *accounts) invitePage(c *fiber.Ctx) (*invitePage, error) {
 	p := &invitePage{Page: h.web.Page(c, "users.invite_title", "users"), Form: inviteForm{Role: string(actor.Organizer)}}
 	p.Roles = roleOptions(p.Page)
-	return p
+	var err error
+	p.Chapters, err = chapterOptions(c, h.web, p.Page, h.chapters)
+	return p, err
 }
 
 func (h *accounts) inviteForm(c *fiber.Ctx) error {
 	if err := h.web.Actor(c).Need(actor.ManageUsers); err != nil {
 		return err
 	}
-	return h.web.Render(c, "admin/users/invite", h.invitePage(c))
+	p, err := h.invitePage(c)
+	if err != nil {
+		return err
+	}
+	return h.web.Render(c, "admin/users/invite", p)
 }
 
 func (h *accounts) invite(c *fiber.Ctx) error {
-	p := h.invitePage(c)
-	err := web.Bind(c, &p.Form)
-	if err == nil {
-		_, err = h.users.Invite(c.UserContext(), h.web.Actor(c), p.Form.Email, actor.Role(p.Form.Role))
+	p, err := h.invitePage(c)
+	if err != nil {
+		return err
+	}
+	if err = web.Bind(c, &p.Form); err == nil {
+		_, err = h.users.Invite(c.UserContext(), h.web.Actor(c), p.Form.Email, actor.Role(p.Form.Role), p.Form.chapterID())
 	}
 	if p.Failed(err) {
 		return h.web.RenderStatus(c, 422, "admin/users/invite", p)
@@ -122,7 +183,7 @@ func (h *accounts) role(c *fiber.Ctx) error {
 	if err := web.Bind(c, &form); err != nil {
 		return err
 	}
-	return h.changed(c, h.users.ChangeRole(c.UserContext(), h.web.Actor(c), id, actor.Role(form.Role)), "users.role_changed")
+	return h.changed(c, h.users.ChangeRole(c.UserContext(), h.web.Actor(c), id, actor.Role(form.Role), form.chapterID()), "users.role_changed")
 }
 
 type disableForm struct {
@@ -153,6 +214,8 @@ func (h *accounts) changed(c *fiber.Ctx, err error, key string) error {
 		h.web.Flash(c, "good", key)
 	case errors.As(err, &f) && f.Kind == fault.Conflict:
 		h.web.Flash(c, "bad", f.Key)
+	case errors.As(err, &f) && f.Kind == fault.Invalid && len(f.Fields) > 0:
+		h.web.Flash(c, "bad", f.Fields[0].Key)
 	default:
 		return err
 	}

@@ -27,11 +27,13 @@ var railGroups = []struct {
 	}},
 	{"base.rail_people", []railItem{
 		{"supporters", "/admin/supporters", "base.rail_supporters", actor.SeeSupporters},
+		{"divisions", "/admin/divisions", "base.rail_divisions", actor.SeeFigures},
 		{"imports", "/admin/imports", "base.rail_imports", actor.Import},
 	}},
 	{"base.rail_setup", []railItem{
 		{"settings", "/admin/settings", "base.rail_settings", actor.Administer},
 		{"users", "/admin/users", "base.rail_users", actor.ManageUsers},
+		{"chapters", "/admin/chapters", "chapters.title", actor.ManageUsers},
 		{"jobs", "/admin/jobs", "base.rail_jobs", actor.Administer},
 		{"audit", "/admin/audit", "base.rail_audit", actor.ReadAudit},
 	}},

@@ -25,6 +25,7 @@ type Invited struct {
 	ID        uuid.UUID
 	Email     string
 	Role      actor.Role
+	ChapterID *uuid.UUID
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	Expired   bool
@@ -38,20 +39,24 @@ func checkEmail(f *fault.Fields, typed string) string {
 	return canonical
 }
 
-// Invite asks somebody by mail to open an account. An open invitation to the same address is replaced. It needs the right
-// actor.ManageUsers and returns an Invalid fault with the fields email, role.
-func (s *Service) Invite(ctx context.Context, a actor.Actor, email string, role actor.Role) (uuid.UUID, error) {
+// Invite asks somebody by mail to open an account, for a chapter or, with uuid.Nil, for the whole organisation. An open invitation
+// to the same address is replaced. It needs the right actor.ManageUsers and returns an Invalid fault with the fields email, role,
+// chapter.
+func (s *Service) Invite(ctx context.Context, a actor.Actor, email string, role actor.Role, chapter uuid.UUID) (uuid.UUID, error) {
 	if err := a.Need(actor.ManageUsers); err != nil {
 		return uuid.Nil, err
 	}
 	var f fault.Fields
 	email = checkEmail(&f, email)
 	checkRole(&f, role)
+	if err := checkChapter(ctx, s.db.DB, &f, role, chapter); err != nil {
+		return uuid.Nil, err
+	}
 	if err := f.Err(); err != nil {
 		return uuid.Nil, err
 	}
 	now := s.clock.Now()
-	inv := models.Invitation{ID: models.NewID(), Role: string(role), CreatedAt: now, ExpiresAt: now.Add(inviteLife)}
+	inv := models.Invitation{ID: models.NewID(), Role: string(role), ChapterID: orNil(chapter), CreatedAt: now, ExpiresAt: now.Add(inviteLife)}
 	inv.InvitedBy = a.Account()
 	err := s.db.Tx(ctx, func(tx *gorm.DB) error {
 		m, err := mailboxes.Ensure(ctx, tx, s.vault, email, now)
@@ -118,7 +123,7 @@ func (s *Service) Invitations(ctx context.Context, a actor.Actor) ([]Invited, er
 func (s *Service) invited(r models.Invitation, m models.Mailbox) (Invited, error) {
 	email, err := mailboxes.Address(s.vault, m)
 	return Invited{
-		ID: r.ID, Email: email, Role: actor.Role(r.Role), CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,
+		ID: r.ID, Email: email, Role: actor.Role(r.Role), ChapterID: r.ChapterID, CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,
 		Expired: !s.clock.Now().Before(r.ExpiresAt),
 	}, err
 }
@@ -208,7 +213,7 @@ func (s *Service) Accept(ctx context.Context, v Visit, token string, in Person) 
 		if err := mailboxes.Verify(ctx, tx, m.ID, now); err != nil {
 			return err
 		}
-		u, err := s.insert(ctx, tx, m, in.Name, actor.Role(r.Role), in.Locale, hash, now)
+		u, err := s.insert(ctx, tx, m, in.Name, actor.Role(r.Role), r.ChapterID, in.Locale, hash, now)
 		if fault.Is(err, fault.Invalid) { // somebody added the account on the terminal meanwhile
 			return fault.New(fault.Gone, "error.link_used")
 		}

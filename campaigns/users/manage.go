@@ -16,14 +16,17 @@ import (
 	"kithline/models"
 )
 
-// ChangeRole gives an account another role, at once for every session of it. It needs the right actor.ManageUsers. The
-// faults are NotFound, Invalid on the field role, and Conflict, error.last_owner.
-func (s *Service) ChangeRole(ctx context.Context, a actor.Actor, id uuid.UUID, role actor.Role) error {
+// ChangeRole gives an account another role or chapter (uuid.Nil: the whole organisation), at once for every session of it. It needs
+// the right actor.ManageUsers. The faults are NotFound, Invalid on the fields role and chapter, and Conflict, error.last_owner.
+func (s *Service) ChangeRole(ctx context.Context, a actor.Actor, id uuid.UUID, role actor.Role, chapter uuid.UUID) error {
 	if err := a.Need(actor.ManageUsers); err != nil {
 		return err
 	}
 	var f fault.Fields
 	checkRole(&f, role)
+	if err := checkChapter(ctx, s.db.DB, &f, role, chapter); err != nil {
+		return err
+	}
 	if err := f.Err(); err != nil {
 		return err
 	}
@@ -34,16 +37,17 @@ func (s *Service) ChangeRole(ctx context.Context, a actor.Actor, id uuid.UUID, r
 			return err
 		}
 		u, _, err := find(ctx, tx, id)
-		if err != nil || u.Role == string(role) {
+		same := u.Role == string(role)
+		if err != nil || same && (u.ChapterID == nil) == (chapter == uuid.Nil) && (u.ChapterID == nil || *u.ChapterID == chapter) {
 			return err
 		}
-		if u.Role == string(actor.Owner) && others == 0 {
+		if !same && u.Role == string(actor.Owner) && others == 0 {
 			return fault.New(fault.Conflict, "error.last_owner")
 		}
-		if err := tx.Model(&models.User{}).Where("id = ?", id).Updates(map[string]any{"role": string(role), "updated_at": now}).Error; err != nil {
+		if err := tx.Model(&models.User{}).Where("id = ?", id).Updates(map[string]any{"role": string(role), "chapter_id": orNil(chapter), "updated_at": now}).Error; err != nil {
 			return err
 		}
-		return audit.Write(ctx, tx, a, now, "user.role", "users", id, map[string]any{"from": u.Role, "to": string(role)})
+		return audit.Write(ctx, tx, a, now, "user.role", "users", id, map[string]any{"from": u.Role, "to": string(role), "chapter": orNil(chapter)})
 	})
 }
 

@@ -103,7 +103,7 @@ func (s *Service) CreateOwner(ctx context.Context, a actor.Actor, v Visit, in Pe
 		if err != nil {
 			return err
 		}
-		u, err := s.insert(ctx, tx, m, in.Name, actor.Owner, in.Locale, hash, now)
+		u, err := s.insert(ctx, tx, m, in.Name, actor.Owner, nil, in.Locale, hash, now)
 		if err != nil {
 			return err
 		}
@@ -123,12 +123,13 @@ func (s *Service) CreateOwner(ctx context.Context, a actor.Actor, v Visit, in Pe
 type NewUser struct {
 	Name, Email string
 	Role        actor.Role
+	ChapterID   uuid.UUID // uuid.Nil: the whole organisation
 	Locale      string
 }
 
 // Add makes an account without a password: for the server's own terminal and for sample worlds. Its user signs in by a
 // mailed link, or by one from LoginLinkFor. An owner made this way ends the setup. It needs the right actor.ManageUsers and
-// returns an Invalid fault with the fields name, email, role.
+// returns an Invalid fault with the fields name, email, role, chapter.
 func (s *Service) Add(ctx context.Context, a actor.Actor, in NewUser) (uuid.UUID, error) {
 	if err := a.Need(actor.ManageUsers); err != nil {
 		return uuid.Nil, err
@@ -137,6 +138,9 @@ func (s *Service) Add(ctx context.Context, a actor.Actor, in NewUser) (uuid.UUID
 	in.Name = checkName(&f, in.Name)
 	email := checkEmail(&f, in.Email)
 	checkRole(&f, in.Role)
+	if err := checkChapter(ctx, s.db.DB, &f, in.Role, in.ChapterID); err != nil {
+		return uuid.Nil, err
+	}
 	if err := f.Err(); err != nil {
 		return uuid.Nil, err
 	}
@@ -156,7 +160,7 @@ func (s *Service) Add(ctx context.Context, a actor.Actor, in NewUser) (uuid.UUID
 		if err != nil {
 			return err
 		}
-		u, err := s.insert(ctx, tx, m, in.Name, in.Role, organisation.Language(o, in.Locale), "", now)
+		u, err := s.insert(ctx, tx, m, in.Name, in.Role, orNil(in.ChapterID), organisation.Language(o, in.Locale), "", now)
 		if err != nil {
 			return err
 		}

@@ -224,9 +224,9 @@ func byAddress(ctx context.Context, tx *gorm.DB, hash []byte) (u models.User, ok
 }
 
 // insert makes an account in tx. It returns an Invalid fault on the field email where the address has one already.
-func (s *Service) insert(ctx context.Context, tx *gorm.DB, m models.Mailbox, name string, role actor.Role, locale, hash string, now time.Time) (models.User, error) {
+func (s *Service) insert(ctx context.Context, tx *gorm.DB, m models.Mailbox, name string, role actor.Role, chapter *uuid.UUID, locale, hash string, now time.Time) (models.User, error) {
 	u := models.User{
-		ID: models.NewID(), MailboxID: m.ID, Role: string(role), PasswordHash: hash, Locale: locale, CreatedAt: now, UpdatedAt: now,
+		ID: models.NewID(), MailboxID: m.ID, Role: string(role), ChapterID: chapter, PasswordHash: hash, Locale: locale, CreatedAt: now, UpdatedAt: now,
 	}
 	u.NameSealed = s.vault.Seal("users", "name_sealed", u.ID, name)
 	if hash != "" {
@@ -265,6 +265,31 @@ func checkName(f *fault.Fields, name string) string {
 		f.Add("name", "error.text_unreadable")
 	}
 	return name
+}
+
+// orNil is an id as a column holds it.
+func orNil(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
+}
+
+// checkChapter notes a chapter that is not open, and one for an owner: owners look after all of them.
+func checkChapter(ctx context.Context, tx *gorm.DB, f *fault.Fields, role actor.Role, chapter uuid.UUID) error {
+	if chapter == uuid.Nil {
+		return nil
+	}
+	if role == actor.Owner {
+		f.Add("chapter", "error.user_owner_whole")
+		return nil
+	}
+	var n int64
+	err := tx.WithContext(ctx).Model(&models.Chapter{}).Where("id = ? AND closed_at IS NULL", chapter).Count(&n).Error
+	if err == nil && n == 0 {
+		f.Add("chapter", "error.value_unknown")
+	}
+	return err
 }
 
 // checkRole notes an unknown role.

@@ -668,18 +668,18 @@ func TestInvitation(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
 		w := newWorld(t, db)
 		owner := w.who(w.owner())
-		if _, err := w.Invite(ctx, owner, "ilse@example.org", actor.Viewer); fields(err) != "email error.user_exists" {
+		if _, err := w.Invite(ctx, owner, "ilse@example.org", actor.Viewer, uuid.Nil); fields(err) != "email error.user_exists" {
 			t.Errorf("%v", err)
 		}
-		if _, err := w.Invite(ctx, owner, "x", "king"); fields(err) != "email error.email_invalid, role error.value_unknown" {
+		if _, err := w.Invite(ctx, owner, "x", "king", uuid.Nil); fields(err) != "email error.email_invalid, role error.value_unknown" {
 			t.Errorf("%v", err)
 		}
-		if _, err := w.Invite(ctx, owner, "maren@example.org", actor.Viewer); err != nil {
+		if _, err := w.Invite(ctx, owner, "maren@example.org", actor.Viewer, uuid.Nil); err != nil {
 			t.Fatal(err)
 		}
 		replaced := strings.TrimPrefix(w.link(KindInvitation), "/admin/invitation/")
 		w.clock.Add(time.Minute)
-		if _, err := w.Invite(ctx, owner, "Maren@example.org", actor.Advocate); err != nil {
+		if _, err := w.Invite(ctx, owner, "Maren@example.org", actor.Advocate, uuid.Nil); err != nil {
 			t.Fatal(err)
 		}
 		token := strings.TrimPrefix(w.link(KindInvitation), "/admin/invitation/")
@@ -726,7 +726,7 @@ func TestInvitation(t *testing.T) {
 			t.Errorf("%+v, %v", list, err)
 		}
 
-		id, err := w.Invite(ctx, owner, "june@example.org", actor.Viewer)
+		id, err := w.Invite(ctx, owner, "june@example.org", actor.Viewer, uuid.Nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -740,7 +740,7 @@ func TestInvitation(t *testing.T) {
 		if _, err := w.Accept(ctx, home, june, Person{Name: "June", Password: secret}); !fault.Is(err, fault.Gone) {
 			t.Errorf("revoked: %v", err)
 		}
-		if _, err := w.Invite(ctx, owner, "late@example.org", actor.Viewer); err != nil {
+		if _, err := w.Invite(ctx, owner, "late@example.org", actor.Viewer, uuid.Nil); err != nil {
 			t.Fatal(err)
 		}
 		late := strings.TrimPrefix(w.link(KindInvitation), "/admin/invitation/")
@@ -759,7 +759,7 @@ func TestThereIsAlwaysAnOwner(t *testing.T) {
 		w := newWorld(t, db)
 		sys := actor.TheSystem()
 		one := w.who(w.owner()).UserID
-		if err := w.ChangeRole(ctx, sys, one, actor.Viewer); !fault.Is(err, fault.Conflict) {
+		if err := w.ChangeRole(ctx, sys, one, actor.Viewer, uuid.Nil); !fault.Is(err, fault.Conflict) {
 			t.Errorf("demoted: %v", err)
 		}
 		if err := w.Disable(ctx, sys, one, true); !fault.Is(err, fault.Conflict) {
@@ -773,7 +773,7 @@ func TestThereIsAlwaysAnOwner(t *testing.T) {
 			wg.Go(func() {
 				var err error
 				if i == 0 {
-					err = w.ChangeRole(ctx, sys, id, actor.Organizer)
+					err = w.ChangeRole(ctx, sys, id, actor.Organizer, uuid.Nil)
 				} else {
 					err = w.Disable(ctx, sys, id, true)
 				}
@@ -805,7 +805,7 @@ func TestRoleAndDisableWorkAtOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.ChangeRole(ctx, owner, id, actor.Viewer); err != nil || w.who(s).Role != actor.Viewer {
+		if err := w.ChangeRole(ctx, owner, id, actor.Viewer, uuid.Nil); err != nil || w.who(s).Role != actor.Viewer {
 			t.Errorf("%v", err)
 		}
 		unused, err := w.LoginLinkFor(ctx, actor.TheSystem(), id)
@@ -821,7 +821,7 @@ func TestRoleAndDisableWorkAtOnce(t *testing.T) {
 		if err := w.Disable(ctx, owner, id, false); err != nil || !w.ended(s) {
 			t.Errorf("opened again: %v", err)
 		}
-		if err := w.ChangeRole(ctx, owner, models.NewID(), actor.Viewer); !fault.Is(err, fault.NotFound) {
+		if err := w.ChangeRole(ctx, owner, models.NewID(), actor.Viewer, uuid.Nil); !fault.Is(err, fault.NotFound) {
 			t.Errorf("nobody: %v", err)
 		}
 		list, err := w.List(ctx, owner)
@@ -863,17 +863,17 @@ func TestWhoMayDoWhat(t *testing.T) {
 		"invitations": func(a actor.Actor) error { _, err := w.Invitations(ctx, a); return err },
 		"invite": func(a actor.Actor) error {
 			n++
-			_, err := w.Invite(ctx, a, fmt.Sprintf("i%d@example.org", n), actor.Viewer)
+			_, err := w.Invite(ctx, a, fmt.Sprintf("i%d@example.org", n), actor.Viewer, uuid.Nil)
 			return err
 		},
 		"revoke": func(a actor.Actor) error {
-			id, err := w.Invite(ctx, actor.TheSystem(), "revoked@example.org", actor.Viewer)
+			id, err := w.Invite(ctx, actor.TheSystem(), "revoked@example.org", actor.Viewer, uuid.Nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return w.Revoke(ctx, a, id)
 		},
-		"role":    func(a actor.Actor) error { return w.ChangeRole(ctx, a, target, actor.Advocate) },
+		"role":    func(a actor.Actor) error { return w.ChangeRole(ctx, a, target, actor.Advocate, uuid.Nil) },
 		"disable": func(a actor.Actor) error { return w.Disable(ctx, a, target, true) },
 		"add": func(a actor.Actor) error {
 			n++
@@ -910,7 +910,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 func TestNothingPersonalIsReadable(t *testing.T) {
 	w := newWorld(t, testdb.SQLite(t))
 	w.owner()
-	if _, err := w.Invite(ctx, actor.TheSystem(), "maren@example.org", actor.Advocate); err != nil {
+	if _, err := w.Invite(ctx, actor.TheSystem(), "maren@example.org", actor.Advocate, uuid.Nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, table := range []string{"users", "mailboxes", "invitations", "sessions", "login_failures", "deliveries", "audit_entries"} {

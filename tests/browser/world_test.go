@@ -150,7 +150,7 @@ func full(t *testing.T) *world {
 	w.must(err)
 	w.mailing(open.ID, "The hearing has a date", "Hello {{given_name}},\n\nthe Committee hears HB 412 on 16 March.", true)
 	w.mailing(open.ID, "Thank you", "Hello,\n\nthank you.", false)
-	_, err = w.Users.Invite(ctx, w.owner, "maren@example.org", actor.Advocate)
+	_, err = w.Users.Invite(ctx, w.owner, "maren@example.org", actor.Advocate, uuid.Nil)
 	w.must(err)
 	_, err = w.Users.Add(ctx, w.owner, users.NewUser{Name: "Maren Oyelaran", Email: "maren.o@example.org", Role: actor.Advocate, Locale: "en"})
 	w.must(err)

@@ -55,7 +55,8 @@ var posts = map[string]actor.Right{
 	"/admin/account/sessions":   signed,
 	"/admin/login/code":         anybody,
 	"/admin/account/two-step":   signed, "/admin/account/two-step/begin": signed, "/admin/account/two-step/codes": signed, "/admin/account/two-step/end": signed,
-	"/admin/users/:id/two-step":  actor.ManageUsers,
+	"/admin/users/:id/two-step": actor.ManageUsers,
+	"/admin/chapters":           actor.ManageUsers, "/admin/chapters/:id": actor.ManageUsers, "/admin/chapters/:id/close": actor.ManageUsers, "/admin/chapters/assign": actor.ManageUsers,
 	"/admin/petitions":           actor.DraftPetition,
 	"/admin/petitions/:id/edit":  actor.ModeratePetition, // or one's own: here it is the owner's
 	"/admin/petitions/:id/draft": actor.ModeratePetition, "/admin/petitions/:id/picture": actor.ModeratePetition,
@@ -133,7 +134,7 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	must(err)
 	file, err := a.Imports.Upload(ctx, owner, imports.UploadInput{Name: "list.csv", Content: []byte("email,given_name\n" + canaryImport + ",Ann\n"), Locale: "en"})
 	must(err)
-	invitation, err := a.Users.Invite(ctx, owner, canaryInvited, actor.Viewer)
+	invitation, err := a.Users.Invite(ctx, owner, canaryInvited, actor.Viewer, uuid.Nil)
 	must(err)
 	var supporter models.Supporter
 	must(a.DB.Take(&supporter).Error)

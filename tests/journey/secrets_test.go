@@ -100,9 +100,9 @@ func TestNobodyAddsAHeader(t *testing.T) {
 		if _, err := a.Users.Add(ctx, actor.TheSystem(), users.NewUser{Name: "Ann" + x, Email: "user" + n + "@example.org", Role: actor.Advocate}); count(err) {
 			count(a.Users.RequestLoginLink(ctx, users.Visit{}, "user"+n+"@example.org"))
 		}
-		_, err = a.Users.Invite(ctx, owner, "new"+n+"@example.org"+x, actor.Viewer)
+		_, err = a.Users.Invite(ctx, owner, "new"+n+"@example.org"+x, actor.Viewer, uuid.Nil)
 		count(err)
-		_, err = a.Users.Invite(ctx, owner, "new"+n+"@example.org", actor.Viewer)
+		_, err = a.Users.Invite(ctx, owner, "new"+n+"@example.org", actor.Viewer, uuid.Nil)
 		count(err)
 
 		// A petition with such a title: its author is told, its signer asked, its signers written to.
