@@ -129,8 +129,8 @@ func (s *Service) view(ctx context.Context, f models.Form, questions []Question,
 func Hosts(f models.Form) []string { return strings.Fields(f.EmbedHosts) }
 
 // Regular lists what runs by itself: see Expire.
-func (s *Service) Regular() jobs.Regular {
-	return jobs.Regular{Name: "forms_expire", Every: 10 * time.Minute, Run: func(ctx context.Context) error { _, err := s.Expire(ctx); return err }}
+func (s *Service) Regular() []jobs.Regular {
+	return []jobs.Regular{{Name: "forms_expire", Every: 10 * time.Minute, Run: func(ctx context.Context) error { _, err := s.Expire(ctx); return err }}}
 }
 
 // expireBatch is how many submissions go in one transaction.
