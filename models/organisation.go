@@ -27,6 +27,7 @@ type Organisation struct {
 	SMTPTLS            string // starttls, tls or none
 	SMTPUsername       string
 	SMTPPasswordSealed []byte
+	RetentionMonths    int        // suggested for campaigns: how long names stay once one ended
 	SetupAt            *time.Time // nil until the first owner finished setup
 	CreatedAt          time.Time
 	UpdatedAt          time.Time

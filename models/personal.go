@@ -182,7 +182,7 @@ var PersonalColumns = []Personal{
 var NotPersonal = map[string][]string{
 	"organisations": {
 		"id", "name", "short_name", "legal_name", "postal_address", "phone", "from_name", "from_address", "reply_to", "time_zone",
-		"languages", "accent", "crisis_line", "minimum_age", "smtp_host", "smtp_port", "smtp_tls", "smtp_username", "setup_at",
+		"languages", "accent", "crisis_line", "minimum_age", "smtp_host", "smtp_port", "smtp_tls", "smtp_username", "retention_months", "setup_at",
 		"created_at", "updated_at",
 	},
 	"site_texts":     {"id", "name", "locale", "body", "updated_by", "updated_at"},

@@ -149,7 +149,7 @@ func whomOf(m models.Mailbox) Whom {
 // caller does, and calls Forgotten after the commit, as EraseMine and Erase do. With several people the receipt is the sum.
 func (s *Service) EraseIn(ctx context.Context, tx *gorm.DB, a actor.Actor, w Whom, how string, now time.Time) (Receipt, error) {
 	tx = tx.WithContext(ctx)
-	boxes, err := hold(tx, w)
+	boxes, err := Hold(ctx, tx, w)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -183,9 +183,10 @@ func (s *Service) EraseIn(ctx context.Context, tx *gorm.DB, a actor.Actor, w Who
 	})
 }
 
-// hold reads and locks the mailboxes of people, in the order in which everybody locks mailboxes, and then the records, so that
+// Hold reads and locks, in tx, the mailboxes of people, in the order in which everybody locks mailboxes, and then the records, so that
 // nothing is added to them meanwhile.
-func hold(tx *gorm.DB, w Whom) ([]models.Mailbox, error) {
+func Hold(ctx context.Context, tx *gorm.DB, w Whom) ([]models.Mailbox, error) {
+	tx = tx.WithContext(ctx)
 	lock := clause.Locking{Strength: "UPDATE"}
 	var out []models.Mailbox
 	for _, part := range []struct {

@@ -321,6 +321,7 @@ ALTER TABLE petitions ADD COLUMN legacy_count integer NOT NULL DEFAULT 0 CHECK (
 ALTER TABLE petitions ADD COLUMN legacy_source text NOT NULL DEFAULT '';
 ALTER TABLE petitions ADD COLUMN anonymised_at timestamptz;
 ALTER TABLE campaigns ADD COLUMN retention_months integer NOT NULL DEFAULT 0 CHECK (retention_months >= 0);
+ALTER TABLE organisations ADD COLUMN retention_months integer NOT NULL DEFAULT 24 CHECK (retention_months >= 0);
 
 -- Anonymised rows point to nobody any more; their counts stay.
 ALTER TABLE signatures ALTER COLUMN mailbox_id DROP NOT NULL;
