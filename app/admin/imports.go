@@ -19,6 +19,7 @@ import (
 	"kithline/campaigns/fault"
 	"kithline/campaigns/imports"
 	"kithline/campaigns/paging"
+	"kithline/campaigns/petitions"
 	"kithline/models"
 )
 
@@ -26,20 +27,22 @@ type importPages struct {
 	web       *web.Web
 	svc       *imports.Service
 	campaigns *campaigns.Service
+	petitions *petitions.Service
 	clock     clock.Clock
 }
 
 // MountImports puts the pages that bring in lists in place: /admin/imports and below. It raises the limit of a body for
-// the upload alone, so call it before the server listens.
-func MountImports(r fiber.Router, w *web.Web, s *imports.Service, cs *campaigns.Service, clk clock.Clock) {
-	h := &importPages{w, s, cs, clk}
-	w.AllowBody("/admin/imports", imports.MaxUpload+1<<20) // the form around the file
+// the upload alone, which is read as it arrives, so call it before the server listens.
+func MountImports(r fiber.Router, w *web.Web, s *imports.Service, cs *campaigns.Service, ps *petitions.Service, clk clock.Clock) {
+	h := &importPages{w, s, cs, ps, clk}
+	w.AllowStream("/admin/imports", imports.MaxUpload+1<<20) // the form around the file
 	r.Get("/admin/imports", w.Signed, h.list)
 	r.Post("/admin/imports", w.Signed, h.upload)
 	r.Get("/admin/imports/:id", w.Signed, h.show)
 	r.Get("/admin/imports/:id/progress", w.Signed, h.progress)
 	r.Get("/admin/imports/:id/errors.csv", w.Signed, h.errors)
 	r.Post("/admin/imports/:id/check", w.Signed, h.check)
+	r.Post("/admin/imports/:id/count", w.Signed, h.count)
 	r.Post("/admin/imports/:id/start", w.Signed, h.start)
 	r.Post("/admin/imports/:id/resume", w.Signed, h.resume)
 }
@@ -79,10 +82,11 @@ func (h *importPages) upload(c *fiber.Ctx) error {
 		return err
 	}
 	p := importsPage{Page: h.web.Page(c, "import.title", "imports")}
-	name, content, err := web.Upload(c, "file", imports.MaxUpload)
+	name, content, err := web.UploadStream(c, "file")
 	var id uuid.UUID
 	if err == nil {
 		id, err = h.svc.Upload(c.UserContext(), a, imports.UploadInput{Name: name, Content: content, Locale: p.Lang})
+		err = web.UploadBroke("file", err)
 	}
 	if p.Failed(err) {
 		return h.renderList(c, 422, &p)
@@ -101,54 +105,37 @@ type basisForm struct {
 	Source   string `form:"source,max=300"`
 }
 
-// columnsForm is which column holds what: the number of the column from 0, or "".
-type columnsForm struct {
-	Email      string `form:"email"`
-	GivenName  string `form:"given_name"`
-	FamilyName string `form:"family_name"`
-	Name       string `form:"name"`
-	Phone      string `form:"phone"`
-	PostalArea string `form:"postal_area"`
-	Country    string `form:"country"`
-	Locale     string `form:"locale"`
-	Status     string `form:"status"`
-	OptedIn    string `form:"opted_in"`
-	OptedOut   string `form:"opted_out"`
+// leaveOut is the choice for a column that is not imported.
+const leaveOut = "-"
+
+type importForm struct {
+	Columns []string `form:"column,max=80"` // what each column is, in their order
+	Tag     string   `form:"tag,max=60"`
+	basisForm
 }
 
-func (f *columnsForm) at() map[imports.Field]*string {
-	return map[imports.Field]*string{
-		imports.Email: &f.Email, imports.GivenName: &f.GivenName, imports.FamilyName: &f.FamilyName, imports.Name: &f.Name, imports.Phone: &f.Phone,
-		imports.PostalArea: &f.PostalArea, imports.Country: &f.Country, imports.Locale: &f.Locale, imports.Status: &f.Status,
-		imports.OptedIn: &f.OptedIn, imports.OptedOut: &f.OptedOut,
-	}
-}
-
-func (f *columnsForm) set(m imports.Mapping) {
-	for field, s := range f.at() {
-		if i, ok := m[field]; ok {
-			*s = strconv.Itoa(i)
+func (f *importForm) set(m imports.Mapping, columns int) {
+	f.Columns = make([]string, columns)
+	for i := range f.Columns {
+		f.Columns[i] = leaveOut
+		if field, ok := m[i]; ok {
+			f.Columns[i] = string(field)
 		}
 	}
 }
 
-func (f *columnsForm) mapping() imports.Mapping {
+func (f *importForm) mapping() imports.Mapping {
 	m := imports.Mapping{}
-	for field, s := range f.at() {
-		if i, err := strconv.Atoi(*s); err == nil {
-			m[field] = i
+	for i, s := range f.Columns {
+		if s != leaveOut {
+			m[i] = imports.Field(s)
 		}
 	}
 	return m
 }
 
-type importForm struct {
-	columnsForm
-	basisForm
-}
-
 func (f *importForm) input() imports.CheckInput {
-	in := imports.CheckInput{Mapping: f.mapping(), Basis: imports.Basis{Purpose: models.Purpose(f.Basis), Text: f.Words, Source: f.Source}}
+	in := imports.CheckInput{Mapping: f.mapping(), Tag: f.Tag, Basis: imports.Basis{Purpose: models.Purpose(f.Basis), Text: f.Words, Source: f.Source}}
 	if f.Basis == "none" {
 		in.Basis.Purpose = ""
 	}
@@ -156,8 +143,12 @@ func (f *importForm) input() imports.CheckInput {
 	return in
 }
 
-// column is one question of the mapping.
-type column struct{ Name, Key, Chosen string }
+// importColumn is one question of the mapping: a column of the file, with some of what stands in it.
+type importColumn struct {
+	ID, Header string
+	Samples    []string
+	Chosen     string
+}
 
 type importPage struct {
 	web.Page
@@ -165,38 +156,72 @@ type importPage struct {
 	Head      imports.Head
 	Stored    imports.Mapping
 	Form      importForm
-	Options   []web.Option // the columns of the file
+	Choices   []web.Option // what a column can be
 	Campaigns []web.Option
+	Petitions []web.Option // of a file without addresses
+	Petition  string
 	Stalled   bool
 }
 
+// Open reports whether the file's columns can be chosen.
+func (p *importPage) Open() bool { return len(p.Choices) > 0 }
+
+// Counted reports whether the file is one of signatures without addresses.
+func (p *importPage) Counted() bool { return p.Import.Source == imports.FromChange }
+
 // Columns are the questions of the mapping, in order.
-func (p *importPage) Columns() []column {
-	out, at := []column{}, p.Form.at()
-	for _, f := range imports.Fields {
-		out = append(out, column{string(f), "import.field_" + string(f), *at[f]})
+func (p *importPage) Columns() []importColumn {
+	out := make([]importColumn, len(p.Head.Columns))
+	for i := range out {
+		out[i] = importColumn{ID: "column-" + strconv.Itoa(i+1), Header: p.Header(i), Chosen: leaveOut}
+		if i < len(p.Form.Columns) {
+			out[i].Chosen = p.Form.Columns[i]
+		}
+		for _, r := range p.Head.First {
+			if r.Bad == nil && i < len(r.Cells) && strings.TrimSpace(r.Cells[i]) != "" && len(out[i].Samples) < 2 {
+				out[i].Samples = append(out[i].Samples, shorten(r.Cells[i], 40))
+			}
+		}
 	}
 	return out
 }
+
+func shorten(s string, most int) string {
+	if runes := []rune(s); len(runes) > most {
+		return string(runes[:most]) + " ..."
+	}
+	return s
+}
+
+// Source is the program that wrote the file, "" where that is not known.
+func (p *importPage) Source() string { return imports.SourceName(p.Import.Source) }
+
+// Left names the parts of the file that are not read.
+func (p *importPage) Left() string { return p.names(p.Head.Left) }
 
 // Header is what a column is called.
 func (p *importPage) Header(i int) string {
 	if p.Head.Bare {
 		return p.T("import.column", "Number", strconv.Itoa(i+1))
 	}
+	if p.Head.Columns[i] == "" {
+		return p.T("import.column_bare", "Number", strconv.Itoa(i+1))
+	}
 	return p.Head.Columns[i]
 }
 
 // Unused and Twice tell of columns that were left out.
-func (p *importPage) Unused() string { return p.names(p.Stored.Unused(p.Head.Columns)) }
+func (p *importPage) Unused() string {
+	if p.Head.Bare {
+		return ""
+	}
+	return p.names(p.Stored.Unused(p.Head.Columns))
+}
 
 // Twice is the headers that stand more than once.
 func (p *importPage) Twice() string { return p.names(p.Head.Twice) }
 
 func (p *importPage) names(list []string) string {
-	if p.Head.Bare {
-		return ""
-	}
 	const most = 30
 	if len(list) > most {
 		return strings.Join(list[:most], ", ") + " ..."
@@ -207,10 +232,11 @@ func (p *importPage) names(list []string) string {
 // HowRead says how the file was read.
 func (p *importPage) HowRead() string {
 	by := map[byte]string{',': "import.by_comma", ';': "import.by_semicolon", '\t': "import.by_tab", '|': "import.by_bar"}[p.Head.Delimiter]
+	rows := p.T("import.rows", "Count", p.Import.RowsTotal)
 	if by == "" {
-		by = "import.by_comma"
+		return p.T("import.how_read_book", "Rows", rows, "Encoding", p.Head.Encoding)
 	}
-	return p.T("import.how_read", "Rows", p.T("import.rows", "Count", p.Import.RowsTotal), "Encoding", p.Head.Encoding, "Delimiter", p.T(by))
+	return p.T("import.how_read", "Rows", rows, "Encoding", p.Head.Encoding, "Delimiter", p.T(by))
 }
 
 // Cells are the cells of a row as the preview shows them: one for each column.
@@ -218,9 +244,7 @@ func (p *importPage) Cells(r imports.Row) []string {
 	out := make([]string, len(p.Head.Columns))
 	copy(out, r.Cells)
 	for i, c := range out {
-		if runes := []rune(c); len(runes) > 60 {
-			out[i] = string(runes[:60]) + " ..."
-		}
+		out[i] = shorten(c, 60)
 	}
 	return out
 }
@@ -289,7 +313,14 @@ func (h *importPages) render(c *fiber.Ctx, status int, p *importPage, typed *imp
 		if p.Head, p.Stored, err = h.svc.Preview(ctx, a, p.Import.ID); err != nil {
 			return err
 		}
-		p.Form.set(p.Stored)
+		if p.Counted() {
+			if err := h.offerPetitions(ctx, a, p); err != nil {
+				return err
+			}
+			return h.web.RenderStatus(c, status, "admin/imports/show", p)
+		}
+		p.Form.set(p.Stored, len(p.Head.Columns))
+		p.Form.Tag = p.Import.Tag
 		p.Form.basisForm = basisForm{Basis: p.Import.BasisPurpose, Words: p.Import.BasisText, Source: p.Import.BasisSource}
 		if p.Import.BasisScopeID != uuid.Nil {
 			p.Form.Campaign = p.Import.BasisScopeID.String()
@@ -300,10 +331,11 @@ func (h *importPages) render(c *fiber.Ctx, status int, p *importPage, typed *imp
 		if typed != nil {
 			p.Form = *typed
 		}
-		p.Options = []web.Option{{Value: "", Label: p.T("import.not_there")}}
-		for i := range p.Head.Columns {
-			p.Options = append(p.Options, web.Option{Value: strconv.Itoa(i), Label: p.Header(i)})
+		fields, err := h.svc.FieldChoices(ctx, a)
+		if err != nil {
+			return err
 		}
+		p.offer(fields, a.Chapter() == nil)
 		list, err := h.campaigns.Choices(ctx, a)
 		if err != nil {
 			return err
@@ -314,6 +346,66 @@ func (h *importPages) render(c *fiber.Ctx, status int, p *importPage, typed *imp
 		}
 	}
 	return h.web.RenderStatus(c, status, "admin/imports/show", p)
+}
+
+// offer lists what a column can be.
+func (p *importPage) offer(fields []models.CustomField, whole bool) {
+	p.Choices = []web.Option{{Value: leaveOut, Label: p.T("import.leave_out")}}
+	for _, f := range imports.Fields {
+		if f != imports.Chapter || whole {
+			p.Choices = append(p.Choices, web.Option{Value: string(f), Label: p.T("import.field_" + string(f))})
+		}
+	}
+	for _, f := range fields {
+		p.Choices = append(p.Choices, web.Option{Value: string(imports.CustomField(f.ID)), Label: p.T("import.field_own", "Name", f.Label)})
+	}
+	if !whole {
+		return
+	}
+	for _, kind := range imports.NewKinds {
+		p.Choices = append(p.Choices, web.Option{Value: string(imports.NewField(kind)), Label: p.T("import.field_new_" + string(kind))})
+	}
+}
+
+// offerPetitions lists what signatures that were counted elsewhere can be noted at.
+func (h *importPages) offerPetitions(ctx context.Context, a actor.Actor, p *importPage) error {
+	list, err := h.petitions.CountableElsewhere(ctx, a)
+	if err != nil && !fault.Is(err, fault.Forbidden) {
+		return err
+	}
+	p.Petitions = []web.Option{{Value: "", Label: p.T("import.petition_choose")}}
+	for _, x := range list {
+		p.Petitions = append(p.Petitions, web.Option{Value: x.ID.String(), Label: x.Title})
+	}
+	return nil
+}
+
+// count notes the number of signatures of a file without addresses at a petition.
+func (h *importPages) count(c *fiber.Ctx) error {
+	p, err := h.page(c)
+	if err != nil {
+		return err
+	}
+	var form struct {
+		Petition string `form:"petition"`
+	}
+	if err = web.Bind(c, &form); err == nil {
+		id, wrong := uuid.Parse(form.Petition)
+		if wrong != nil {
+			var bad fault.Fields
+			bad.Add("petition", "error.import_petition")
+			err = bad.Err()
+		} else {
+			err = h.svc.CountElsewhere(c.UserContext(), h.web.Actor(c), p.Import.ID, id)
+		}
+	}
+	if p.Failed(err) {
+		return h.render(c, 422, p, nil)
+	}
+	if err != nil {
+		return err
+	}
+	return web.SeeOther(c, p.Path)
 }
 
 func (h *importPages) check(c *fiber.Ctx) error {

@@ -36,7 +36,11 @@ func NewBadWriter(w io.Writer, columns []string, bareFile bool, tell func(Reason
 func (b *BadWriter) Write(r BadRow) error {
 	cells := make([]string, b.wide, b.wide+2)
 	over := r.Cells[min(copy(cells, r.Cells), len(r.Cells)):]
-	return b.write(append(append(cells, itoa(r.Line), b.tell(r.Reason)), over...)) // what was too much stands behind the reason
+	line := itoa(r.Line)
+	if r.File != "" {
+		line = r.File + ": " + line
+	}
+	return b.write(append(append(cells, line, b.tell(r.Reason)), over...)) // what was too much stands behind the reason
 }
 
 // Flush writes what waits.

@@ -1,11 +1,15 @@
 // Package imports brings people in from lists that were kept elsewhere.
 //
 // The rules: columns are found by what their headers mean, never by exact names or order. Before anything is written the
-// organizer sees the mapping and a dry run: how many are new, updated, unchanged, suppressed, skipped. A bad row is handed
-// back with its line and the reason, and the rest goes on. What a record says is never written over; only what is empty is
-// filled. Who unsubscribed, bounced or complained elsewhere becomes a suppression here, never a subscription. Nobody may
-// be mailed because they stood in a file: a consent is recorded only where the organizer says what people agreed to, where
-// and when, and never for somebody who is suppressed or who withdrew here.
+// organizer sees the mapping and a dry run: how many are new, updated, unchanged, suppressed, skipped. What no column is
+// mapped to is not kept. A bad row is handed back with its line and the reason, and the rest goes on. What a record says is
+// never written over; only what is empty is filled. Who unsubscribed, bounced or complained elsewhere becomes a suppression
+// here, never a subscription, wherever in the file or the ZIP that stands. Nobody may be mailed because they stood in a file:
+// a consent is recorded only where the organizer says what people agreed to, where and when, and never for somebody who is
+// suppressed or who withdrew here. Who had their data erased is not brought back.
+//
+// An account of a chapter brings in people of that chapter. An address that belongs to somebody else is left as it is and
+// counted as unchanged, like a person of the chapter about whom the file says nothing new; so is one that was erased.
 //
 // The same file twice changes nothing. A file is written in batches, each one transaction that also notes how far it came,
 // so an import that was killed goes on where it stopped.
@@ -13,9 +17,7 @@ package imports
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -26,34 +28,40 @@ import (
 	"gorm.io/gorm"
 
 	"kithline/campaigns/actor"
+	"kithline/campaigns/chapters"
 	"kithline/campaigns/clock"
 	"kithline/campaigns/consents"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/files"
 	"kithline/campaigns/paging"
+	"kithline/campaigns/petitions"
 	"kithline/campaigns/vault"
 	"kithline/models"
 	"kithline/models/database"
 )
 
-// Options of a Service. All are needed.
+// Options of a Service. All are needed; Petitions for CountElsewhere only.
 type Options struct {
-	DB      *database.DB
-	Vault   *vault.Vault
-	Clock   clock.Clock
-	Files   *files.Service
-	Enqueue func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error // jobs.Client.Enqueue
-	Words   Words                                                            // the reasons in the file of errors: web.Web.Text
+	DB        *database.DB
+	Vault     *vault.Vault
+	Clock     clock.Clock
+	Files     *files.Service
+	Petitions *petitions.Service
+	Enqueue   func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error // jobs.Client.Enqueue
+	Words     Words                                                            // the reasons in the file of errors: web.Web.Text
 }
 
 // Service reads lists of people. It is safe for concurrent use.
-type Service struct{ Options }
+type Service struct {
+	Options
+	batch int // rows in one transaction; 0: by the time that they take
+}
 
 // New makes the service. Register its workers with AddWorkers.
-func New(o Options) *Service { return &Service{o} }
+func New(o Options) *Service { return &Service{Options: o} }
 
 // MaxUpload is the largest file that the page takes, in bytes. The command line takes any size.
-const MaxUpload = 20 << 20
+const MaxUpload = 200 << 20
 
 // keep is how long an upload and a file of errors are kept.
 const keep = 7 * 24 * time.Hour
@@ -128,6 +136,7 @@ type Import struct {
 	Counts   Counts
 	FileName string
 	Campaign string // title of the basis' campaign
+	Tag      string // for everybody in the file
 	Gone     bool   // the upload is not kept any more: it cannot be read again
 }
 
@@ -158,23 +167,12 @@ func basisOf(m models.Import) Basis {
 	return Basis{Purpose: models.Purpose(m.BasisPurpose), CampaignID: m.BasisScopeID, Text: m.BasisText, Source: m.BasisSource}
 }
 
-func mappingOf(m models.Import) (Mapping, error) {
-	out := Mapping{}
-	if m.Mapping == "" {
-		return out, nil
-	}
-	if err := json.Unmarshal([]byte(m.Mapping), &out); err != nil {
-		return nil, fmt.Errorf("imports: the mapping of %s: %w", m.ID, err)
-	}
-	return out, nil
-}
-
 // Get returns an import. It needs the right actor.Import; the fault is NotFound, error.import_unknown.
 func (s *Service) Get(ctx context.Context, a actor.Actor, id uuid.UUID) (Import, error) {
 	if err := a.Need(actor.Import); err != nil {
 		return Import{}, err
 	}
-	m, err := s.find(ctx, s.DB.DB, id)
+	m, err := s.find(ctx, s.DB.Scopes(chapters.Scope(a, "chapter_id")), id)
 	if err != nil {
 		return Import{}, err
 	}
@@ -190,7 +188,7 @@ func (s *Service) List(ctx context.Context, a actor.Actor, after paging.Cursor) 
 	if err := a.Need(actor.Import); err != nil {
 		return paging.Page[Import]{}, err
 	}
-	q := s.DB.WithContext(ctx).Order("created_at DESC, id DESC").Limit(paging.Size + 1)
+	q := s.DB.WithContext(ctx).Scopes(chapters.Scope(a, "chapter_id")).Order("created_at DESC, id DESC").Limit(paging.Size + 1)
 	if !after.First() {
 		q = q.Where("(created_at, id) < (?, ?)", after.At, after.ID)
 	}
@@ -208,11 +206,16 @@ func (s *Service) List(ctx context.Context, a actor.Actor, after paging.Cursor) 
 // dress adds what pages show beside the row.
 func (s *Service) dress(ctx context.Context, rows []models.Import) ([]Import, error) {
 	out := make([]Import, len(rows))
-	var fileIDs, campaignIDs []uuid.UUID
+	var fileIDs, campaignIDs, tagIDs []uuid.UUID
 	for i, m := range rows {
 		out[i] = Import{Import: m, Counts: countsOf(m)}
 		if m.FileID != nil {
 			fileIDs = append(fileIDs, *m.FileID)
+		}
+		if m.TagID != nil {
+			tagIDs = append(tagIDs, *m.TagID)
+		} else if p, err := planOf(m.Mapping); err == nil {
+			out[i].Tag = p.Tag
 		}
 		if m.BasisScopeID != uuid.Nil {
 			campaignIDs = append(campaignIDs, m.BasisScopeID)
@@ -220,6 +223,12 @@ func (s *Service) dress(ctx context.Context, rows []models.Import) ([]Import, er
 	}
 	var stored []models.File
 	var named []models.Campaign
+	var tags []models.Tag
+	if len(tagIDs) > 0 {
+		if err := s.DB.WithContext(ctx).Where("id IN ?", tagIDs).Find(&tags).Error; err != nil {
+			return nil, err
+		}
+	}
 	if len(fileIDs) > 0 {
 		if err := s.DB.WithContext(ctx).Where("id IN ?", fileIDs).Find(&stored).Error; err != nil {
 			return nil, err
@@ -239,6 +248,11 @@ func (s *Service) dress(ctx context.Context, rows []models.Import) ([]Import, er
 					return nil, err
 				}
 				out[i].FileName = name
+			}
+		}
+		for _, t := range tags {
+			if out[i].TagID != nil && t.ID == *out[i].TagID {
+				out[i].Tag = t.Name
 			}
 		}
 		for _, c := range named {
@@ -265,7 +279,7 @@ func (s *Service) ErrorFile(ctx context.Context, a actor.Actor, id uuid.UUID) (i
 	if err := a.Need(actor.Import); err != nil {
 		return nil, err
 	}
-	m, err := s.find(ctx, s.DB.DB, id)
+	m, err := s.find(ctx, s.DB.Scopes(chapters.Scope(a, "chapter_id")), id)
 	if err != nil {
 		return nil, err
 	}

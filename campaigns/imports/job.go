@@ -14,6 +14,7 @@ import (
 	"kithline/campaigns/fault"
 	"kithline/campaigns/files"
 	"kithline/models"
+	"kithline/models/database"
 )
 
 // RunArgs is the job that reads an upload, in steps that each stay below the time of a job.
@@ -83,43 +84,45 @@ func (s *Service) step(ctx context.Context, args RunArgs, over func(rows int) bo
 	if err != nil {
 		return false, err
 	}
-	rc, _, err := s.Files.Open(ctx, *m.FileID)
+	t, err := s.open(ctx, *m.FileID)
 	if err != nil {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, rc.Close()) }()
-	d, err := NewReader(rc)
+	defer func() { err = errors.Join(err, t.Close()) }()
+	p, err := planOf(m.Mapping)
 	if err != nil {
 		return false, err
 	}
-	mapping, err := mappingOf(m)
+	w, r, err := s.writer(ctx, &m, p)
 	if err != nil {
 		return false, err
 	}
-	w := &writer{vault: s.Vault, dry: m.DryRun, seen: map[uint64]trace{}}
-	w.yes = yesFor{purpose: models.Purpose(m.BasisPurpose), scope: m.BasisScopeID, locale: m.Locale, source: m.BasisSource, proof: m.ID}
-	if m.BasisTextID != nil {
-		w.yes.text = *m.BasisTextID
-	}
-	for range m.RowsDone {
-		row, err := d.Next()
-		if err != nil {
-			return false, err
-		}
-		if w.dry {
-			if p, reason := mapping.read(s.Vault, row, s.Clock.Now()); reason == nil {
-				w.remember(&p)
+	if !w.dry {
+		for range m.RowsDone {
+			if _, err := t.Next(); err != nil {
+				return false, err
 			}
 		}
 	}
-	f := &feed{reader: d, mapping: mapping, vault: s.Vault}
-	for {
-		b, err := f.next(ctx, s.Clock.Now())
+	f := newFeed(ctx, t, r)
+	defer f.close()
+	for size := s.firstBatch(); ; {
+		b, err := f.next(ctx, size)
 		if err != nil {
 			return false, err
 		}
 		if b.rows() == 0 {
-			return true, s.finish(ctx, m, mapping)
+			return true, s.finish(ctx, m, p)
+		}
+		if w.dry { // what an earlier step looked at is known, and remembered
+			var before batch
+			before, b = b.after(m.RowsDone)
+			for i := range before.people {
+				w.remember(&before.people[i])
+			}
+			if b.rows() == 0 {
+				continue
+			}
 		}
 		began := time.Now()
 		if _, err = s.write(ctx, w, &b, &m); errors.Is(err, errFenced) {
@@ -127,29 +130,56 @@ func (s *Service) step(ctx context.Context, args RunArgs, over func(rows int) bo
 		} else if err != nil {
 			return false, err
 		}
+		took := time.Since(began)
+		size = s.nextBatch(size, took)
 		if over(m.RowsDone) {
 			return false, nil
 		}
-		if !w.dry { // somebody who signs meanwhile comes in between
-			select {
-			case <-ctx.Done():
-			case <-time.After(min(time.Since(began)/3, 50*time.Millisecond)):
-			}
+		if !w.dry {
+			rest(ctx, s.DB.DB, took)
 		}
 	}
 }
 
+// open opens an upload.
+func (s *Service) open(ctx context.Context, id uuid.UUID) (*table, error) {
+	f, err := s.Files.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return s.openStored(ctx, f)
+}
+
+func (s *Service) openStored(ctx context.Context, f models.File) (*table, error) {
+	rc, err := s.Files.OpenRow(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	t, err := openTable(ctx, rc, func() (*files.At, error) { return s.Files.OpenRowAt(ctx, f) })
+	if err != nil {
+		return nil, errors.Join(err, ended(rc))
+	}
+	end := t.end
+	t.end = func() error {
+		if end != nil {
+			return errors.Join(end(), rc.Close())
+		}
+		return rc.Close()
+	}
+	return t, nil
+}
+
 // finish writes the file of errors and ends the run.
-func (s *Service) finish(ctx context.Context, m models.Import, mapping Mapping) error {
+func (s *Service) finish(ctx context.Context, m models.Import, p plan) error {
 	var bad *models.File
 	if m.SkippedCount > 0 {
-		f, err := s.errorFile(ctx, m, mapping)
+		f, err := s.errorFile(ctx, m, p)
 		if err != nil {
 			return err
 		}
 		bad = &f
 	}
-	return s.DB.Tx(ctx, func(tx *gorm.DB) error {
+	if err := s.DB.Tx(ctx, func(tx *gorm.DB) error {
 		now := s.Clock.Now()
 		set := map[string]any{"state": models.ImportFinished, "rows_total": m.RowsDone, "updated_at": now, "finished_at": now}
 		if bad != nil {
@@ -166,49 +196,62 @@ func (s *Service) finish(ctx context.Context, m models.Import, mapping Mapping) 
 			return nil
 		}
 		return s.audit(ctx, tx, actor.TheSystem(), "import.finish", m.ID, details(countsOf(m)))
-	})
+	}); err != nil || m.DryRun {
+		return err
+	}
+	return analyze(ctx, s.DB, m.NewCount)
 }
 
 // errorFile reads the upload once more and stores the rows that were not taken. Which ones those are does not depend on
 // what was written meanwhile, so it can be done again after a crash.
-func (s *Service) errorFile(ctx context.Context, m models.Import, mapping Mapping) (models.File, error) {
-	rc, _, err := s.Files.Open(ctx, *m.FileID)
+func (s *Service) errorFile(ctx context.Context, m models.Import, p plan) (models.File, error) {
+	t, err := s.open(ctx, *m.FileID)
 	if err != nil {
 		return models.File{}, err
 	}
-	defer func() { _ = rc.Close() }()
-	d, err := NewReader(rc)
-	if err != nil {
-		return models.File{}, err
-	}
+	defer func() { _ = t.Close() }()
 	pr, pw := io.Pipe()
-	go func() { pw.CloseWithError(s.writeBad(ctx, pw, d, m.Locale, mapping)) }()
+	wrote := make(chan struct{})
+	go func() {
+		defer close(wrote)
+		pw.CloseWithError(s.writeBad(ctx, pw, t, m, p))
+	}()
 	until := s.Clock.Now().Add(keep)
 	f, err := s.Files.Write(ctx, files.PutInput{
 		Kind: models.FileErrors, Name: "errors.csv", ContentType: "text/csv", ExpiresAt: &until, By: m.CreatedBy,
 	}, pr)
-	return f, errors.Join(err, pr.Close())
+	f.ChapterID = m.ChapterID
+	err = errors.Join(err, pr.Close())
+	<-wrote
+	return f, err
 }
 
-func (s *Service) writeBad(ctx context.Context, to io.Writer, d *Reader, locale string, mapping Mapping) error {
-	out, err := s.badWriter(to, d, locale)
+func (s *Service) writeBad(ctx context.Context, to io.Writer, t *table, m models.Import, p plan) error {
+	out, err := s.badWriter(to, t, m.Locale)
 	if err != nil {
 		return err
 	}
-	f := &feed{reader: d, mapping: mapping, vault: s.Vault}
+	l, err := s.lookups(ctx, p.Columns)
+	if err != nil {
+		return err
+	}
+	f := newFeed(ctx, t, recipeOf(p.Columns, l, s.Vault, s.Clock.Now(), judge))
+	defer f.close()
 	for {
-		b, err := f.next(ctx, s.Clock.Now())
+		b, err := f.next(ctx, leastBatch)
 		if err != nil {
 			return err
 		}
 		if b.rows() == 0 {
 			return out.Flush()
 		}
-		erased, err := s.erased(ctx, b.people)
-		if err != nil {
-			return err
+		if m.ChapterID == nil { // a chapter is not told who was erased
+			erased, err := s.erased(ctx, b.people)
+			if err != nil {
+				return err
+			}
+			b.refuse(erased)
 		}
-		b.refuse(erased)
 		for _, row := range b.bad {
 			if err := out.Write(row); err != nil {
 				return err
@@ -219,26 +262,22 @@ func (s *Service) writeBad(ctx context.Context, to io.Writer, d *Reader, locale 
 
 // erased finds the rows of people who had their data erased here.
 func (s *Service) erased(ctx context.Context, people []person) (map[int]Reason, error) {
-	if len(people) == 0 {
-		return nil, nil
-	}
 	hashes := make([][]byte, len(people))
 	for i := range people {
 		hashes[i] = people[i].hash
 	}
-	var gone []models.Mailbox
-	err := s.DB.WithContext(ctx).Where("address_hash IN ? AND address_sealed IS NULL", hashes).Find(&gone).Error
-	if err != nil || len(gone) == 0 {
+	var gone []models.Erasure
+	if err := database.FindIn(s.DB.WithContext(ctx), "address_hash", hashes, &gone); err != nil || len(gone) == 0 {
 		return nil, err
 	}
 	is := map[uint64]bool{}
-	for _, m := range gone {
-		is[key(m.AddressHash)] = true
+	for _, e := range gone {
+		is[key(e.AddressHash)] = true
 	}
 	out := map[int]Reason{}
 	for i := range people {
 		if is[key(people[i].hash)] {
-			out[people[i].line] = Reason{Key: "error.import_erased"}
+			out[people[i].n] = Reason{Key: "error.import_erased"}
 		}
 	}
 	return out, nil

@@ -1,21 +1,28 @@
 package imports
 
 import (
+	"encoding/csv"
+	"errors"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
 	"golang.org/x/text/language"
 
 	"kithline/campaigns/address"
+	"kithline/campaigns/fault"
 	"kithline/campaigns/postal"
 	"kithline/campaigns/supporters"
 	"kithline/campaigns/vault"
+	"kithline/models"
 )
 
-// standing is what a list says about a person's subscription there.
+// standing is what a list says about a person's subscription there. The later ones are the stricter ones.
 type standing int
 
 const (
@@ -25,33 +32,123 @@ const (
 	left  // unsubscribed, cleaned, bounced, complained: suppression
 )
 
-// person is one good row.
+// person is one good row. Ids, seals and hashes are made as if the person were new: that is the most work, and several rows
+// are read at once.
 type person struct {
-	line     int
+	n        int    // which row of the file it is, from 1
 	address  string // canonical
 	domain   string
 	hash     []byte
 	facts    supporters.Facts
 	standing standing
 	agreed   time.Time // when, where the list says
+	created  time.Time // when the other program first knew them, zero where it does not say
+	chapter  *uuid.UUID
+	phones   []models.Phone
+	tags     []string // lower case, for the key; names has them as they are written
+	names    []string
+	values   []answer
+	notes    []string
+
+	id     uuid.UUID // of the record, if it is new
+	record models.Supporter
+	sealed []byte // the address
+}
+
+// answer is what a row says to a custom field.
+type answer struct {
+	field *models.CustomField
+	text  string
 }
 
 // limits of what is kept, in characters.
-var limits = map[Field]int{GivenName: 100, FamilyName: 100, Name: 200, Phone: 40, PostalArea: 20}
+var limits = map[Field]int{
+	GivenName: 100, FamilyName: 100, Name: 200, Phone: 40, Street: 200, City: 100, Region: 60, PostalArea: 20, Note: 5000,
+}
 
-// read makes a person of a row, or tells why it cannot. Times in the future count as not said.
-func (m Mapping) read(v *vault.Vault, row Row, now time.Time) (person, *Reason) {
+// maxTags is how many tags one row may put on somebody.
+const maxTags = 50
+
+// depth is how much of a row is needed.
+type depth int
+
+const (
+	complete depth = iota // everything
+	compare               // nothing sealed: a dry run
+	judge                 // only whether the row can be taken, and whose it is
+)
+
+// recipe is a mapping made ready for many rows. It is safe for concurrent use.
+type recipe struct {
+	vault    *vault.Vault
+	now      time.Time // times in the future count as not said
+	depth    depth
+	single   map[Field]int
+	many     map[Field][]int
+	answers  []answerColumn
+	chapters map[string]uuid.UUID // by normal name and slug
+	zones    sync.Map             // name to whether it is a time zone
+}
+
+type answerColumn struct {
+	at    int
+	field *models.CustomField
+}
+
+// lookups is what a mapping refers to in the database.
+type lookups struct {
+	fields   map[uuid.UUID]*models.CustomField
+	chapters map[string]uuid.UUID
+}
+
+// recipeOf makes a mapping ready. A custom field that is not there any more is left out; one that is to be made has no id
+// yet.
+func recipeOf(m Mapping, l lookups, v *vault.Vault, now time.Time, d depth) *recipe {
+	r := &recipe{vault: v, now: now, depth: d, single: map[Field]int{}, many: map[Field][]int{}, chapters: l.chapters}
+	columns := make([]int, 0, len(m))
+	for i := range m {
+		columns = append(columns, i)
+	}
+	slices.Sort(columns)
+	for _, i := range columns {
+		f := m[i]
+		if id, ok := f.custom(); ok {
+			if l.fields[id] != nil {
+				r.answers = append(r.answers, answerColumn{i, l.fields[id]})
+			}
+		} else if kind, ok := f.fresh(); ok {
+			r.answers = append(r.answers, answerColumn{i, &models.CustomField{Kind: kind}})
+		} else if slices.Contains(several, f) {
+			r.many[f] = append(r.many[f], i)
+		} else if _, there := r.single[f]; !there {
+			r.single[f] = i
+		}
+	}
+	return r
+}
+
+func cellAt(row Row, i int) string {
+	if i >= len(row.Cells) {
+		return ""
+	}
+	return bare(row.Cells[i])
+}
+
+// cell is the value of a field that one column holds, on one line.
+func (r *recipe) cell(row Row, f Field) string {
+	i, ok := r.single[f]
+	if !ok {
+		return ""
+	}
+	return flat(cellAt(row, i))
+}
+
+// read makes a person of a row, or tells why it cannot. id is the record's, if it is new.
+func (r *recipe) read(row Row, id uuid.UUID) (person, *Reason) {
 	if row.Bad != nil {
 		return person{}, row.Bad
 	}
-	cell := func(f Field) string {
-		i, ok := m[f]
-		if !ok || i >= len(row.Cells) {
-			return ""
-		}
-		return flat(bare(row.Cells[i]))
-	}
-	typed := cell(Email)
+	typed := r.cell(row, Email)
 	canonical, domain, err := address.CanonicalAddress(typed)
 	if err != nil {
 		if typed == "" {
@@ -59,36 +156,239 @@ func (m Mapping) read(v *vault.Vault, row Row, now time.Time) (person, *Reason) 
 		}
 		return person{}, &Reason{Key: "error.import_address"}
 	}
-	p := person{line: row.Line, address: canonical, domain: domain, hash: v.AddressHash(canonical)}
-	for _, f := range Fields {
-		if most := limits[f]; most > 0 && utf8.RuneCountInString(cell(f)) > most {
-			return person{}, &Reason{Key: "error.import_value_long", Args: []any{"Column", string(f), "Most", itoa(most)}}
+	p := person{n: row.n, address: canonical, domain: domain, hash: r.vault.AddressHash(canonical), id: id}
+	var bad *Reason
+	take := func(f Field) string {
+		s := r.cell(row, f)
+		if most := limits[f]; most > 0 && len(s) > most && utf8.RuneCountInString(s) > most && bad == nil {
+			bad = tooLong(f, most)
 		}
+		return s
 	}
 	p.facts = supporters.Facts{
-		GivenName: cell(GivenName), FamilyName: cell(FamilyName), Phone: cell(Phone), Country: countryCode(cell(Country)),
-		Locale: localeTag(cell(Locale)), Source: supporters.SourceImport,
+		GivenName: take(GivenName), FamilyName: take(FamilyName), City: take(City), Country: countryCode(take(Country)), Locale: localeTag(take(Locale)),
+		TimeZone: r.zone(take(TimeZone)), Source: supporters.SourceImport,
 	}
-	p.facts.PostalArea = postal.Area(p.facts.Country, cell(PostalArea))
-	if p.facts.GivenName == "" && p.facts.FamilyName == "" {
-		p.facts.GivenName, p.facts.FamilyName = splitName(cell(Name))
+	p.facts.PostalArea = postal.Area(p.facts.Country, take(PostalArea))
+	p.facts.Region = regionCode(p.facts.Country, take(Region))
+	if name := take(Name); p.facts.GivenName == "" && p.facts.FamilyName == "" {
+		p.facts.GivenName, p.facts.FamilyName = splitName(name)
 	}
-	p.standing = standingOf(cell(Status))
-	switch said := cell(OptedIn); {
+	var lines []string
+	for _, i := range r.many[Street] {
+		if s := flat(cellAt(row, i)); s != "" {
+			lines = append(lines, s)
+		}
+	}
+	if p.facts.Street = strings.Join(lines, ", "); utf8.RuneCountInString(p.facts.Street) > limits[Street] {
+		bad = tooLong(Street, limits[Street])
+	}
+	r.stand(&p, row)
+	if reason := r.more(&p, row); reason != nil && bad == nil {
+		bad = reason
+	}
+	if bad != nil {
+		return person{}, bad
+	}
+	if r.depth == complete && p.standing != left {
+		p.record = supporters.NewRow(r.vault, id, p.facts, r.now)
+	}
+	if r.depth == complete {
+		p.sealed = r.vault.SealBytes("mailboxes", "address_sealed", p.hash, []byte(canonical))
+	}
+	return p, nil
+}
+
+func tooLong(f Field, most int) *Reason {
+	return &Reason{Key: "error.import_value_long", Args: []any{"Column", string(f), "Most", itoa(most)}}
+}
+
+// stand reads what the row says about the subscription elsewhere: where several columns say something, the strictest.
+func (r *recipe) stand(p *person, row Row) {
+	if row.left {
+		p.standing = left
+	}
+	for _, i := range r.many[Status] {
+		p.standing = max(p.standing, standingOf(flat(cellAt(row, i))))
+	}
+	switch said := r.cell(row, OptedIn); {
 	case said == "" || p.standing > yes:
 	case isNo(said):
 		p.standing = doubt
 	default:
 		p.standing = yes
-		if t := date(said); !t.IsZero() && t.Before(now) {
+		if t := date(said); !t.IsZero() && t.Before(r.now) {
 			p.agreed = t
 		}
 	}
-	if said := cell(OptedOut); said != "" && !isNo(said) {
-		p.standing = left
+	for _, i := range r.many[OptedOut] {
+		if said := flat(cellAt(row, i)); said != "" && !isNo(said) {
+			p.standing = left
+		}
 	}
-	return p, nil
+	if t := date(r.cell(row, Created)); !t.IsZero() && t.Before(r.now) {
+		p.created = t
+	}
 }
+
+// more reads what lies in other tables than the record itself.
+func (r *recipe) more(p *person, row Row) *Reason {
+	for _, i := range r.many[Phone] {
+		s := flat(cellAt(row, i))
+		switch {
+		case s == "":
+		case utf8.RuneCountInString(s) > limits[Phone]:
+			return tooLong(Phone, limits[Phone])
+		case r.depth != judge && p.standing != left:
+			n := supporters.NewPhone(r.vault, p.id, s, p.facts.Country, r.now)
+			if !slices.ContainsFunc(p.phones, func(o models.Phone) bool { return string(o.NumberHash) == string(n.NumberHash) }) {
+				p.phones = append(p.phones, n)
+			}
+		}
+	}
+	for _, i := range r.many[Tags] {
+		for _, name := range list(cellAt(row, i)) {
+			if utf8.RuneCountInString(name) > maxTagName {
+				return tooLong(Tags, maxTagName)
+			}
+			if k := strings.ToLower(name); !slices.Contains(p.tags, k) {
+				p.tags, p.names = append(p.tags, k), append(p.names, name)
+			}
+		}
+	}
+	if len(p.tags) > maxTags {
+		return &Reason{Key: "error.import_row_tags", Args: []any{"Most", itoa(maxTags)}}
+	}
+	for _, i := range r.many[Note] {
+		s := strings.TrimSpace(lines(cellAt(row, i)))
+		if utf8.RuneCountInString(s) > limits[Note] {
+			return tooLong(Note, limits[Note])
+		}
+		if s != "" && !slices.Contains(p.notes, s) {
+			p.notes = append(p.notes, s)
+		}
+	}
+	if s := r.cell(row, Chapter); s != "" {
+		id, ok := r.chapters[normal(s)]
+		if !ok {
+			return &Reason{Key: "error.import_chapter"}
+		}
+		p.chapter = &id
+	}
+	for _, a := range r.answers {
+		said := flat(cellAt(row, a.at))
+		if a.field.Kind == models.FieldDate {
+			if t := date(said); !t.IsZero() {
+				said = t.Format(time.DateOnly)
+			}
+		}
+		text, err := supporters.FieldText(*a.field, said)
+		var e *fault.Error
+		if errors.As(err, &e) {
+			return &Reason{Key: e.Key, Args: e.Args}
+		}
+		if err != nil {
+			return &Reason{Key: "error.value_unknown"}
+		}
+		if text != "" {
+			p.values = append(p.values, answer{a.field, text})
+		}
+	}
+	return nil
+}
+
+// maxTagName is how long the name of a tag may be, in characters, as everywhere.
+const maxTagName = 60
+
+// list takes the words of one cell apart: "a, b", or quoted as Mailchimp does: "\"a, b\",\"c\"". Without a comma, a
+// semicolon or a bar parts them.
+func list(cell string) []string {
+	cell = flat(cell)
+	if cell == "" {
+		return nil
+	}
+	c := csv.NewReader(strings.NewReader(cell))
+	c.LazyQuotes, c.TrimLeadingSpace = true, true
+	if !strings.Contains(cell, ",") {
+		for _, other := range []rune{';', '|'} {
+			if strings.ContainsRune(cell, other) {
+				c.Comma = other
+				break
+			}
+		}
+	}
+	words, err := c.Read()
+	if err != nil {
+		words = strings.Split(cell, ",")
+	}
+	out := words[:0]
+	for _, w := range words {
+		if w = flat(strings.Trim(w, `"`)); w != "" {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// lines is a text with its lines, without other control characters.
+func lines(s string) string {
+	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n':
+			return r
+		case unicode.IsControl(r):
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// zone is a time zone by its IANA name, empty for what it does not know.
+func (r *recipe) zone(s string) string {
+	if s == "" || len(s) > 40 || s == "Local" {
+		return ""
+	}
+	known, ok := r.zones.Load(s)
+	if !ok {
+		_, err := time.LoadLocation(s)
+		known = err == nil
+		if known.(bool) {
+			r.zones.Store(s, true)
+		}
+	}
+	if known.(bool) {
+		return s
+	}
+	return ""
+}
+
+// regionCode is a state or province as its code where the country is known to have them, else as it is written.
+func regionCode(country, s string) string {
+	if len(s) <= 3 {
+		return strings.ToUpper(s)
+	}
+	if country == "" || country == "US" || country == "CA" {
+		if c := regions[normal(s)]; c != "" {
+			return c
+		}
+	}
+	return s
+}
+
+var regions = func() map[string]string {
+	m := map[string]string{}
+	for _, s := range strings.Fields(`AL=alabama AK=alaska AZ=arizona AR=arkansas CA=california CO=colorado CT=connecticut DE=delaware DC=district_of_columbia FL=florida
+		GA=georgia HI=hawaii ID=idaho IL=illinois IN=indiana IA=iowa KS=kansas KY=kentucky LA=louisiana ME=maine MD=maryland MA=massachusetts MI=michigan MN=minnesota
+		MS=mississippi MO=missouri MT=montana NE=nebraska NV=nevada NH=new_hampshire NJ=new_jersey NM=new_mexico NY=new_york NC=north_carolina ND=north_dakota OH=ohio
+		OK=oklahoma OR=oregon PA=pennsylvania RI=rhode_island SC=south_carolina SD=south_dakota TN=tennessee TX=texas UT=utah VT=vermont VA=virginia WA=washington
+		WV=west_virginia WI=wisconsin WY=wyoming PR=puerto_rico GU=guam AB=alberta BC=british_columbia MB=manitoba NB=new_brunswick NL=newfoundland_and_labrador
+		NS=nova_scotia NT=northwest_territories NU=nunavut ON=ontario PE=prince_edward_island QC=quebec SK=saskatchewan YT=yukon`) {
+		code, name, _ := strings.Cut(s, "=")
+		m[name] = code
+	}
+	return m
+}()
 
 var words = map[string]standing{
 	"subscribed": yes, "active": yes, "enabled": yes, "confirmed": yes, "opted_in": yes, "opt_in": yes, "yes": yes, "true": yes, "1": yes, "on": yes,

@@ -33,9 +33,13 @@ type Reason struct {
 // Row is one row of a file. Cells has a value for each column, unless Bad says why not; then it holds what could be read,
 // for the file of errors.
 type Row struct {
-	Line  int // where it begins, from 1
+	Line  int    // where it begins, from 1; in a workbook the number of the row
+	File  string // which file of a ZIP it is from
 	Cells []string
 	Bad   *Reason
+
+	n    int  // which row of all it is, from 1
+	left bool // the file of the ZIP holds people who left
 }
 
 // Reader reads delimited text as people's programs write it: comma, semicolon, tab or bar; UTF-8 with or without a mark,

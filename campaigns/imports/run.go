@@ -2,10 +2,9 @@ package imports
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
-	"slices"
+	"os"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,7 +12,7 @@ import (
 
 	"kithline/campaigns/actor"
 	"kithline/campaigns/fault"
-	"kithline/campaigns/vault"
+	"kithline/campaigns/files"
 	"kithline/models"
 )
 
@@ -22,6 +21,7 @@ type RunOptions struct {
 	DryRun  bool
 	Mapping Mapping // nil: found by the headers
 	Basis   Basis
+	Tag     string    // for everybody in the file; "" for none
 	Locale  string    // of the basis and of the reasons
 	Errors  io.Writer // gets the rows that were not taken, as CSV; may be nil
 }
@@ -37,24 +37,28 @@ type Result struct {
 	Counts
 	DryRun   bool             `json:"dry_run"`
 	ImportID *uuid.UUID       `json:"import_id,omitempty"`
+	Source   string           `json:"source"` // which program wrote the file, as far as its headers tell
 	Encoding string           `json:"encoding"`
-	Mapping  map[Field]string `json:"mapping"` // field to header
+	Mapping  map[string]Field `json:"mapping"` // header to field
 	Unused   []string         `json:"unused_columns"`
 	Twice    []string         `json:"repeated_columns"`
-	Bad      []BadLine        `json:"errors"` // the first hundred
+	Left     []string         `json:"unread_parts"` // files of a ZIP and sheets of a workbook that were not read
+	Bad      []BadLine        `json:"errors"`       // the first hundred
 }
 
 // BadLine is one row that was not taken.
 type BadLine struct {
 	Line   int    `json:"line"`
+	File   string `json:"file,omitempty"`
 	Reason string `json:"reason"`
 }
 
 // Run imports what r gives, from its first row to its last, and calls progress, which may be nil, after each batch. It is
-// what the command line uses; pages go through Upload, Check and Start. It needs the right actor.Import. The faults are
-// Invalid: those of NewReader, error.import_no_email_column, and the fields of the basis. Batches that were committed before
-// an error stay: the same file again does the rest.
-func (s *Service) Run(ctx context.Context, a actor.Actor, r io.Reader, o RunOptions, progress func(Progress)) (Result, error) {
+// what the command line uses; pages go through Upload, Check and Start. A workbook or a ZIP is read from r where r is a file,
+// else from a sealed copy of it. It needs the right actor.Import. The faults are Invalid: those of NewReader, of archives,
+// error.import_no_email_column, and the fields of the basis. Batches that were committed before an error stay: the same file
+// again does the rest.
+func (s *Service) Run(ctx context.Context, a actor.Actor, r io.Reader, o RunOptions, progress func(Progress)) (res Result, err error) {
 	if err := a.Need(actor.Import); err != nil {
 		return Result{}, err
 	}
@@ -62,62 +66,45 @@ func (s *Service) Run(ctx context.Context, a actor.Actor, r io.Reader, o RunOpti
 	if err != nil {
 		return Result{}, err
 	}
-	d, err := NewReader(r)
+	t, err := openTable(ctx, r, within(r))
 	if err != nil {
 		return Result{}, err
 	}
-	mapping := o.Mapping
-	if mapping == nil {
-		mapping = d.guess()
-	}
-	mapping, ok := mapping.check(len(d.Columns()))
-	if !ok {
-		return Result{}, fault.New(fault.Invalid, "error.import_no_email_column")
-	}
-	res := Result{DryRun: o.DryRun, Mapping: map[Field]string{}, Unused: mapping.Unused(d.Columns()), Twice: Twice(d.Columns()), Bad: []BadLine{}}
-	for f, i := range mapping {
-		res.Mapping[f] = d.Columns()[i]
-	}
-	bad, err := s.badWriter(o.Errors, d, o.Locale)
+	defer func() { err = errors.Join(err, t.Close()) }()
+	p := plan{Columns: o.Mapping, Tag: flat(o.Tag)}
+	first, err := t.first()
 	if err != nil {
-		return res, err
+		return Result{}, err
 	}
-	w := &writer{vault: s.Vault, dry: o.DryRun, seen: map[uint64]trace{}}
-	w.yes = yesFor{purpose: basis.Purpose, scope: basis.CampaignID, locale: o.Locale, source: basis.Source}
-	var m models.Import
-	if !o.DryRun {
-		if m, err = s.record(ctx, a, mapping, basis, o.Locale); err != nil {
+	if p.Columns == nil {
+		p.Columns = t.guess(first)
+	}
+	if p, err = s.checkPlan(ctx, a, p, t.Columns()); err != nil {
+		return Result{}, err
+	}
+	res = Result{
+		DryRun: o.DryRun, Source: SourceOf(t.Columns()), Mapping: map[string]Field{}, Unused: p.Columns.Unused(t.Columns()), Twice: Twice(t.Columns()), Left: t.left, Bad: []BadLine{},
+	}
+	for i, f := range p.Columns {
+		res.Mapping[label(t.Columns(), i)] = f
+	}
+	var bad *BadWriter
+	if o.Errors != nil {
+		if bad, err = s.badWriter(o.Errors, t, o.Locale); err != nil {
 			return res, err
 		}
-		res.ImportID, w.yes.proof = &m.ID, m.ID
-		if m.BasisTextID != nil {
-			w.yes.text = *m.BasisTextID
-		}
 	}
-	f := &feed{reader: d, mapping: mapping, vault: s.Vault}
-	for err == nil {
-		var b batch
-		if b, err = f.next(ctx, s.Clock.Now()); err != nil || b.rows() == 0 {
-			break
+	m := models.Import{Locale: o.Locale, DryRun: o.DryRun, Source: res.Source, ChapterID: a.Chapter()}
+	m.BasisPurpose, m.BasisScopeID, m.BasisText, m.BasisSource = string(basis.Purpose), basis.CampaignID, basis.Text, basis.Source
+	m.CreatedBy = a.Account()
+	if !o.DryRun {
+		if err = s.record(ctx, a, &m, &p, t.Columns()); err != nil {
+			return res, err
 		}
-		var c Counts
-		if c, err = s.write(ctx, w, &b, &m); err != nil {
-			break
-		}
-		res.add(c)
-		for _, row := range b.bad {
-			if len(res.Bad) < 100 {
-				res.Bad = append(res.Bad, BadLine{row.Line, s.reason(o.Locale, row.Reason)})
-			}
-			if bad != nil && err == nil {
-				err = bad.Write(row)
-			}
-		}
-		if progress != nil {
-			progress(Progress{Rows: res.Rows, Bytes: d.Offset()})
-		}
+		res.ImportID = &m.ID
 	}
-	res.Encoding = d.Encoding()
+	res, err = s.runAll(ctx, t, &m, p, res, bad, progress)
+	res.Encoding = t.Encoding()
 	if bad != nil {
 		err = errors.Join(err, bad.Flush())
 	}
@@ -127,23 +114,97 @@ func (s *Service) Run(ctx context.Context, a actor.Actor, r io.Reader, o RunOpti
 	return res, err
 }
 
-// record makes the row of an import that is read from the command line.
-func (s *Service) record(ctx context.Context, a actor.Actor, mapping Mapping, basis Basis, locale string) (models.Import, error) {
-	now := s.Clock.Now()
-	text, err := json.Marshal(mapping)
+// within reads r in any order where it is a file on a disk.
+func within(r io.Reader) reach {
+	f, ok := r.(*os.File)
+	if !ok {
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	return func() (*files.At, error) { return files.PlainAt(f, info.Size()), nil }
+}
+
+// runAll reads a file from where it stands to its end.
+func (s *Service) runAll(ctx context.Context, t *table, m *models.Import, p plan, res Result, bad *BadWriter, progress func(Progress)) (Result, error) {
+	w, r, err := s.writer(ctx, m, p)
 	if err != nil {
-		return models.Import{}, err
+		return res, err
 	}
-	m := models.Import{
-		ID: models.NewID(), Run: 1, State: models.ImportRunning, Mapping: string(text), BasisPurpose: string(basis.Purpose), BasisScopeID: basis.CampaignID,
-		BasisText: basis.Text, BasisSource: basis.Source, Locale: locale, CreatedAt: now, UpdatedAt: now,
+	f := newFeed(ctx, t, r)
+	defer f.close()
+	for size := s.firstBatch(); ; {
+		b, err := f.next(ctx, size)
+		if err != nil || b.rows() == 0 {
+			return res, err
+		}
+		began := time.Now()
+		c, err := s.write(ctx, w, &b, m)
+		if err != nil {
+			return res, err
+		}
+		took := time.Since(began)
+		size = s.nextBatch(size, took)
+		res.add(c)
+		for _, row := range b.bad {
+			if len(res.Bad) < 100 {
+				res.Bad = append(res.Bad, BadLine{row.Line, row.File, s.reason(m.Locale, row.Reason)})
+			}
+			if bad != nil {
+				if err := bad.Write(row); err != nil {
+					return res, err
+				}
+			}
+		}
+		if progress != nil {
+			progress(Progress{Rows: res.Rows, Bytes: t.Offset()})
+		}
+		if !w.dry {
+			rest(ctx, s.DB.DB, took)
+		}
 	}
-	m.CreatedBy = a.Account()
-	return m, s.DB.Tx(ctx, func(tx *gorm.DB) error {
-		if m.BasisTextID, err = basis.words(ctx, tx, locale, now); err != nil {
+}
+
+// Rows in one transaction: enough to be quick, few enough that somebody who signs meanwhile does not wait.
+const (
+	leastBatch = 500
+	mostBatch  = 5000
+	batchTime  = 150 * time.Millisecond // what one should take
+)
+
+func (s *Service) firstBatch() int {
+	if s.batch > 0 {
+		return s.batch
+	}
+	return 2 * leastBatch
+}
+
+// nextBatch is how many rows the next transaction holds, by what the last one took.
+func (s *Service) nextBatch(size int, took time.Duration) int {
+	switch {
+	case s.batch > 0:
+	case took < batchTime:
+		size = min(size*2, mostBatch)
+	case took > 2*batchTime:
+		size = max(size/2, leastBatch)
+	}
+	return size
+}
+
+// record makes the row of an import that is read from the command line, with what its plan needs.
+func (s *Service) record(ctx context.Context, a actor.Actor, m *models.Import, p *plan, columns []string) error {
+	now := s.Clock.Now()
+	m.ID, m.Run, m.State, m.CreatedAt, m.UpdatedAt = models.NewID(), 1, models.ImportRunning, now, now
+	return s.DB.Tx(ctx, func(tx *gorm.DB) (err error) {
+		if m.BasisTextID, err = basisOf(*m).words(ctx, tx, m.Locale, now); err != nil {
 			return err
 		}
-		if err := tx.Create(&m).Error; err != nil {
+		if err := s.settle(ctx, tx, m, p, columns, now); err != nil {
+			return err
+		}
+		if err := tx.Create(m).Error; err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, a, "import.start", m.ID, map[string]any{"basis": m.BasisPurpose})
@@ -154,7 +215,7 @@ func (s *Service) record(ctx context.Context, a actor.Actor, mapping Mapping, ba
 func (s *Service) close(ctx context.Context, a actor.Actor, m models.Import, failed error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	return s.DB.Tx(ctx, func(tx *gorm.DB) error {
+	if err := s.DB.Tx(ctx, func(tx *gorm.DB) error {
 		now := s.Clock.Now()
 		set := map[string]any{"state": models.ImportFinished, "rows_total": m.RowsDone, "finished_at": now, "updated_at": now}
 		if failed != nil {
@@ -167,7 +228,10 @@ func (s *Service) close(ctx context.Context, a actor.Actor, m models.Import, fai
 			return nil
 		}
 		return s.audit(ctx, tx, a, "import.finish", m.ID, details(countsOf(m)))
-	})
+	}); err != nil {
+		return err
+	}
+	return analyze(ctx, s.DB, m.NewCount)
 }
 
 func details(c Counts) map[string]any {
@@ -177,69 +241,37 @@ func details(c Counts) map[string]any {
 	}
 }
 
-// guess is the mapping by the headers.
-func (d *Reader) guess() Mapping {
-	if d.bare {
-		return mapBare(d.pending.Cells)
-	}
-	return Map(d.columns)
-}
-
 func (s *Service) reason(locale string, r Reason) string { return s.Words(locale, r.Key, r.Args...) }
 
-// badWriter is nil where nobody wants the rows.
-func (s *Service) badWriter(w io.Writer, d *Reader, locale string) (*BadWriter, error) {
-	if w == nil {
-		return nil, nil
+func (s *Service) badWriter(w io.Writer, t *table, locale string) (*BadWriter, error) {
+	return NewBadWriter(w, t.Columns(), t.Bare(), func(r Reason) string { return s.reason(locale, r) }, s.Words(locale, "import.line"), s.Words(locale, "import.reason"))
+}
+
+// writer makes the writer of an import, and the recipe for its rows.
+func (s *Service) writer(ctx context.Context, m *models.Import, p plan) (*writer, *recipe, error) {
+	w := &writer{
+		vault: s.Vault, dry: m.DryRun, seen: map[uint64]trace{}, extra: map[uint64]struct{}{}, tag: p.Tag, author: m.CreatedBy, chapter: m.ChapterID, now: s.Clock.Now(),
 	}
-	return NewBadWriter(w, d.Columns(), d.Bare(), func(r Reason) string { return s.reason(locale, r) }, s.Words(locale, "import.line"), s.Words(locale, "import.reason"))
-}
-
-// batch is some rows of a file, in order: people, each with its row, and what could not be read.
-type batch struct {
-	people []person
-	from   []Row
-	bad    []BadRow
-}
-
-func (b *batch) rows() int { return len(b.people) + len(b.bad) }
-
-// refuse moves rows that the writer did not take to the bad ones.
-func (b *batch) refuse(refused map[int]Reason) {
-	for _, row := range b.from {
-		if r, ok := refused[row.Line]; ok {
-			b.bad = append(b.bad, BadRow{row, r})
+	if m.TagID != nil {
+		var t models.Tag
+		if err := s.DB.WithContext(ctx).Where("id = ?", *m.TagID).Take(&t).Error; err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
+			return nil, nil, err
 		}
+		w.tag = t.Name // none, where it was taken away meanwhile
 	}
-	slices.SortStableFunc(b.bad, func(x, y BadRow) int { return x.Line - y.Line })
-}
-
-// feed makes batches of a file.
-type feed struct {
-	reader  *Reader
-	mapping Mapping
-	vault   *vault.Vault
-}
-
-// next returns the next rows, none at the end of the file.
-func (f *feed) next(ctx context.Context, now time.Time) (batch, error) {
-	b := batch{people: make([]person, 0, batchSize), from: make([]Row, 0, batchSize)}
-	for b.rows() < batchSize {
-		row, err := f.reader.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return b, err
-		}
-		p, reason := f.mapping.read(f.vault, row, now)
-		if reason != nil {
-			b.bad = append(b.bad, BadRow{row, *reason})
-			continue
-		}
-		b.people, b.from = append(b.people, p), append(b.from, row)
+	w.yes = yesFor{purpose: models.Purpose(m.BasisPurpose), scope: m.BasisScopeID, locale: m.Locale, source: m.BasisSource, proof: m.ID}
+	if m.BasisTextID != nil {
+		w.yes.text = *m.BasisTextID
 	}
-	return b, ctx.Err()
+	l, err := s.lookups(ctx, p.Columns)
+	if err != nil {
+		return nil, nil, err
+	}
+	d := complete
+	if m.DryRun {
+		d = compare
+	}
+	return w, recipeOf(p.Columns, l, s.Vault, s.Clock.Now(), d), nil
 }
 
 // errFenced is returned when somebody else went on with the same import.
@@ -290,4 +322,9 @@ func (s *Service) write(ctx context.Context, w *writer, b *batch, m *models.Impo
 	*m = at
 	b.refuse(refused)
 	return c, nil
+}
+
+// mapRefused is the fault of a mapping that cannot be.
+func mapRefused(r Reason) error {
+	return &fault.Error{Kind: fault.Invalid, Key: r.Key, Args: r.Args}
 }

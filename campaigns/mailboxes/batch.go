@@ -68,3 +68,15 @@ func EnsureAll(ctx context.Context, tx *gorm.DB, rows []models.Mailbox) (boxes m
 	}
 	return boxes, fresh, nil
 }
+
+// SuppressAll is Suppress for many mailboxes at once.
+func SuppressAll(ctx context.Context, tx *gorm.DB, ids []uuid.UUID, reason string, now time.Time) error {
+	for part := range slices.Chunk(ids, 500) {
+		err := tx.WithContext(ctx).Model(&models.Mailbox{}).Where("id IN ? AND suppressed_at IS NULL", part).
+			Updates(map[string]any{"suppressed_at": now, "suppressed_reason": reason, "updated_at": now}).Error
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

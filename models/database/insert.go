@@ -61,6 +61,7 @@ const (
 	isBytes
 	isTime
 	isUUID
+	isFloat
 )
 
 // column is one column of a model.
@@ -108,6 +109,8 @@ func columnsOf(s *schema.Schema) columns {
 			x.kind = isBool
 		case t.Kind() == reflect.Int || t.Kind() == reflect.Int32 || t.Kind() == reflect.Int64:
 			x.kind = isInt
+		case t.Kind() == reflect.Float64:
+			x.kind = isFloat
 		default:
 			x.wrong = fmt.Errorf("database: InsertAll knows no %s, the type of %s.%s", f.FieldType, s.Table, f.DBName)
 		}

@@ -12,7 +12,7 @@ import (
 
 // pgTypes are the types of the arrays that carry a column's values. What a column holds in fewer bits is converted by the
 // assignment.
-var pgTypes = map[kind]string{isText: "text", isInt: "bigint", isBool: "boolean", isBytes: "bytea", isTime: "timestamptz", isUUID: "uuid"}
+var pgTypes = map[kind]string{isText: "text", isInt: "bigint", isBool: "boolean", isBytes: "bytea", isTime: "timestamptz", isUUID: "uuid", isFloat: "float8"}
 
 // postgres hands one statement over, with an array for each column.
 func (w columns) postgres(rows reflect.Value, run func(insert string, args []any) error) (err error) {
@@ -44,6 +44,13 @@ func (c column) array(rows reflect.Value) (any, error) {
 		return gather(c, rows, n, func(v reflect.Value, ok bool) (x pgtype.Int8, err error) {
 			if x.Valid = ok; ok {
 				x.Int64 = v.Int()
+			}
+			return x, nil
+		})
+	case isFloat:
+		return gather(c, rows, n, func(v reflect.Value, ok bool) (x pgtype.Float8, err error) {
+			if x.Valid = ok; ok {
+				x.Float64 = v.Float()
 			}
 			return x, nil
 		})

@@ -32,6 +32,8 @@ func (w columns) sqlite(rows reflect.Value, run func(insert string, args []any) 
 						value = v.Int()
 					case isBool:
 						value = v.Bool()
+					case isFloat:
+						value = v.Float()
 					}
 				}
 				args = append(args, value)
