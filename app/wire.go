@@ -203,7 +203,7 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Consents = consents.New(a.DB, a.Clock, a.Signer, a.Organisation)
 	a.Forms = forms.New(a.DB, a.Vault, a.Clock, a.Signer, a.Consents, forms.Options{BaseURL: a.Config.Web.BaseURL, Log: a.Log})
 	a.Waiting.Register(a.Forms.Source())
-	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Enqueue: enqueue, Words: text})
+	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Petitions: a.Petitions, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Mail: words, Sender: a.mail.sender, Enqueue: enqueue,
 		BaseURL: a.Config.Web.BaseURL,
@@ -259,6 +259,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountHome(a.fiber, a.web, a.Petitions)
 	public.MountCampaigns(a.fiber, a.web, a.Campaigns, a.Petitions)
 	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Organisation, a.Waiting)
+	public.MountForms(a.fiber, a.web, a.Forms, a.Waiting)
 	public.MountConfirm(a.fiber, a.web, a.Waiting)
 	public.MountUnsubscribe(a.fiber, a.web, a.Mailings)
 	public.MountOutbox(a.fiber, a.web, a.Outbox, func(c *fiber.Ctx) bool {
@@ -276,7 +277,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountMailings(a.fiber, a.web, a.Mailings)
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)
 	admin.MountDivisions(a.fiber, a.web, a.Divisions)
-	admin.MountImports(a.fiber, a.web, a.Imports, a.Campaigns, a.Clock)
+	admin.MountImports(a.fiber, a.web, a.Imports, a.Campaigns, a.Petitions, a.Clock)
 	admin.MountAccount(a.fiber, a.web, a.Users)
 	admin.MountTwoStep(a.fiber, a.web, a.Users)
 	admin.MountUsers(a.fiber, a.web, a.Users, a.Chapters)
