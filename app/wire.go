@@ -276,6 +276,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountPetitions(a.fiber, a.web, a.Petitions, a.Campaigns, a.Posts)
 	admin.MountMailings(a.fiber, a.web, a.Mailings)
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)
+	admin.MountFields(a.fiber, a.web, a.Supporters)
 	admin.MountDivisions(a.fiber, a.web, a.Divisions)
 	admin.MountImports(a.fiber, a.web, a.Imports, a.Campaigns, a.Petitions, a.Clock)
 	admin.MountAccount(a.fiber, a.web, a.Users)
