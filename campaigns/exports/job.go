@@ -134,12 +134,19 @@ func (s *Service) run(ctx context.Context, id uuid.UUID) error {
 		return err
 	}
 	f.ChapterID = m.ChapterID
+	beforeFinish()
 	return s.finish(ctx, a, m, h, f, done, seen)
 }
+
+// beforeFinish is where a test lets something happen.
+var beforeFinish = func() {}
 
 // finish lets the file be fetched. If somebody was erased since the file was begun, it may hold them: then it never is.
 func (s *Service) finish(ctx context.Context, a actor.Actor, m models.Export, h *heart, f models.File, done Done, seen erased) error {
 	return s.DB.Tx(ctx, func(tx *gorm.DB) error {
+		if err := s.Files.Insert(ctx, tx, f); err != nil {
+			return err
+		}
 		now := s.Clock.Now()
 		r := tx.Model(&models.Export{}).Where("id = ? AND state = ? AND updated_at = ?", m.ID, models.ExportRunning, h.fence).
 			Updates(map[string]any{"state": models.ExportFinished, "rows_done": done.Rows, "file_id": f.ID, "message": "", "updated_at": now, "finished_at": now})
@@ -155,9 +162,6 @@ func (s *Service) finish(ctx context.Context, a actor.Actor, m models.Export, h 
 		}
 		if since != seen {
 			return errErased
-		}
-		if err := s.Files.Insert(ctx, tx, f); err != nil {
-			return err
 		}
 		details := about(m)
 		details["rows"], details["bytes"] = done.Rows, f.Size

@@ -12,7 +12,7 @@ import (
 )
 
 // chunkSize is how many people are read, opened and written together.
-const chunkSize = 2000
+var chunkSize = 2000
 
 // chunk is some people on their way through: read, then opened and formatted by one worker, then written in its turn. Its
 // memory is used again for a later chunk.
