@@ -95,7 +95,7 @@ func FromForm(value func(name string) (v string, ok bool)) Rule {
 }
 
 // hexSeed reports whether a text can be a seed.
-func hexSeed(s string) bool { return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == "" }
+func hexSeed(s string) bool { return len(s) == 16 && strings.Trim(s, "0123456789abcdef") == "" }
 
 // check looks at a rule as an actor is about to save or to count it, writes its values in the one way, and keeps nothing that
 // the form of a kind does not have. self is the segment's id, uuid.Nil for a new one. What is wrong stands in an Invalid fault

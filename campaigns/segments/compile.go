@@ -3,6 +3,7 @@ package segments
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -120,34 +121,36 @@ func (c *Compiler) rule(r Rule, chapter *uuid.UUID) (sqlText, error) {
 		return sqlText{}, fault.New(fault.Invalid, "error.segment_large", "Max", MaxConditions, "Depth", MaxDepth)
 	}
 	p := c.alias()
-	where, err := c.group(r.Root, p)
+	who, err := c.group(r.Root, p)
 	if err != nil {
 		return sqlText{}, err
 	}
 	if chapter != nil {
-		where = append(where, sqlText{p + ".chapter_id = ?", []any{*chapter}})
+		who.sets = append(who.sets, sqlText{ofChapter, []any{*chapter}})
 	}
-	key := "md5(CAST(? AS text) || CAST(" + p + ".id AS text))"
-	if r.Pick.Percent > 0 {
-		where = append(where, sqlText{key + " < ?", []any{r.Pick.Seed, share(r.Pick.Percent)}})
+	key := "uuid_hash_extended(" + p + ".id, CAST(? AS bigint))"
+	if r.Pick.Percent > 0 && r.Pick.Percent < 100 {
+		who.tests = append(who.tests, sqlText{key + " < ?", []any{seed(r.Pick.Seed), share(r.Pick.Percent)}})
 	}
-	s := and(where)
-	s.sql = "SELECT " + p + ".id AS supporter_id FROM supporters " + p + s.sql
+	s := who.query(p)
 	if r.Pick.Count > 0 {
-		s.sql = "SELECT picked.supporter_id FROM (" + s.sql + " ORDER BY " + key + ", " + p + ".id LIMIT ?) picked"
-		s.args = append(s.args, r.Pick.Seed, r.Pick.Count)
+		p = c.alias()
+		s.sql = "SELECT " + p + ".id AS supporter_id FROM (SELECT a.supporter_id AS id FROM (" + s.sql + ") a ORDER BY uuid_hash_extended(a.supporter_id, CAST(? AS bigint)), a.supporter_id LIMIT ?) " + p
+		s.args = append(s.args, seed(r.Pick.Seed), r.Pick.Count)
 	}
 	return s, nil
 }
 
-// share is the hash below which so many percent of all hashes lie, as 32 hexadecimal digits; above all of them for 100.
-func share(percent float64) string {
-	const all = 1 << 40
-	n := uint64(percent / 100 * all)
-	if n >= all {
-		return "g"
-	}
-	return fmt.Sprintf("%010x%022d", n, 0)
+// ofChapter is the set of a chapter's people.
+const ofChapter = "SELECT h.id AS supporter_id FROM supporters h WHERE h.chapter_id = ?"
+
+// share is the number below which so many percent of the hashes lie, which go from the smallest of 64 bits to the largest.
+func share(percent float64) int64 { return math.MinInt64 + int64(percent/100*(1<<63))*2 }
+
+// seed is a seed as the hash takes it.
+func seed(s string) int64 {
+	n, _ := strconv.ParseUint(s[:min(len(s), 16)], 16, 64)
+	return int64(n) //nolint:gosec // all 64 bits are meant
 }
 
 // alias is a new name for a row of supporters.
@@ -156,8 +159,27 @@ func (c *Compiler) alias() string {
 	return "p" + strconv.Itoa(c.aliases)
 }
 
-// and joins tests to a WHERE clause, which is empty for none.
-func and(tests []sqlText) sqlText { return join(tests, " WHERE ", " AND ") }
+// people is what a group means for the row p: p.id is in each of the sets, and passes each of the tests. rows says that a
+// test asks for more than p.id. Without anything it is everybody.
+type people struct {
+	sets, tests []sqlText
+	rows        bool
+}
+
+// query is the SELECT of the people. Where a set says who can be among them at all, it begins with that: the table of all
+// people is not read.
+func (w people) query(p string) sqlText {
+	from, begin, sets := sqlText{"supporters " + p, nil}, "SELECT ", w.sets
+	if len(sets) > 0 && !w.rows {
+		from, begin, sets = sqlText{"(SELECT b.supporter_id AS id FROM (" + sets[0].sql + ") b) " + p, sets[0].args}, "SELECT DISTINCT ", sets[1:]
+	}
+	tests := slices.Clone(w.tests)
+	for _, s := range sets {
+		tests = append(tests, isIn(s, p))
+	}
+	where := join(tests, " WHERE ", " AND ")
+	return sqlText{begin + p + ".id AS supporter_id FROM " + from.sql + where.sql, append(slices.Clone(from.args), where.args...)}
+}
 
 func join(list []sqlText, before, between string) sqlText {
 	var s sqlText
@@ -189,74 +211,66 @@ func (c *Compiler) condition(n Node) (Part, error) {
 	return p, err
 }
 
-// group makes the tests of the row p that together mean the group. None means everybody.
-func (c *Compiler) group(g Node, p string) ([]sqlText, error) {
+// group tells which rows p a group means.
+func (c *Compiler) group(g Node, p string) (who people, err error) {
 	if g.Match != Any && g.Match != All {
-		return nil, fault.New(fault.Invalid, "error.segment_kind", "Kind", g.Match)
+		return who, fault.New(fault.Invalid, "error.segment_kind", "Kind", g.Match)
 	}
 	one := g.Match == Any
-	var tests []sqlText
 	var rows []Part    // what a group of Any joins: tests of the row
 	var sets []sqlText // and what cannot be tested on the row alone
 	for _, n := range g.Items {
+		var x Part
 		switch {
 		case n.empty():
+			continue
 		case n.Exclude:
-			t, err := c.outside(n, p)
-			if err != nil {
-				return nil, err
-			}
-			tests = append(tests, t...)
+			err = c.outside(n, p, &who)
 		case n.Kind == Group && one:
-			s, err := c.set(n)
-			if err != nil {
-				return nil, err
-			}
+			var s sqlText
+			s, err = c.set(n)
 			sets = append(sets, s)
 		case n.Kind == Group:
-			t, err := c.group(n, p)
-			if err != nil {
-				return nil, err
-			}
-			tests = append(tests, t...)
+			var inner people
+			inner, err = c.group(n, p)
+			who.sets, who.tests, who.rows = append(who.sets, inner.sets...), append(who.tests, inner.tests...), who.rows || inner.rows
 		default:
-			x, err := c.condition(n)
-			switch {
-			case err != nil:
-				return nil, err
-			case one && x.Row != "":
-				rows = append(rows, x)
-			case one && x.Others:
-				q := c.alias()
-				s := and([]sqlText{c.notIn(sqlText{x.Set, x.Args}, q)})
-				sets = append(sets, sqlText{"SELECT " + q + ".id AS supporter_id FROM supporters " + q + s.sql, s.args})
-			case one:
-				sets = append(sets, sqlText{x.Set, x.Args})
-			case x.Row != "":
-				tests = append(tests, x.test(p))
-			case x.Others:
-				tests = append(tests, c.notIn(sqlText{x.Set, x.Args}, p))
-			default:
-				tests = append(tests, isIn(sqlText{x.Set, x.Args}, p))
-			}
+			x, err = c.condition(n)
+		}
+		s := sqlText{x.Set, x.Args}
+		switch {
+		case err != nil:
+			return who, err
+		case x.Row != "" && one:
+			rows = append(rows, x)
+		case x.Row != "":
+			who.tests, who.rows = append(who.tests, x.test(p)), true
+		case x.Set == "":
+		case x.Others && one:
+			q := c.alias()
+			sets = append(sets, people{tests: []sqlText{c.notIn(s, q)}}.query(q))
+		case x.Others:
+			who.tests = append(who.tests, c.notIn(s, p))
+		case one:
+			sets = append(sets, s)
+		default:
+			who.sets = append(who.sets, s)
 		}
 	}
 	// Tests of the row stay so while they are alone. Beside sets they become a set too: a union of sets is joined once, where
 	// an OR would look into each set for each row.
 	if len(sets) == 0 {
 		if len(rows) > 0 {
-			tests = append(tests, or(rows, p))
+			who.tests, who.rows = append(who.tests, or(rows, p)), true
 		}
-		return tests, nil
+		return who, nil
 	}
 	if len(rows) > 0 {
 		q := c.alias()
-		t := or(rows, q)
-		sets = append(sets, sqlText{"SELECT " + q + ".id AS supporter_id FROM supporters " + q + " WHERE " + t.sql, t.args})
+		sets = append(sets, people{tests: []sqlText{or(rows, q)}}.query(q))
 	}
-	union := join(sets, p+".id IN (", " UNION ALL ")
-	union.sql += ")"
-	return append(tests, union), nil
+	who.sets = append(who.sets, join(sets, "", " UNION ALL "))
+	return who, nil
 }
 
 // test is the part as a test of the row p, for where NULL is as good as no.
@@ -277,52 +291,41 @@ func or(rows []Part, p string) sqlText {
 // set is the SELECT of the ids that a group holds.
 func (c *Compiler) set(g Node) (sqlText, error) {
 	q := c.alias()
-	where, err := c.group(g, q)
-	if err != nil {
-		return sqlText{}, err
-	}
-	s := and(where)
-	s.sql = "SELECT " + q + ".id AS supporter_id FROM supporters " + q + s.sql
-	return s, nil
+	who, err := c.group(g, q)
+	return who.query(q), err
 }
 
-// outside makes the tests that the row p is not in an excluded node. A group of Any from which nothing is taken away is left
-// by being outside of each of its nodes.
-func (c *Compiler) outside(n Node, p string) ([]sqlText, error) {
+// outside adds to who that the row p is not in an excluded node. A group of Any from which nothing is taken away is left by
+// being outside of each of its nodes.
+func (c *Compiler) outside(n Node, p string, who *people) error {
 	if n.Kind == Group && n.Match == Any && !slices.ContainsFunc(n.Items, func(i Node) bool { return i.Exclude }) {
-		var tests []sqlText
 		for _, i := range n.Items {
 			if i.empty() {
 				continue
 			}
-			t, err := c.outside(i, p)
-			if err != nil {
-				return nil, err
+			if err := c.outside(i, p, who); err != nil {
+				return err
 			}
-			tests = append(tests, t...)
 		}
-		return tests, nil
+		return nil
 	}
-	var s sqlText
 	if n.Kind == Group {
-		var err error
-		if s, err = c.set(n); err != nil {
-			return nil, err
-		}
-	} else {
-		x, err := c.condition(n)
-		if err != nil {
-			return nil, err
-		}
-		if x.Row != "" {
-			return []sqlText{{"((" + strings.ReplaceAll(x.Row, "{p}", p) + ") IS NOT TRUE)", x.Args}}, nil
-		}
-		s = sqlText{x.Set, x.Args}
-		if x.Others {
-			return []sqlText{isIn(s, p)}, nil
-		}
+		s, err := c.set(n)
+		who.tests = append(who.tests, c.notIn(s, p))
+		return err
 	}
-	return []sqlText{c.notIn(s, p)}, nil
+	x, err := c.condition(n)
+	s := sqlText{x.Set, x.Args}
+	switch {
+	case err != nil:
+	case x.Row != "":
+		who.tests, who.rows = append(who.tests, sqlText{"(" + x.test(p).sql + " IS NOT TRUE)", x.Args}), true
+	case x.Others:
+		who.sets = append(who.sets, s)
+	default:
+		who.tests = append(who.tests, c.notIn(s, p))
+	}
+	return err
 }
 
 func isIn(s sqlText, p string) sqlText { return sqlText{p + ".id IN (" + s.sql + ")", s.args} }

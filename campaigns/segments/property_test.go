@@ -3,8 +3,6 @@ package segments_test
 import (
 	"cmp"
 	"context"
-	"crypto/md5"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -203,23 +201,26 @@ func (w *world) holdsFor(p models.Supporter, n segments.Node) (holds, known bool
 func (w *world) holds(r segments.Rule, chapter *uuid.UUID) []uuid.UUID {
 	type lot struct {
 		id  uuid.UUID
-		key string
+		key int64
+	}
+	keys := map[uuid.UUID]int64{}
+	if r.Pick != (segments.Pick{}) {
+		keys = w.lots(r.Pick.Seed)
 	}
 	var in []lot
 	for _, p := range w.people {
 		if h, _ := w.holdsFor(p, r.Root); h && (chapter == nil || p.ChapterID != nil && *p.ChapterID == *chapter) {
-			sum := md5.Sum([]byte(r.Pick.Seed + p.ID.String()))
-			in = append(in, lot{p.ID, hex.EncodeToString(sum[:])})
+			in = append(in, lot{p.ID, keys[p.ID]})
 		}
 	}
 	if r.Pick.Percent > 0 {
 		in = slices.DeleteFunc(in, func(l lot) bool {
-			n, err := strconv.ParseUint(l.key[:10], 16, 64)
-			return err != nil || float64(n) >= r.Pick.Percent/100*(1<<40)
+			place := (float64(l.key) + (1 << 63)) / (1 << 64) // from 0 to 1
+			return place >= r.Pick.Percent/100
 		})
 	}
 	if r.Pick.Count > 0 {
-		slices.SortFunc(in, func(a, b lot) int { return strings.Compare(a.key, b.key) })
+		slices.SortFunc(in, func(a, b lot) int { return cmp.Compare(a.key, b.key) })
 		in = in[:min(len(in), r.Pick.Count)]
 	}
 	ids := make([]uuid.UUID, len(in))
@@ -228,6 +229,19 @@ func (w *world) holds(r segments.Rule, chapter *uuid.UUID) []uuid.UUID {
 	}
 	slices.SortFunc(ids, func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) })
 	return ids
+}
+
+// lots are everybody's places in the order of a seed.
+func (w *world) lots(seed string) map[uuid.UUID]int64 {
+	n, err := strconv.ParseUint(seed, 16, 64)
+	if err != nil {
+		panic(err)
+	}
+	out := map[uuid.UUID]int64{}
+	for _, p := range w.people {
+		out[p.ID] = database.Shuffle(p.ID, int64(n)) //nolint:gosec // all 64 bits are meant
+	}
+	return out
 }
 
 func ruleOf(s models.Segment) (r segments.Rule) {
@@ -450,5 +464,5 @@ func (w *world) segmentsToName(t *testing.T, r *rand.Rand) {
 		}
 	}
 	named := segments.Node{Kind: "segment", Values: map[string]string{"segment": first.ID.String()}}
-	w.add(t, segments.Rule{Root: segments.Node{Kind: segments.Group, Match: segments.Any, Items: []segments.Node{named, w.condition(r, "postal")}}, Pick: segments.Pick{Count: 9, Seed: "a"}}, nil, false)
+	w.add(t, segments.Rule{Root: segments.Node{Kind: segments.Group, Match: segments.Any, Items: []segments.Node{named, w.condition(r, "postal")}}, Pick: segments.Pick{Count: 9, Seed: "a1"}}, nil, false)
 }

@@ -54,7 +54,7 @@ func Everybody() Rule { return Rule{Root: Node{Kind: Group, Match: All}} }
 
 // NewSeed makes the seed of a pick.
 func NewSeed() string {
-	b := make([]byte, 16)
+	b := make([]byte, 8)
 	_, _ = rand.Read(b) // never fails
 	return hex.EncodeToString(b)
 }

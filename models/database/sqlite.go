@@ -1,10 +1,7 @@
 package database
 
 import (
-	"crypto/md5" //nolint:gosec // as PostgreSQL's function of that name: it shuffles, it keeps no secret
 	"database/sql"
-	"database/sql/driver"
-	"encoding/hex"
 	"errors"
 	"net/url"
 	"strings"
@@ -63,18 +60,6 @@ func (d Dialector) Initialize(db *gorm.DB) error {
 		}
 	}
 	return nil
-}
-
-// SQLite gets one function of PostgreSQL's, md5(text) in hexadecimal: an order by chance that stays.
-func init() {
-	sqlite.MustRegisterDeterministicScalarFunction("md5", 1, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-		s, ok := args[0].(string)
-		if !ok {
-			return nil, nil
-		}
-		sum := md5.Sum([]byte(s)) //nolint:gosec // see the import
-		return hex.EncodeToString(sum[:]), nil
-	})
 }
 
 // DefaultValueOf is NULL: no row relies on the database for a value.
