@@ -66,7 +66,7 @@ func (b *builder) plan() (err error) {
 	}
 	b.note(b.day(days-2, 16, 0), "an invitation", func(ctx context.Context) error {
 		in := b.w.story.Invitation
-		if _, err := b.Users.Invite(ctx, b.actors[ilse], in.Email, actor.Role(in.Role)); err != nil {
+		if _, err := b.Users.Invite(ctx, b.actors[ilse], in.Email, actor.Role(in.Role), uuid.Nil); err != nil {
 			return err
 		}
 		return b.deliver(ctx)
