@@ -165,27 +165,27 @@ func TestHeadersAreFoundByMeaning(t *testing.T) {
 	}{
 		{
 			"uuid,first_name,last_name,email,zip_code,can2_phone,can2_user_address,can2_user_tags,can2_subscription_status",
-			Mapping{GivenName: 1, FamilyName: 2, Email: 3, PostalArea: 4, Phone: 5, Status: 8},
+			Mapping{1: GivenName, 2: FamilyName, 3: Email, 4: PostalArea, 5: Phone, 6: Street, 7: Tags, 8: Status},
 		},
 		{
 			"nationbuilder_id,prefix,first_name,middle_name,last_name,email,email_opt_in,phone_number,mobile_number,language,primary_zip,primary_country,billing_zip",
-			Mapping{GivenName: 2, FamilyName: 4, Email: 5, OptedIn: 6, Phone: 7, Locale: 9, PostalArea: 10, Country: 11},
+			Mapping{2: GivenName, 4: FamilyName, 5: Email, 6: OptedIn, 7: Phone, 8: Phone, 9: Locale, 10: PostalArea, 11: Country},
 		},
 		{
 			"Email Address,First Name,Last Name,MEMBER_RATING,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,TIMEZONE,CC,REGION,UNSUB_TIME,UNSUB_REASON,TAGS",
-			Mapping{Email: 0, GivenName: 1, FamilyName: 2, OptedIn: 4, Country: 8, OptedOut: 10},
+			Mapping{0: Email, 1: GivenName, 2: FamilyName, 4: OptedIn, 7: TimeZone, 8: Country, 9: Region, 10: OptedOut, 12: Tags},
 		},
-		{"email,name,attributes,status", Mapping{Email: 0, Name: 1, Status: 3}},
-		{"first_name,last_name,email,zipcode,country_code,created_at", Mapping{GivenName: 0, FamilyName: 1, Email: 2, PostalArea: 3, Country: 4}},
+		{"email,name,attributes,status", Mapping{0: Email, 1: Name, 3: Status}},
+		{"first_name,last_name,email,zipcode,country_code,created_at", Mapping{0: GivenName, 1: FamilyName, 2: Email, 3: PostalArea, 4: Country, 5: Created}},
 		{
 			"Correo electrónico;Nombre;Apellidos;Teléfono;Código postal;País;Idioma",
-			Mapping{Email: 0, GivenName: 1, FamilyName: 2, Phone: 3, PostalArea: 4, Country: 5, Locale: 6},
+			Mapping{0: Email, 1: GivenName, 2: FamilyName, 3: Phone, 4: PostalArea, 5: Country, 6: Locale},
 		},
 		{
 			"given_name,family_name,email,phone,postal_area,country,locale",
-			Mapping{GivenName: 0, FamilyName: 1, Email: 2, Phone: 3, PostalArea: 4, Country: 5, Locale: 6},
+			Mapping{0: GivenName, 1: FamilyName, 2: Email, 3: Phone, 4: PostalArea, 5: Country, 6: Locale},
 		},
-		{"mail,E-Mail,Favourite colour", Mapping{Email: 1}},
+		{"mail,E-Mail,Favourite colour", Mapping{1: Email}},
 	} {
 		columns, _ := toldOf(t, c.headers+"\n")
 		got := Map(columns)
