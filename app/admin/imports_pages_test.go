@@ -71,12 +71,13 @@ func TestPagesOfPeople(t *testing.T) {
 					Columns: []string{"E-Mail", "Name"}, Delimiter: ';', Encoding: "Windows-1252", Twice: []string{"Name"},
 					First: []imports.Row{{Line: 2, Cells: []string{"june@example.org", strings.Repeat("J", 90)}}, {Line: 3, Cells: []string{"x"}, Bad: &reason}},
 				}
-				show.Options = []web.Option{{Value: "", Label: "-"}, {Value: "0", Label: "E-Mail"}}
+				show.offer([]models.CustomField{{ID: other, Label: "Shirt <size>"}}, x.dry)
+				i.Tag, show.Head.Left = "Spring & fair", []string{"picture.png"}
 				show.Campaigns = []web.Option{{Value: "", Label: "-"}}
-				show.Form.set(imports.Mapping{imports.Email: 0})
+				show.Form.set(imports.Mapping{0: imports.Email}, 2)
 				show.Form.Basis = "updates"
 				if x.state == models.ImportUploaded {
-					show.Errors = []web.FieldError{{Name: "email", Text: "Say which."}, {Name: "basis", Text: "Choose."}, {Name: "words", Text: "Write."}}
+					show.Errors = []web.FieldError{{Name: "columns", Text: "Say which."}, {Name: "basis", Text: "Choose."}, {Name: "words", Text: "Write."}}
 				}
 			} else if x.dry {
 				i.FileID, i.Gone = &other, true
@@ -87,31 +88,6 @@ func TestPagesOfPeople(t *testing.T) {
 				list.Rows, list.Next, list.Errors = nil, "", []web.FieldError{{Name: "file", Text: "Choose a file."}}
 			}
 			return map[string]any{"admin/imports/list": list, "admin/imports/show": show}
-		})
-	}
-	for _, full := range []bool{true, false} {
-		webtest.All(t, "admin/supporters/", func(_ *web.Web, p web.Page) map[string]any {
-			v := supporters.View{ID: id, Source: "import", CreatedAt: now, Mailboxes: []supporters.Mailbox{{}}}
-			row := supporters.Row{ID: id, Source: "petition", CreatedAt: now}
-			list := &supportersPage{Page: p, Count: 1}
-			if full {
-				v.GivenName, v.FamilyName, v.PostalArea, v.Country, v.Locale = "June <J>", "Okafor", "02139", "US", "en"
-				v.Phones = []supporters.Phone{{Number: "555"}}
-				v.Mailboxes = []supporters.Mailbox{{Address: "june@example.org", VerifiedAt: &now}}
-				for _, why := range []string{models.SuppressedBounce, models.SuppressedComplaint, models.SuppressedImport, models.SuppressedByHand, models.SuppressedImport} {
-					v.Mailboxes = append(v.Mailboxes, supporters.Mailbox{SuppressedAt: &now, SuppressedReason: why})
-				}
-				v.Consents = []supporters.Consent{
-					{Purpose: models.PurposeUpdates, Campaign: "Twenty visits", Words: "<Yes>", GivenAt: now, Source: "petition", How: models.ConsentByMail, Address: "june@example.org"},
-					{Purpose: models.PurposeNewsletter, Words: "Yes", GivenAt: now, Source: "Spring", How: models.ConsentByImport, WithdrawnAt: &now},
-				}
-				v.Timeline = []supporters.Event{{Kind: "signed", At: now, What: "Twenty visits"}, {Kind: "sent", At: now, What: "News"}, {Kind: "sent", At: now, MailKind: "petition_confirm"}}
-				row.GivenName, row.Address, row.More, row.PostalArea, row.Agreed = "June", "june@example.org", 2, "02139", []supporters.Agreement{{Purpose: models.PurposeUpdates, Campaign: "Twenty visits"}, {Purpose: models.PurposeNewsletter}}
-				list.Rows, list.Next = []supporters.Row{row, {ID: other, Source: "import", Suppressed: true, CreatedAt: now}}, "abc"
-			} else {
-				list.Errors = []web.FieldError{{Name: "email", Text: "Nobody."}}
-			}
-			return map[string]any{"admin/supporters/list": list, "admin/supporters/show": &supporterPage{Page: p, Person: v}}
 		})
 	}
 }
