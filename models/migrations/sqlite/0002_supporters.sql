@@ -358,13 +358,17 @@ SELECT id, petition_id, mailbox_id, state, given_name_sealed, family_name_sealed
 FROM signatures;
 DROP TABLE signatures;
 ALTER TABLE signatures_new RENAME TO signatures;
-CREATE INDEX signatures_confirmed ON signatures (petition_id, confirmed_at, id) WHERE state = 'confirmed';
+-- Who did what is asked by address and from there by person, over everybody at once: this index, signatures_by_mailbox,
+-- mailboxes_by_supporter and deliveries_mailed answer without the tables.
+CREATE INDEX signatures_confirmed ON signatures (petition_id, confirmed_at, id, mailbox_id) WHERE state = 'confirmed';
 CREATE INDEX signatures_shown ON signatures (petition_id, confirmed_at, id) WHERE state = 'confirmed' AND display <> 'anonymous';
 CREATE INDEX signatures_pending ON signatures (expires_at) WHERE state = 'pending';
 CREATE INDEX signatures_comments ON signatures (petition_id, created_at, id) WHERE comment_state = 'waiting' AND state = 'confirmed';
 CREATE INDEX signatures_comments_shown ON signatures (petition_id, confirmed_at, id) WHERE comment_state = 'shown' AND state = 'confirmed';
 CREATE INDEX signatures_by_area ON signatures (petition_id, postal_area) WHERE state = 'confirmed';
-CREATE INDEX signatures_by_mailbox ON signatures (mailbox_id);
+CREATE INDEX signatures_by_mailbox ON signatures (mailbox_id, state, confirmed_at, petition_id);
+DROP INDEX mailboxes_by_supporter;
+CREATE INDEX mailboxes_by_supporter ON mailboxes (supporter_id, id);
 -- Whoever takes a signature back may change their mind for a while; then its names go.
 CREATE INDEX signatures_withdrawn ON signatures (withdrawn_at) WHERE state = 'withdrawn' AND given_name_sealed IS NOT NULL;
 
@@ -401,6 +405,7 @@ CREATE INDEX deliveries_due ON deliveries (priority, not_before, id) WHERE state
 CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE state IN ('claimed', 'sending');
 CREATE INDEX deliveries_by_mailing ON deliveries (mailing_id, state) WHERE mailing_id IS NOT NULL;
 CREATE INDEX deliveries_by_mailbox ON deliveries (mailbox_id, created_at);
+CREATE INDEX deliveries_mailed ON deliveries (sent_at, mailbox_id) WHERE mailing_id IS NOT NULL AND state = 'sent';
 
 CREATE VIEW mailable AS
 SELECT c.mailbox_id, c.purpose, c.scope_id
