@@ -37,6 +37,7 @@ import (
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/posts"
+	"kithline/campaigns/retention"
 	"kithline/campaigns/supporters"
 	"kithline/campaigns/today"
 	"kithline/campaigns/tokens"
@@ -74,6 +75,7 @@ type App struct {
 	Mailings     *mailings.Service
 	Imports      *imports.Service
 	Erasures     *erasures.Service
+	Retention    *retention.Service
 	Today        *today.Service
 	Keys         *keys.Service
 
@@ -152,6 +154,7 @@ func Build(ctx context.Context, cfg config.Config, o Options) (_ *App, err error
 
 	a.metrics = newMetrics(a.Deliveries)
 	a.features(words)
+	a.Retention = retention.New(a.DB, a.Clock, func() { a.web.Drop("/") })
 	a.Erasures = erasures.New(erasures.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Ledger: erased, Forgotten: func() { a.web.Drop("/") },
 		Enqueue: func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error { return a.Jobs.Enqueue(ctx, tx, args) },
@@ -234,8 +237,8 @@ func (a *App) features(words *mailer.Renderer) {
 
 // regular lists the housekeeping that runs by itself.
 func (a *App) regular() []jobs.Regular {
-	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Mailings.Regular(), a.Erasures.Regular())
-	return append(own, a.Keys.Regular(),
+	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular())
+	return append(own, a.Mailings.Regular(), a.Keys.Regular(),
 		jobs.Regular{Name: "divisions_day", Every: time.Hour, Run: a.Divisions.Daily},
 		jobs.Regular{Name: "sessions_sweep", Every: time.Hour, Run: a.Users.Sweep},
 		jobs.Regular{Name: "files_sweep", Every: time.Hour, Run: func(ctx context.Context) error { _, err := a.Files.Sweep(ctx); return err }},
@@ -261,7 +264,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Organisation, a.Waiting)
 	public.MountForms(a.fiber, a.web, a.Forms, a.Waiting)
 	public.MountConfirm(a.fiber, a.web, a.Waiting)
-	public.MountUnsubscribe(a.fiber, a.web, a.Mailings)
+	public.MountUnsubscribe(a.fiber, a.web, a.Mailings, a.Consents)
 	public.MountOutbox(a.fiber, a.web, a.Outbox, func(c *fiber.Ctx) bool {
 		return a.web.ForLocalName(c) && a.mail.captures(c.UserContext())
 	})
@@ -285,6 +288,8 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountChapters(a.fiber, a.web, a.Chapters)
 	admin.MountSettings(a.fiber, a.web, a.Organisation, smtp)
 	admin.MountRecovery(a.fiber, a.web, a.Organisation, a.recoverySheets)
+	admin.MountErasures(a.fiber, a.web, a.Erasures)
+	admin.MountRetention(a.fiber, a.web, a.Retention, a.Clock)
 	admin.MountJobs(a.fiber, a.web, a.Jobs)
 	admin.MountAudit(a.fiber, a.web, a.Audit, a.Users)
 	return nil

@@ -5,6 +5,7 @@ import (
 
 	"kithline/app/web"
 	"kithline/app/web/webtest"
+	"kithline/campaigns/consents"
 	"kithline/campaigns/mailings"
 	"kithline/models"
 )
@@ -14,6 +15,11 @@ func TestUnsubscribeAndOutboxPages(t *testing.T) {
 	about := mailings.Subscription{Purpose: models.PurposeUpdates, About: "Visits <for> all"}
 	all := mailings.Subscription{Purpose: models.PurposeNewsletter}
 	on := func(s mailings.Subscription) mailings.Subscription { s.Active = true; return s }
+	chosen := consents.Preferences{
+		Known: true, HasRecord: true, Frequency: models.Weekly, PausedUntil: &webtest.Time, Choices: []consents.Choice{
+			{Box: consents.Box{Words: "Mail about <trials>.\nOne press ends it.", Value: "a"}, On: true, Since: webtest.Time}, {Box: consents.Box{Words: "Calls", Value: "b"}},
+		},
+	}
 	undo := about
 	undo.Undo = true
 	for _, s := range []unsubscribePage{
@@ -25,6 +31,8 @@ func TestUnsubscribeAndOutboxPages(t *testing.T) {
 		{Subscription: undo, Left: true},
 		{Subscription: all, Left: true},
 		{Subscription: about, Back: true},
+		{Subscription: on(about), Preferences: chosen, Shown: []string{"a"}, Form: preferencesForm{On: []string{"a"}, Frequency: "weekly", Until: "2027-03-01"}},
+		{Subscription: about, Preferences: consents.Preferences{Known: true}},
 	} {
 		webtest.All(t, "public/unsubscribe/", func(_ *web.Web, p web.Page) map[string]any {
 			s.Page, s.Token = p, "token"

@@ -2,26 +2,32 @@ package public
 
 import (
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
 	"kithline/app/web"
+	"kithline/campaigns/consents"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/mailings"
 )
 
 type unsubscribe struct {
-	web *web.Web
-	svc *mailings.Service
+	web      *web.Web
+	svc      *mailings.Service
+	consents *consents.Service
 }
 
-// MountUnsubscribe puts the way out of every mailing in place: /u/:token. Its POST takes one-click requests of mail programs
-// (RFC 8058), which come from anywhere and bring no cookies: web.Options.OneClick lists it.
-func MountUnsubscribe(r fiber.Router, w *web.Web, s *mailings.Service) {
-	h := &unsubscribe{w, s}
+// MountUnsubscribe puts the way out of every mailing in place: /u/:token, with everything else that its reader can choose. Its
+// POST takes one-click requests of mail programs (RFC 8058), which come from anywhere and bring no cookies:
+// web.Options.OneClick lists it.
+func MountUnsubscribe(r fiber.Router, w *web.Web, s *mailings.Service, c *consents.Service) {
+	h := &unsubscribe{w, s, c}
 	r.Get("/u/:token", h.show)
 	r.Post("/u/:token", h.leave)
 	r.Post("/u/:token/undo", h.undo)
+	r.Post("/u/:token/preferences", h.choose)
+	r.Post("/u/:token/leave", h.leaveAll)
 }
 
 type unsubscribePage struct {
@@ -30,6 +36,32 @@ type unsubscribePage struct {
 	mailings.Subscription
 	Left bool // the button was just pressed
 	Back bool // it was just taken back
+
+	Preferences consents.Preferences
+	Form        preferencesForm
+	Shown       []string // values of the switches that are on
+}
+
+// Switches are the choices, each with the words that were or would be agreed to.
+func (p unsubscribePage) Switches() []web.Option {
+	var out []web.Option
+	for _, c := range p.Preferences.Choices {
+		hint := c.Hint()
+		if c.On {
+			hint = strings.TrimSpace(hint + " " + p.T("preferences.since", "Date", p.Date(c.Since)))
+		}
+		out = append(out, web.Option{Value: c.Value, Label: c.Label(), Hint: hint})
+	}
+	return out
+}
+
+// Often lists how often mail to many may come.
+func (p unsubscribePage) Often() []web.Option {
+	var out []web.Option
+	for _, f := range consents.Frequencies {
+		out = append(out, web.Option{Value: string(f), Label: p.T("form.often_" + string(f))})
+	}
+	return out
 }
 
 // Receipt reports whether the mail was no mailing at all: there is nothing to stop.
@@ -61,7 +93,84 @@ func (h *unsubscribe) answer(c *fiber.Ctx, p *unsubscribePage, err error) error 
 	case p.Back && p.Active:
 		p.Title = p.T("unsubscribe.back_title")
 	}
-	return h.web.Render(c, "public/unsubscribe/show", p)
+	return h.render(c, fiber.StatusOK, p, true)
+}
+
+// render shows the page with its switches: as they are, or as they were just set where fresh is false.
+func (h *unsubscribe) render(c *fiber.Ctx, status int, p *unsubscribePage, fresh bool) error {
+	var err error
+	if p.Preferences, err = h.consents.Preferences(c.UserContext(), p.Token, p.Lang); err != nil {
+		return err
+	}
+	on := []string{}
+	for _, choice := range p.Preferences.Choices {
+		if choice.On {
+			on = append(on, choice.Value)
+		}
+	}
+	if p.Shown = on; fresh {
+		p.Form = preferencesForm{On: on, Frequency: string(p.Preferences.Frequency)}
+		if until := p.Preferences.PausedUntil; until != nil {
+			p.Form.Until = until.In(zoneOf(p.Page)).Format(time.DateOnly)
+		}
+	}
+	return h.web.RenderStatus(c, status, "public/unsubscribe/show", p)
+}
+
+func zoneOf(p web.Page) *time.Location {
+	if p.Site.Zone == nil {
+		return time.UTC
+	}
+	return p.Site.Zone
+}
+
+type preferencesForm struct {
+	Shown     []string `form:"shown,max=200"`
+	On        []string `form:"on,max=200"`
+	Frequency string   `form:"frequency,max=20"`
+	Until     string   `form:"until,max=20"`
+}
+
+// choose keeps what was chosen on the page.
+func (h *unsubscribe) choose(c *fiber.Ctx) error {
+	p := h.page(c)
+	p.Title = p.T("preferences.title")
+	var err error
+	if p.Subscription, err = h.svc.Subscription(c.UserContext(), p.Token); err != nil {
+		return h.answer(c, &p, err)
+	}
+	err = web.Bind(c, &p.Form)
+	in := consents.PreferencesInput{Shown: p.Form.Shown, On: p.Form.On, Frequency: p.Form.Frequency, Lang: p.Lang, Source: "preferences page"}
+	if err == nil && p.Form.Until != "" {
+		day, wrong := time.ParseInLocation(time.DateOnly, p.Form.Until, zoneOf(p.Page))
+		if wrong != nil {
+			err = fault.Fields{{Name: "until", Key: "error.pause_date"}}.Err()
+		}
+		in.PausedUntil = &day
+	}
+	if err == nil {
+		err = h.consents.SavePreferences(c.UserContext(), p.Token, in)
+	}
+	switch {
+	case p.Failed(err):
+		return h.render(c, fiber.StatusUnprocessableEntity, &p, false)
+	case fault.Is(err, fault.Gone):
+		return h.answer(c, &p, nil)
+	case err != nil:
+		return h.answer(c, &p, err)
+	}
+	h.web.Flash(c, "good", "preferences.saved")
+	return web.SeeOther(c, "/u/"+p.Token)
+}
+
+// leaveAll ends everything that the reader agreed to.
+func (h *unsubscribe) leaveAll(c *fiber.Ctx) error {
+	p := h.page(c)
+	if err := h.consents.LeaveAll(c.UserContext(), p.Token); err != nil {
+		return h.answer(c, &p, err)
+	}
+	h.web.Flash(c, "good", "preferences.left")
+	return web.SeeOther(c, "/u/"+p.Token)
 }
 
 // leave ends the subscription: with a page for whoever pressed the button on ours, with a few words for a mail program. It
