@@ -78,6 +78,7 @@ them. Every command ends with 0 when done, 1 when it failed, 2 for wrong usage o
 		c.keyCommand(),
 		c.migrateCommand(),
 		c.restoreCommand(),
+		c.retentionCommand(),
 		c.serveCommand(),
 		c.userCommand(),
 		c.versionCommand(),

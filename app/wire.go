@@ -34,6 +34,7 @@ import (
 	"kithline/campaigns/jobs"
 	"kithline/campaigns/keys"
 	"kithline/campaigns/mailings"
+	"kithline/campaigns/me"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/posts"
@@ -75,6 +76,7 @@ type App struct {
 	Mailings     *mailings.Service
 	Imports      *imports.Service
 	Erasures     *erasures.Service
+	Me           *me.Service
 	Retention    *retention.Service
 	Today        *today.Service
 	Keys         *keys.Service
@@ -205,6 +207,10 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Waiting.Register(a.Petitions.Source())
 	a.Consents = consents.New(a.DB, a.Clock, a.Signer, a.Organisation)
 	a.Forms = forms.New(a.DB, a.Vault, a.Clock, a.Signer, a.Consents, forms.Options{BaseURL: a.Config.Web.BaseURL, Log: a.Log})
+	a.Me = me.New(me.Options{
+		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Petitions: a.Petitions, Confirmations: a.Waiting,
+		Consents: a.Consents, Erasures: a.Erasures, BaseURL: a.Config.Web.BaseURL, Words: text,
+	})
 	a.Waiting.Register(a.Forms.Source())
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Petitions: a.Petitions, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{
@@ -221,6 +227,9 @@ func (a *App) features(words *mailer.Renderer) {
 		a.Deliveries.Handle(kind, r)
 	}
 	for kind, r := range a.Petitions.Renderers() {
+		a.Deliveries.Handle(kind, r)
+	}
+	for kind, r := range a.Me.Renderers() {
 		a.Deliveries.Handle(kind, r)
 	}
 	for kind, r := range a.Forms.Renderers() {
@@ -261,8 +270,10 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountSite(a.fiber, a.web, a.Organisation)
 	public.MountHome(a.fiber, a.web, a.Petitions)
 	public.MountCampaigns(a.fiber, a.web, a.Campaigns, a.Petitions)
-	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Organisation, a.Waiting)
-	public.MountForms(a.fiber, a.web, a.Forms, a.Waiting)
+	use := public.NewPrefiller(a.web, a.Me)
+	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Organisation, a.Waiting, use)
+	public.MountForms(a.fiber, a.web, a.Forms, a.Waiting, use)
+	public.MountMe(a.fiber, a.web, a.Me, use)
 	public.MountConfirm(a.fiber, a.web, a.Waiting)
 	public.MountUnsubscribe(a.fiber, a.web, a.Mailings, a.Consents)
 	public.MountOutbox(a.fiber, a.web, a.Outbox, func(c *fiber.Ctx) bool {

@@ -29,6 +29,10 @@ var railGroups = []struct {
 		{"supporters", "/admin/supporters", "base.rail_supporters", actor.SeeSupporters},
 		{"divisions", "/admin/divisions", "base.rail_divisions", actor.SeeFigures},
 		{"imports", "/admin/imports", "base.rail_imports", actor.Import},
+		{"fields", "/admin/fields", "fields.title", actor.EditSupporters},
+		{"tags", "/admin/tags", "tags.title", actor.EditSupporters},
+		{"erasures", "/admin/erasures", "base.rail_erasures", actor.Delete},
+		{"retention", "/admin/retention", "base.rail_retention", actor.Delete},
 	}},
 	{"base.rail_setup", []railItem{
 		{"settings", "/admin/settings", "base.rail_settings", actor.Administer},

@@ -107,12 +107,7 @@ func (s *Service) Erase(ctx context.Context, a actor.Actor, supporter uuid.UUID)
 		return Receipt{}, err
 	}
 	return s.one(ctx, a, ByOrganizer, func(tx *gorm.DB) (Whom, error) {
-		var p models.Supporter
-		err := tx.Select("id", "chapter_id").Where("id = ?", supporter).Take(&p).Error
-		if errors.Is(err, gorm.ErrRecordNotFound) || err == nil && !chapters.May(a, p.ChapterID) {
-			err = fault.New(fault.NotFound, "error.supporter_unknown")
-		}
-		return Whom{Supporters: []uuid.UUID{supporter}}, err
+		return Whom{Supporters: []uuid.UUID{supporter}}, mayErase(tx, a, supporter)
 	})
 }
 
@@ -265,4 +260,49 @@ func (s *Service) Count(ctx context.Context, a actor.Actor) (n int64, err error)
 		return 0, err
 	}
 	return n, s.o.DB.WithContext(ctx).Model(&models.Erasure{}).Count(&n).Error
+}
+
+// Look is what erasing a supporter would do, and changes nothing: addresses, signatures that stay without a name, mail that
+// would not go, and whether an account stays. The rights and faults are those of Erase.
+func (s *Service) Look(ctx context.Context, a actor.Actor, supporter uuid.UUID) (Receipt, error) {
+	var out Receipt
+	if err := a.Need(actor.Delete); err != nil {
+		return out, err
+	}
+	db := s.o.DB.WithContext(ctx)
+	if err := mayErase(db, a, supporter); err != nil {
+		return out, err
+	}
+	var n struct{ Addresses, Signatures, Mails, Accounts int }
+	const boxes = "(SELECT id FROM mailboxes WHERE supporter_id = ?)"
+	err := db.Raw(`SELECT (SELECT COUNT(*) FROM mailboxes WHERE supporter_id = ?) AS addresses,
+			(SELECT COUNT(*) FROM signatures WHERE state = 'confirmed' AND mailbox_id IN `+boxes+`) AS signatures,
+			(SELECT COUNT(*) FROM deliveries WHERE state IN ('queued', 'deferred', 'claimed') AND mailbox_id IN `+boxes+`) AS mails,
+			(SELECT COUNT(*) FROM users WHERE mailbox_id IN `+boxes+`) AS accounts`, supporter, supporter, supporter, supporter).Scan(&n).Error
+	out.Addresses, out.Signatures, out.Mails, out.Account = n.Addresses, n.Signatures, n.Mails, n.Accounts > 0
+	return out, err
+}
+
+// mayErase reports why the actor cannot erase a record: it is not there, or another chapter's.
+func mayErase(tx *gorm.DB, a actor.Actor, supporter uuid.UUID) error {
+	var p models.Supporter
+	err := tx.Select("id", "chapter_id").Where("id = ?", supporter).Take(&p).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) || err == nil && !chapters.May(a, p.ChapterID) {
+		err = fault.New(fault.NotFound, "error.supporter_unknown")
+	}
+	return err
+}
+
+// Get returns one erasure by the number on its receipt. It needs the right actor.Delete; the fault is NotFound,
+// error.erasure_unknown, also once the person came back.
+func (s *Service) Get(ctx context.Context, a actor.Actor, id uuid.UUID) (Row, error) {
+	if err := a.Need(actor.Delete); err != nil {
+		return Row{}, err
+	}
+	var e models.Erasure
+	err := s.o.DB.WithContext(ctx).Where("id = ?", id).Take(&e).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		err = fault.New(fault.NotFound, "error.erasure_unknown")
+	}
+	return Row{e.ID, e.How, e.CreatedAt}, err
 }

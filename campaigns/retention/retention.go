@@ -112,6 +112,15 @@ func (s *Service) Preview(ctx context.Context, a actor.Actor, campaign uuid.UUID
 	return d, err
 }
 
+// Saved is for how many months a campaign keeps names. The rights and faults are those of Preview.
+func (s *Service) Saved(ctx context.Context, a actor.Actor, campaign uuid.UUID) (int, error) {
+	if err := a.Need(actor.Delete); err != nil {
+		return 0, err
+	}
+	c, err := s.campaign(ctx, s.db.DB, campaign)
+	return c.RetentionMonths, err
+}
+
 func checkMonths(months int) error {
 	var f fault.Fields
 	if months < 0 || months > MonthsMax {

@@ -73,6 +73,8 @@ var posts = map[string]actor.Right{
 	"/admin/users/:id/role": actor.ManageUsers, "/admin/users/:id/disable": actor.ManageUsers,
 	"/admin/settings": actor.Administer, "/admin/settings/mail": actor.Administer, "/admin/settings/texts": actor.Administer,
 	"/admin/recovery/sheet": actor.Administer, "/admin/recovery/kept": actor.Administer,
+	"/admin/erasures": actor.Delete, "/admin/erasures/list": actor.Delete, "/admin/erasures/supporter/:id": actor.Delete,
+	"/admin/retention": actor.Delete, "/admin/retention/:id": actor.Delete,
 	"/admin/jobs/:id/retry": actor.Administer, "/admin/jobs/:id/cancel": actor.Administer,
 }
 
@@ -149,6 +151,9 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	w.ids["/admin/mailings/:id"] = []string{m.String()}
 	w.ids["/admin/imports/:id"] = []string{file.String()}
 	w.ids["/admin/supporters/:id"] = []string{supporter.ID.String()}
+	w.ids["/admin/erasures/supporter/:id"] = []string{supporter.ID.String()}
+	w.ids["/admin/erasures/:id"] = []string{uuid.NewString()}
+	w.ids["/admin/retention/:id"] = []string{p.CampaignID.String()}
 	w.ids["/admin/users/invitations/:id"] = []string{invitation.String()}
 	w.ids["/admin/users/:id"] = []string{user.String()}
 	w.ids["/admin/jobs/:id"] = []string{"1"}
