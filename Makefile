@@ -65,8 +65,9 @@ vet:
 	$(call step,vet)
 	go vet ./...
 
-generate: ## write what is generated: docs/configuration.md
+generate: ## write what is generated: docs/configuration.md and docs/exports.md
 	go test ./config -run TestConfigurationPageIsCurrent -update -count=1
+	go test ./campaigns/exports -run TestDocsAreCurrent -update -count=1
 
 vulnerabilities: ## look for known vulnerabilities in what is linked
 	$(call step,known vulnerabilities)
