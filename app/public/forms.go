@@ -1,12 +1,15 @@
 package public
 
 import (
+	"cmp"
 	"context"
 	"html/template"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
 	"golang.org/x/text/collate"
 	"golang.org/x/text/language"
 	"golang.org/x/text/language/display"
@@ -17,6 +20,7 @@ import (
 	"kithline/campaigns/fault"
 	"kithline/campaigns/forms"
 	"kithline/campaigns/markdown"
+	"kithline/campaigns/me"
 	"kithline/models"
 )
 
@@ -24,11 +28,12 @@ type formPages struct {
 	web   *web.Web
 	forms *forms.Service
 	door  *confirmations.Service
+	use   *Prefiller
 }
 
 // MountForms puts the forms that people join by in place: /join, and /forms/:slug with its variant for frames of other sites.
-func MountForms(r fiber.Router, w *web.Web, s *forms.Service, door *confirmations.Service) {
-	h := &formPages{w, s, door}
+func MountForms(r fiber.Router, w *web.Web, s *forms.Service, door *confirmations.Service, use *Prefiller) {
+	h := &formPages{w, s, door, use}
 	limit := w.Limit(120, tryWindow)
 	r.Get("/join", h.join)
 	r.Post("/join", limit, h.submitJoin)
@@ -41,10 +46,11 @@ func MountForms(r fiber.Router, w *web.Web, s *forms.Service, door *confirmation
 	r.Get("/forms/:slug/sent", h.sent)
 	r.Post("/forms/:slug/sent", w.Limit(30, tryWindow), h.again)
 	r.Get("/forms/:slug/thanks", h.thanks)
+	r.Get("/admin/forms/:id/preview", w.Signed, h.preview) // here, because it is the same page
 }
 
 // FormPage is a form as it is filled in. Its methods make the parts of the partial join_form. The organizer's preview shows it
-// too.
+// too, without its button.
 type FormPage struct {
 	web.Page
 	View      forms.View
@@ -57,6 +63,7 @@ type FormPage struct {
 	Districts forms.Districts
 	Preview   bool // only looked at: there is no button
 	Framed    bool // shown in a frame of another site
+	Filled    bool // with what the reader told before
 }
 
 // NewFormPage is a form before anything was typed.
@@ -204,8 +211,55 @@ func countries(lang string) []web.Option {
 
 var countryNames sync.Map // by language: []web.Option
 
+// cached answers with a form that is kept for everybody; or, for a reader in whose browser forms are filled in, with one of
+// their own that is never kept.
+func (h *formPages) cached(c *fiber.Ctx, name, section string, build web.Build) error {
+	facts, ok := h.use.Facts(c)
+	if !ok {
+		return h.web.Cached(c, name, section, build, "source")
+	}
+	data, err := build(c.UserContext(), h.web.Page(c, "", section))
+	if err != nil {
+		return err
+	}
+	page := data.(FormPage)
+	page.Filled, page.Email, page.Locale = true, facts.Email, cmp.Or(facts.Locale, page.Locale)
+	for _, q := range page.View.Questions {
+		page.Values[q.Key] = told(q, facts)
+	}
+	return h.web.Render(c, name, &page)
+}
+
+// told is what the reader answered to a question before, "" for nothing.
+func told(q forms.Asked, f me.Facts) string {
+	if q.Field != nil {
+		return f.Answer(q.Field.ID)
+	}
+	switch q.Key {
+	case forms.GivenName:
+		return f.GivenName
+	case forms.FamilyName:
+		return f.FamilyName
+	case forms.Phone:
+		return strings.Join(f.Phones[:min(1, len(f.Phones))], "")
+	case forms.Street:
+		return f.Street
+	case forms.City:
+		return f.City
+	case forms.Region:
+		return f.Region
+	case forms.PostalCode:
+		return f.PostalCode
+	case forms.Country:
+		return f.Country
+	case forms.HowOften:
+		return f.Frequency
+	}
+	return ""
+}
+
 func (h *formPages) join(c *fiber.Ctx) error {
-	return h.web.Cached(c, "public/join/join", "join", func(ctx context.Context, p web.Page) (any, error) {
+	return h.cached(c, "public/join/join", "join", func(ctx context.Context, p web.Page) (any, error) {
 		v, err := h.forms.Joining(ctx, p.Lang)
 		if err != nil {
 			return nil, err
@@ -214,7 +268,7 @@ func (h *formPages) join(c *fiber.Ctx) error {
 		page := NewFormPage(p, v)
 		page.Source = sourceOf(p)
 		return page, nil
-	}, "source")
+	})
 }
 
 // sourceOf is how a reader came, as the page's address says it.
@@ -229,7 +283,7 @@ func (h *formPages) show(c *fiber.Ctx) error { return h.form(c, "public/forms/sh
 
 func (h *formPages) form(c *fiber.Ctx, name string) error {
 	slug := c.Params("slug")
-	return h.web.Cached(c, name, "home", func(ctx context.Context, p web.Page) (any, error) {
+	return h.cached(c, name, "home", func(ctx context.Context, p web.Page) (any, error) {
 		v, err := h.forms.Public(ctx, slug, p.Lang)
 		if err != nil {
 			return nil, err
@@ -238,7 +292,7 @@ func (h *formPages) form(c *fiber.Ctx, name string) error {
 		page := NewFormPage(p, v)
 		page.Source, page.Framed = sourceOf(p), name == "public/forms/embed"
 		return page, nil
-	}, "source")
+	})
 }
 
 // embed is the form for a frame of one of the sites that the form lists.
@@ -249,6 +303,22 @@ func (h *formPages) embed(c *fiber.Ctx) error {
 	}
 	web.FramedBy(c, forms.Hosts(v.Form))
 	return h.form(c, "public/forms/embed")
+}
+
+// preview is a form as people will see it, for who works on it.
+func (h *formPages) preview(c *fiber.Ctx) error {
+	id, err := uuid.Parse(c.Params("id"))
+	if err != nil {
+		return fault.New(fault.NotFound, "error.form_unknown")
+	}
+	p := h.web.Page(c, "form.preview", "forms")
+	v, err := h.forms.Preview(c.UserContext(), h.web.Actor(c), id, p.Lang)
+	if err != nil {
+		return err
+	}
+	page := NewFormPage(p, v)
+	page.Preview = true
+	return h.web.Render(c, "public/forms/preview", &page)
 }
 
 type filledIn struct {

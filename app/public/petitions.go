@@ -24,12 +24,13 @@ type petitionPages struct {
 	petitions *petitions.Service
 	org       *organisation.Service
 	door      *confirmations.Service
+	use       *Prefiller
 }
 
 // MountPetitions puts the pages of a petition in place: /petitions/:slug with its form, what comes after it, its open
 // figures (/petitions/:slug.json), QR code and picture; and /petitions/new, where an advocate begins.
-func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, org *organisation.Service, door *confirmations.Service) {
-	h := &petitionPages{w, s, org, door}
+func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, org *organisation.Service, door *confirmations.Service, use *Prefiller) {
+	h := &petitionPages{w, s, org, door, use}
 	r.Get("/petitions/new", func(c *fiber.Ctx) error { return web.SeeOther(c, "/admin/petitions/new") })
 	r.Get("/petitions/:slug.json", h.figures)
 	r.Get("/petitions/:slug", h.show)
@@ -63,6 +64,7 @@ type petitionPage struct {
 	Updates    []updateView
 	PictureURL string
 	MinimumAge string
+	Filled     bool // with what the reader told before
 }
 
 // updateView is an update with its text ready to show.
@@ -83,10 +85,10 @@ var sourceCode = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,39}$`)
 
 func (h *petitionPages) show(c *fiber.Ctx) error {
 	slug := c.Params("slug")
-	return h.web.Cached(c, "public/petitions/show", "home", func(ctx context.Context, p web.Page) (any, error) {
+	build := func(ctx context.Context, p web.Page) (petitionPage, error) {
 		v, err := h.petitions.Public(ctx, slug)
 		if err != nil {
-			return nil, err
+			return petitionPage{}, err
 		}
 		p.Title = v.Petition.Title
 		page := petitionPage{Page: p, View: v, Body: markdown.HTML(v.Petition.Body), Updates: updatesOf(v.Updates), PictureURL: pictureURL(v.Petition)}
@@ -96,7 +98,17 @@ func (h *petitionPages) show(c *fiber.Ctx) error {
 		}
 		page.MinimumAge, err = h.minimumAge(ctx)
 		return page, err
-	}, "source")
+	}
+	if facts, ok := h.use.Facts(c); ok { // for one reader: never kept
+		page, err := build(c.UserContext(), h.web.Page(c, "", "home"))
+		if err != nil {
+			return err
+		}
+		page.Filled = true
+		page.Form.GivenName, page.Form.FamilyName, page.Form.Email, page.Form.PostalCode = facts.GivenName, facts.FamilyName, facts.Email, facts.PostalCode
+		return h.web.Render(c, "public/petitions/show", &page)
+	}
+	return h.web.Cached(c, "public/petitions/show", "home", func(ctx context.Context, p web.Page) (any, error) { return build(ctx, p) }, "source")
 }
 
 func pictureURL(p models.Petition) string {

@@ -221,7 +221,7 @@ func (p Page) Nav() []NavLink { return p.links("home", "/", "base.nav_home", "jo
 
 // Foot is the foot of public pages.
 func (p Page) Foot() []NavLink {
-	return p.links("privacy", "/privacy", "base.nav_privacy", "accessibility", "/accessibility", "base.nav_accessibility",
+	return p.links("me", "/me", "me.foot", "privacy", "/privacy", "base.nav_privacy", "accessibility", "/accessibility", "base.nav_accessibility",
 		"display", "/display", "base.nav_display")
 }
 

@@ -242,7 +242,7 @@ func (s *Service) Choose(ctx context.Context, token, lang string, values []strin
 
 // offered is what everybody can say yes to on their page.
 func (s *Service) offered(ctx context.Context, lang string) ([]consents.Box, error) {
-	asks, err := s.o.Consents.NewsletterAsks(ctx)
+	asks, err := consents.NewsletterAsks(ctx, s.o.DB.DB)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"kithline/campaigns/audit"
 	"kithline/campaigns/divisions"
 	"kithline/campaigns/fault"
+	"kithline/campaigns/forms"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/postal"
 	"kithline/campaigns/supporters"
@@ -43,7 +44,7 @@ type Details struct {
 	Region     string   // region
 	PostalCode string   // postal_code
 	Country    string   // country: ISO 3166-1 alpha-2
-	Fields     []Answer // field_<id>
+	Fields     []Answer // FieldName of each
 }
 
 // Answer is what a person said to a custom field.
@@ -52,8 +53,8 @@ type Answer struct {
 	Value string
 }
 
-// FieldName is the name of a custom field in the form.
-func FieldName(id uuid.UUID) string { return "field_" + id.String() }
+// FieldName is the name of a custom field in the form: that of every form.
+func FieldName(id uuid.UUID) string { return forms.FieldKey(id) }
 
 // details opens a record. The custom fields are those that the person answered, and those that a form asked them for.
 func (s *Service) details(ctx context.Context, tx *gorm.DB, p person) (Details, error) {
@@ -113,17 +114,21 @@ func (s *Service) answers(ctx context.Context, tx *gorm.DB, p person) ([]Answer,
 	if err := tx.Where("archived_at IS NULL").Order("position, label, id").Find(&fields).Error; err != nil {
 		return nil, err
 	}
-	// A form names the fields that it asks for by their ids.
-	var asked []string
-	err := tx.Model(&models.Form{}).Where("id IN (SELECT form_id FROM submissions WHERE mailbox_id IN ? AND state = ?)", p.Mailboxes, models.SubmissionConfirmed).
-		Pluck("questions", &asked).Error
+	var filled []models.Form
+	err := tx.Where("id IN (SELECT form_id FROM submissions WHERE mailbox_id IN ? AND state = ?)", p.Mailboxes, models.SubmissionConfirmed).Find(&filled).Error
 	if err != nil {
 		return nil, err
+	}
+	asked := map[string]bool{}
+	for _, f := range filled {
+		for _, q := range forms.QuestionsOf(f) {
+			asked[q.Key] = true
+		}
 	}
 	var out []Answer
 	for _, f := range fields {
 		v, answered := said[f.ID]
-		if !answered && !slices.ContainsFunc(asked, func(q string) bool { return strings.Contains(q, f.ID.String()) }) {
+		if !answered && !asked[forms.FieldKey(f.ID)] {
 			continue
 		}
 		a := Answer{Field: f}
@@ -311,6 +316,7 @@ type District struct {
 	Kind    models.DivisionKind
 	Options []models.Division
 	Chosen  uuid.UUID // uuid.Nil where nobody said
+	Fixed   bool      // somebody of the organisation made sure: the person asks them
 }
 
 func districts(ctx context.Context, tx *gorm.DB, p person, now time.Time) ([]District, error) {
@@ -333,7 +339,7 @@ func districts(ctx context.Context, tx *gorm.DB, p person, now time.Time) ([]Dis
 		d := District{Kind: c.Kind, Options: c.Divisions}
 		for _, h := range homes {
 			if h.Division.Kind == c.Kind && slices.ContainsFunc(c.Divisions, func(o models.Division) bool { return o.ID == h.Division.ID }) {
-				d.Chosen = h.Division.ID
+				d.Chosen, d.Fixed = h.Division.ID, h.How == models.ByHand && !h.Ended
 			}
 		}
 		out = append(out, d)

@@ -172,6 +172,12 @@ func (s *Service) open(ctx context.Context, tx *gorm.DB, k tokens.Kind, token st
 	return p, nil
 }
 
+// Good reports whether a token opens the page of somebody now.
+func (s *Service) Good(ctx context.Context, token string) bool {
+	_, err := s.open(ctx, s.o.DB.DB, tokens.Me, token)
+	return err == nil
+}
+
 // hold takes the mailboxes and the record of a person for the rest of tx, in the order that everybody takes them in, and reads
 // them once more: they may belong to another record by now.
 func (s *Service) hold(ctx context.Context, tx *gorm.DB, k tokens.Kind, token string) (person, error) {

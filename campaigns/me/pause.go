@@ -44,3 +44,9 @@ func (s *Service) rest(ctx context.Context, token string, until *time.Time, now 
 		return tx.Model(&models.Mailbox{}).Where("id IN ?", p.Mailboxes).Updates(map[string]any{"paused_until": until, "updated_at": now}).Error
 	})
 }
+
+// Today is the beginning of this day in a time zone.
+func (s *Service) Today(zone *time.Location) time.Time {
+	now := s.o.Clock.Now().In(zone)
+	return time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, zone)
+}
