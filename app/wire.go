@@ -155,12 +155,12 @@ func Build(ctx context.Context, cfg config.Config, o Options) (_ *App, err error
 	a.Deliveries = deliveries.NewService(a.DB, a.Vault, a.Clock, a.Signer, words, deliveries.Options{Sender: a.mail.sender, Log: a.Log})
 
 	a.metrics = newMetrics(a.Deliveries)
-	a.features(words)
 	a.Retention = retention.New(a.DB, a.Clock, func() { a.web.Drop("/") })
 	a.Erasures = erasures.New(erasures.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Ledger: erased, Forgotten: func() { a.web.Drop("/") },
 		Enqueue: func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error { return a.Jobs.Enqueue(ctx, tx, args) },
 	})
+	a.features(words)
 	if o.Demo || o.OneStep {
 		a.Users.AllowOneStep()
 	}

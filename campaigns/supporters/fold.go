@@ -45,3 +45,7 @@ func fold(s string) string {
 	}
 	return folds.Replace(b.String())
 }
+
+// Fold writes a name the way names are compared: two spellings of one name give the same text. It is for telling whether two
+// records may be one person, never for showing or storing.
+func Fold(s string) string { return fold(s) }

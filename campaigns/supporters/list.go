@@ -2,7 +2,6 @@ package supporters
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"kithline/campaigns/actor"
+	"kithline/campaigns/chapters"
 	"kithline/campaigns/clock"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/mailboxes"
@@ -21,10 +21,11 @@ import (
 
 // Service reads and edits supporters. It is safe for concurrent use.
 type Service struct {
-	db    *database.DB
-	vault *vault.Vault
-	clk   clock.Clock
-	names *names
+	db      *database.DB
+	vault   *vault.Vault
+	clk     clock.Clock
+	names   *names
+	sources []Source
 }
 
 // New makes the service.
@@ -34,15 +35,15 @@ func New(db *database.DB, v *vault.Vault, clk clock.Clock) *Service {
 
 // Agreement is a purpose that a person agreed to, in force now.
 type Agreement struct {
-	Purpose  models.Purpose
-	Campaign string // title, for PurposeUpdates
+	Purpose models.Purpose
+	Scope   string // what the campaign, topic or partner is called
 }
 
-// Row is a supporter in the list.
+// Row is a supporter in a list.
 type Row struct {
 	ID                    uuid.UUID
 	GivenName, FamilyName string
-	Address               string // of the oldest mailbox; "" once erased
+	Address               string // of the oldest mailbox; "" where there is none
 	More                  int    // further mailboxes
 	PostalArea            string
 	Source                string
@@ -51,14 +52,45 @@ type Row struct {
 	CreatedAt             time.Time
 }
 
-// List returns supporters, newest first. It needs the right actor.SeeSupporters.
-func (s *Service) List(ctx context.Context, a actor.Actor, after paging.Cursor) (paging.Page[Row], error) {
+// Filter narrows a list. The zero value leaves nobody out.
+type Filter struct {
+	Tag        uuid.UUID
+	Chapter    uuid.UUID
+	Source     string
+	HasPhone   bool
+	Suppressed bool // some mailbox gets no mail
+}
+
+// List returns supporters, newest first. It needs the right actor.SeeSupporters. Those with a tag come in the order in which
+// their records were made.
+func (s *Service) List(ctx context.Context, a actor.Actor, f Filter, after paging.Cursor) (paging.Page[Row], error) {
 	if err := a.Need(actor.SeeSupporters); err != nil {
 		return paging.Page[Row]{}, err
 	}
-	q := s.db.WithContext(ctx).Order("created_at DESC, id DESC").Limit(paging.Size + 1)
-	if !after.First() {
-		q = q.Where("(created_at, id) < (?, ?)", after.At, after.ID)
+	q := s.db.WithContext(ctx).Model(&models.Supporter{}).Select("supporters.*").Scopes(chapters.Scope(a, "supporters.chapter_id")).Limit(paging.Size + 1)
+	if f.Tag != uuid.Nil {
+		// Ids grow with time: the index of the tag gives them in order, however few or many have it.
+		q = q.Joins("JOIN taggings t ON t.supporter_id = supporters.id AND t.tag_id = ?", f.Tag).Order("t.supporter_id DESC")
+		if !after.First() {
+			q = q.Where("t.supporter_id < ?", after.ID)
+		}
+	} else {
+		q = q.Order("supporters.created_at DESC, supporters.id DESC")
+		if !after.First() {
+			q = q.Where("(supporters.created_at, supporters.id) < (?, ?)", after.At, after.ID)
+		}
+	}
+	if f.Chapter != uuid.Nil {
+		q = q.Where("supporters.chapter_id = ?", f.Chapter)
+	}
+	if f.Source != "" {
+		q = q.Where("supporters.source = ?", f.Source)
+	}
+	if f.HasPhone {
+		q = q.Where("EXISTS (SELECT 1 FROM phones p WHERE p.supporter_id = supporters.id)")
+	}
+	if f.Suppressed {
+		q = q.Where("EXISTS (SELECT 1 FROM mailboxes m WHERE m.supporter_id = supporters.id AND m.suppressed_at IS NOT NULL)")
 	}
 	var people []models.Supporter
 	if err := q.Find(&people).Error; err != nil {
@@ -69,16 +101,52 @@ func (s *Service) List(ctx context.Context, a actor.Actor, after paging.Cursor) 
 	return paging.Page[Row]{Rows: rows, Next: page.Next}, err
 }
 
-// Count returns how many supporters there are. It needs the right actor.SeeFigures.
+// Count returns how many supporters there are, of the actor's chapter. It needs the right actor.SeeFigures.
 func (s *Service) Count(ctx context.Context, a actor.Actor) (int64, error) {
 	if err := a.Need(actor.SeeFigures); err != nil {
 		return 0, err
 	}
 	var n int64
-	return n, s.db.WithContext(ctx).Model(&models.Supporter{}).Count(&n).Error
+	return n, s.db.WithContext(ctx).Model(&models.Supporter{}).Scopes(chapters.Scope(a, "supporters.chapter_id")).Count(&n).Error
+}
+
+// Filters are what a list can be narrowed by.
+type Filters struct {
+	Tags     []models.Tag     // by name
+	Chapters []models.Chapter // by name; none for somebody of a chapter
+}
+
+// Filters returns what lists can be narrowed by. It needs the right actor.SeeSupporters.
+func (s *Service) Filters(ctx context.Context, a actor.Actor) (f Filters, err error) {
+	if err := a.Need(actor.SeeSupporters); err != nil {
+		return f, err
+	}
+	if f.Tags, err = s.tagList(ctx); err != nil {
+		return f, err
+	}
+	f.Chapters, err = s.chapterList(ctx, a)
+	return f, err
+}
+
+// mostTags is how many tags a page offers.
+const mostTags = 1000
+
+func (s *Service) tagList(ctx context.Context) (tags []models.Tag, err error) {
+	return tags, s.db.WithContext(ctx).Order("name_key").Limit(mostTags).Find(&tags).Error
+}
+
+// chapterList lists the chapters that somebody of the whole organisation can give a person to.
+func (s *Service) chapterList(ctx context.Context, a actor.Actor) (list []models.Chapter, err error) {
+	if a.Chapter() != nil {
+		return nil, nil
+	}
+	return list, s.db.WithContext(ctx).Select("id", "slug", "name").Where("closed_at IS NULL").Order("name, id").Find(&list).Error
 }
 
 func (s *Service) rows(ctx context.Context, people []models.Supporter) ([]Row, error) {
+	if len(people) == 0 {
+		return nil, nil
+	}
 	ids := make([]uuid.UUID, len(people))
 	for i, p := range people {
 		ids[i] = p.ID
@@ -92,11 +160,13 @@ func (s *Service) rows(ctx context.Context, people []models.Supporter) ([]Row, e
 		owner[m.ID], boxIDs[i] = *m.SupporterID, m.ID
 	}
 	var yes []models.Consent
-	err := s.db.WithContext(ctx).Where("mailbox_id IN ? AND withdrawn_at IS NULL", boxIDs).Order("given_at, id").Find(&yes).Error
-	if err != nil {
-		return nil, err
+	if len(boxIDs) > 0 {
+		err := s.db.WithContext(ctx).Where("mailbox_id IN ? AND withdrawn_at IS NULL", boxIDs).Order("given_at, id").Find(&yes).Error
+		if err != nil {
+			return nil, err
+		}
 	}
-	titles, err := s.campaigns(ctx, yes)
+	scopes, err := s.scopes(ctx, yes)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +193,7 @@ func (s *Service) rows(ctx context.Context, people []models.Supporter) ([]Row, e
 		}
 		r.More, r.Suppressed = max(n-1, 0), n > 0 && stopped == n
 		for _, c := range yes {
-			if a := (Agreement{c.Purpose, titles[c.ScopeID]}); owner[c.MailboxID] == p.ID && !slices.Contains(r.Agreed, a) {
+			if a := (Agreement{c.Purpose, scopes[c.ScopeID]}); owner[c.MailboxID] == p.ID && !slices.Contains(r.Agreed, a) {
 				r.Agreed = append(r.Agreed, a)
 			}
 		}
@@ -140,49 +210,42 @@ func (s *Service) namesOf(p models.Supporter) (given, family string, err error) 
 	return given, family, err
 }
 
-// campaigns returns the titles of the campaigns that consents are for.
-func (s *Service) campaigns(ctx context.Context, list []models.Consent) (map[uuid.UUID]string, error) {
-	titles := map[uuid.UUID]string{}
-	var ids []uuid.UUID
+// scopes returns what the campaigns, topics and partners that consents are for are called.
+func (s *Service) scopes(ctx context.Context, list []models.Consent) (map[uuid.UUID]string, error) {
+	out := map[uuid.UUID]string{}
+	by := map[string][]uuid.UUID{}
 	for _, c := range list {
-		if c.ScopeID != uuid.Nil && !slices.Contains(ids, c.ScopeID) {
-			ids = append(ids, c.ScopeID)
+		if t := c.Purpose.Scope(); t != "" && c.ScopeID != uuid.Nil && !slices.Contains(by[t], c.ScopeID) {
+			by[t] = append(by[t], c.ScopeID)
 		}
 	}
-	if len(ids) == 0 {
-		return titles, nil
+	for _, from := range []struct{ table, name string }{{"campaigns", "title"}, {"topics", "name"}, {"partners", "name"}} {
+		if len(by[from.table]) == 0 {
+			continue
+		}
+		var rows []struct {
+			ID   uuid.UUID
+			Name string
+		}
+		if err := s.db.WithContext(ctx).Table(from.table).Select("id", from.name+" AS name").Where("id IN ?", by[from.table]).Scan(&rows).Error; err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			out[r.ID] = r.Name
+		}
 	}
-	var rows []models.Campaign
-	if err := s.db.WithContext(ctx).Select("id", "title").Where("id IN ?", ids).Find(&rows).Error; err != nil {
-		return nil, err
-	}
-	for _, c := range rows {
-		titles[c.ID] = c.Title
-	}
-	return titles, nil
+	return out, nil
 }
 
-// Find returns the supporter of an exact address, as somebody typed it. It needs the right actor.SeeSupporters. Where there
-// is none it returns an Invalid fault on the field "email", as for what is no address.
-func (s *Service) Find(ctx context.Context, a actor.Actor, typed string) (uuid.UUID, error) {
-	if err := a.Need(actor.SeeSupporters); err != nil {
-		return uuid.Nil, err
+// visible reads a supporter that the actor may see. The fault is NotFound, error.supporter_unknown: for one of another chapter
+// as for one that is not there.
+func visible(ctx context.Context, tx *gorm.DB, a actor.Actor, id uuid.UUID) (models.Supporter, error) {
+	var list []models.Supporter
+	if err := tx.WithContext(ctx).Scopes(chapters.Scope(a, "supporters.chapter_id")).Where("id = ?", id).Limit(1).Find(&list).Error; err != nil {
+		return models.Supporter{}, err
 	}
-	m, err := mailboxes.Find(ctx, s.db.DB, s.vault, typed)
-	var e *fault.Error
-	switch {
-	case err == nil && m.SupporterID != nil:
-		return *m.SupporterID, nil
-	case err == nil, errors.Is(err, gorm.ErrRecordNotFound):
-		return uuid.Nil, onEmail("error.supporter_none")
-	case errors.As(err, &e) && e.Kind == fault.Invalid:
-		return uuid.Nil, onEmail(e.Key)
+	if len(list) == 0 {
+		return models.Supporter{}, fault.New(fault.NotFound, "error.supporter_unknown")
 	}
-	return uuid.Nil, err
-}
-
-func onEmail(key string) error {
-	var bad fault.Fields
-	bad.Add("email", key)
-	return bad.Err()
+	return list[0], nil
 }

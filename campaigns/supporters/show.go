@@ -2,15 +2,16 @@ package supporters
 
 import (
 	"context"
-	"errors"
-	"slices"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"time"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"kithline/campaigns/actor"
-	"kithline/campaigns/fault"
+	"kithline/campaigns/divisions"
 	"kithline/campaigns/mailboxes"
 	"kithline/models"
 )
@@ -19,73 +20,89 @@ import (
 type View struct {
 	ID                    uuid.UUID
 	GivenName, FamilyName string
-	Phones                []Phone
+	Street, City, Region  string
 	PostalArea, Country   string
-	Locale, Source        string
+	Phones                []Phone
+	Locale, TimeZone      string
+	ChapterID             *uuid.UUID
+	Chapter               string // its name
+	Source                string
 	CreatedAt             time.Time
 	Mailboxes             []Mailbox
-	Consents              []Consent // newest first, withdrawn ones among them
-	Timeline              []Event   // newest first, at most timelineSize
+	Districts             []divisions.Home
+	Tags                  []models.Tag
+	Answers               []Answer // the fields that the actor sees, archived ones with a value among them
+	Notes                 []Note   // newest first, at most mostNotes
+	Consents              []Consent
+	Timeline              []Event // newest first, at most timelineSize
+	Revision              string  // what Edit compares
 }
 
 // Phone is one telephone number of a supporter.
 type Phone struct {
 	ID     uuid.UUID
-	Number string // E.164, with ";ext=" where it has an extension; as it was typed where it is not Valid
+	Number string // as people read it; as it was typed where it is not Valid
 	Valid  bool
+
+	hash []byte
 }
 
 // Mailbox is one address of a supporter.
 type Mailbox struct {
-	Address          string // "" once erased
+	ID               uuid.UUID
+	Address          string
 	VerifiedAt       *time.Time
 	SuppressedAt     *time.Time
 	SuppressedReason string // models.SuppressedBounce, ...
+	PausedUntil      *time.Time
+}
+
+// Answer is a custom field with what a supporter answered, "" for nothing.
+type Answer struct {
+	Field models.CustomField
+	Value string
+}
+
+// Note is what an organizer wrote down.
+type Note struct {
+	ID     uuid.UUID
+	Body   string
+	Author string // "" where the account is gone
+	At     time.Time
 }
 
 // Consent is one yes with its proof.
 type Consent struct {
-	Purpose     models.Purpose
-	Campaign    string
-	Words       string // exactly as they were shown
-	GivenAt     time.Time
-	Source      string
-	How         models.ConsentHow
-	WithdrawnAt *time.Time
-	Address     string // which mailbox, where there are several
+	ID           uuid.UUID
+	Purpose      models.Purpose
+	Scope        string // what the campaign, topic or partner is called
+	Words        string // exactly as they were shown
+	Version      int    // of the words
+	Locale       string
+	GivenAt      time.Time
+	Source       string
+	How          models.ConsentHow
+	WithdrawnAt  *time.Time
+	WithdrawnHow string
+	Address      string // which mailbox, where there are several
 }
 
-// Event is something that happened with a supporter. Kind is "signed" or "sent"; What is the petition's title or the
-// mailing's subject; MailKind is the delivery's.
-type Event struct {
-	Kind     string
-	At       time.Time
-	What     string
-	MailKind string
-}
+// mostNotes is how many notes a page shows.
+const mostNotes = 100
 
-// timelineSize is how many events a page shows.
-const timelineSize = 50
-
-// Show returns one supporter. It needs the right actor.SeeSupporters; the fault is NotFound, error.supporter_unknown.
+// Show returns one supporter. It needs the right actor.SeeSupporters; the fault is NotFound, error.supporter_unknown, also
+// for somebody of another chapter than the actor's.
 func (s *Service) Show(ctx context.Context, a actor.Actor, id uuid.UUID) (View, error) {
 	if err := a.Need(actor.SeeSupporters); err != nil {
 		return View{}, err
 	}
 	db := s.db.WithContext(ctx)
-	var p models.Supporter
-	err := db.Where("id = ?", id).Take(&p).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return View{}, fault.New(fault.NotFound, "error.supporter_unknown")
-	}
+	p, err := visible(ctx, db, a, id)
 	if err != nil {
 		return View{}, err
 	}
-	v := View{ID: id, PostalArea: p.PostalArea, Country: p.Country, Locale: p.Locale, Source: p.Source, CreatedAt: p.CreatedAt}
-	if v.GivenName, v.FamilyName, err = s.namesOf(p); err != nil {
-		return View{}, err
-	}
-	if v.Phones, err = s.phones(ctx, id); err != nil {
+	v, err := s.record(ctx, db, a, p)
+	if err != nil {
 		return View{}, err
 	}
 	var boxes []models.Mailbox
@@ -99,18 +116,71 @@ func (s *Service) Show(ctx context.Context, a actor.Actor, id uuid.UUID) (View, 
 			return View{}, err
 		}
 		ids[i], addresses[m.ID] = m.ID, address
-		v.Mailboxes = append(v.Mailboxes, Mailbox{address, m.VerifiedAt, m.SuppressedAt, m.SuppressedReason})
+		v.Mailboxes = append(v.Mailboxes, Mailbox{m.ID, address, m.VerifiedAt, m.SuppressedAt, m.SuppressedReason, m.PausedUntil})
+	}
+	if v.Districts, err = divisions.Of(ctx, db, id, s.clk.Now()); err != nil {
+		return View{}, err
+	}
+	if err := db.Where("id IN (SELECT tag_id FROM taggings WHERE supporter_id = ?)", id).Order("name_key").Find(&v.Tags).Error; err != nil {
+		return View{}, err
+	}
+	if v.Notes, err = s.notes(ctx, id); err != nil {
+		return View{}, err
 	}
 	if v.Consents, err = s.consents(ctx, ids, addresses); err != nil {
 		return View{}, err
 	}
-	v.Timeline, err = s.timeline(ctx, ids)
+	v.Timeline, err = s.timeline(ctx, ids, id)
 	return v, err
 }
 
-func (s *Service) phones(ctx context.Context, id uuid.UUID) ([]Phone, error) {
+// record is what can be edited of a supporter, with the revision by which an edit tells whether it changed meanwhile.
+func (s *Service) record(ctx context.Context, tx *gorm.DB, a actor.Actor, p models.Supporter) (v View, err error) {
+	v = View{
+		ID: p.ID, Region: p.Region, PostalArea: p.PostalArea, Country: p.Country, Locale: p.Locale, TimeZone: p.TimeZone, ChapterID: p.ChapterID,
+		Source: p.Source, CreatedAt: p.CreatedAt,
+	}
+	if v.GivenName, v.FamilyName, err = s.namesOf(p); err != nil {
+		return v, err
+	}
+	if v.Street, err = s.vault.Open("supporters", "street_sealed", p.ID, p.StreetSealed); err != nil {
+		return v, err
+	}
+	if v.City, err = s.vault.Open("supporters", "city_sealed", p.ID, p.CitySealed); err != nil {
+		return v, err
+	}
+	if p.ChapterID != nil {
+		if err := tx.Model(&models.Chapter{}).Where("id = ?", *p.ChapterID).Limit(1).Pluck("name", &v.Chapter).Error; err != nil {
+			return v, err
+		}
+	}
+	if v.Phones, err = s.phones(tx, p.ID); err != nil {
+		return v, err
+	}
+	var values []models.FieldValue
+	if err := tx.Where("supporter_id = ?", p.ID).Order("field_id").Find(&values).Error; err != nil {
+		return v, err
+	}
+	if v.Answers, err = s.answers(ctx, tx, a, values); err != nil {
+		return v, err
+	}
+	h := sha256.New()
+	at := func(t time.Time) { h.Write(binary.BigEndian.AppendUint64(nil, uint64(t.UnixMicro()))) }
+	at(p.UpdatedAt)
+	for _, x := range v.Phones {
+		h.Write(x.ID[:])
+	}
+	for _, x := range values {
+		h.Write(x.FieldID[:])
+		at(x.UpdatedAt)
+	}
+	v.Revision = base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:12])
+	return v, nil
+}
+
+func (s *Service) phones(tx *gorm.DB, id uuid.UUID) ([]Phone, error) {
 	var rows []models.Phone
-	if err := s.db.WithContext(ctx).Where("supporter_id = ?", id).Order("created_at, id").Find(&rows).Error; err != nil {
+	if err := tx.Where("supporter_id = ?", id).Order("created_at, id").Find(&rows).Error; err != nil {
 		return nil, err
 	}
 	out := make([]Phone, len(rows))
@@ -119,7 +189,67 @@ func (s *Service) phones(ctx context.Context, id uuid.UUID) ([]Phone, error) {
 		if err != nil {
 			return nil, err
 		}
-		out[i] = Phone{ID: r.ID, Number: number, Valid: r.Valid}
+		out[i] = Phone{ID: r.ID, Number: shownPhone(number, r.Valid), Valid: r.Valid, hash: r.NumberHash}
+	}
+	return out, nil
+}
+
+// answers are the fields that the actor sees, in their order.
+func (s *Service) answers(ctx context.Context, tx *gorm.DB, a actor.Actor, values []models.FieldValue) ([]Answer, error) {
+	fields, err := fieldsFor(ctx, tx, a)
+	if err != nil {
+		return nil, err
+	}
+	var out []Answer
+	for _, f := range fields {
+		x := Answer{Field: f}
+		for _, r := range values {
+			if r.FieldID == f.ID {
+				if x.Value, err = FieldValue(s.vault, r); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if f.ArchivedAt == nil || x.Value != "" {
+			out = append(out, x)
+		}
+	}
+	return out, nil
+}
+
+func (s *Service) notes(ctx context.Context, id uuid.UUID) ([]Note, error) {
+	var rows []models.Note
+	if err := s.db.WithContext(ctx).Where("supporter_id = ?", id).Order("created_at DESC, id DESC").Limit(mostNotes).Find(&rows).Error; err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	var ids []uuid.UUID
+	for _, r := range rows {
+		if r.AuthorID != nil {
+			ids = append(ids, *r.AuthorID)
+		}
+	}
+	var users []models.User
+	if err := s.db.WithContext(ctx).Select("id", "name_sealed").Where("id IN ?", ids).Find(&users).Error; err != nil {
+		return nil, err
+	}
+	authors := map[uuid.UUID]string{}
+	for _, u := range users {
+		name, err := s.vault.Open("users", "name_sealed", u.ID, u.NameSealed)
+		if err != nil {
+			return nil, err
+		}
+		authors[u.ID] = name
+	}
+	out := make([]Note, len(rows))
+	for i, r := range rows {
+		body, err := s.vault.Open("notes", "body_sealed", r.ID, r.BodySealed)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = Note{ID: r.ID, Body: body, At: r.CreatedAt}
+		if r.AuthorID != nil {
+			out[i].Author = authors[*r.AuthorID]
+		}
 	}
 	return out, nil
 }
@@ -129,7 +259,7 @@ func (s *Service) consents(ctx context.Context, boxes []uuid.UUID, addresses map
 	if err := s.db.WithContext(ctx).Where("mailbox_id IN ?", boxes).Order("given_at DESC, id DESC").Find(&rows).Error; err != nil {
 		return nil, err
 	}
-	titles, err := s.campaigns(ctx, rows)
+	scopes, err := s.scopes(ctx, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -141,56 +271,19 @@ func (s *Service) consents(ctx context.Context, boxes []uuid.UUID, addresses map
 	if err := s.db.WithContext(ctx).Where("id IN ?", textIDs).Find(&texts).Error; err != nil {
 		return nil, err
 	}
-	words := map[uuid.UUID]string{}
+	words := map[uuid.UUID]models.ConsentText{}
 	for _, t := range texts {
-		words[t.ID] = t.Body
+		words[t.ID] = t
 	}
 	out := make([]Consent, len(rows))
 	for i, c := range rows {
 		out[i] = Consent{
-			Purpose: c.Purpose, Campaign: titles[c.ScopeID], Words: words[c.TextID], GivenAt: c.GivenAt, Source: c.Source, How: c.How, WithdrawnAt: c.WithdrawnAt,
+			ID: c.ID, Purpose: c.Purpose, Scope: scopes[c.ScopeID], Words: words[c.TextID].Body, Version: words[c.TextID].Version, Locale: c.Locale,
+			GivenAt: c.GivenAt, Source: c.Source, How: c.How, WithdrawnAt: c.WithdrawnAt, WithdrawnHow: c.WithdrawnHow,
 		}
 		if len(boxes) > 1 {
 			out[i].Address = addresses[c.MailboxID]
 		}
 	}
 	return out, nil
-}
-
-func (s *Service) timeline(ctx context.Context, boxes []uuid.UUID) ([]Event, error) {
-	db := s.db.WithContext(ctx)
-	var signed []struct {
-		ConfirmedAt time.Time
-		Title       string
-	}
-	err := db.Table("signatures s").Select("s.confirmed_at, p.title").Joins("JOIN petitions p ON p.id = s.petition_id").
-		Where("s.mailbox_id IN ? AND s.state = ? AND s.confirmed_at IS NOT NULL", boxes, models.SignatureConfirmed).
-		Order("s.confirmed_at DESC").Limit(timelineSize).Scan(&signed).Error
-	if err != nil {
-		return nil, err
-	}
-	var sent []struct {
-		SentAt  time.Time
-		Kind    string
-		Subject *string
-	}
-	err = db.Table("deliveries d").Select("d.sent_at, d.kind, m.subject").Joins("LEFT JOIN mailings m ON m.id = d.mailing_id").
-		Where("d.mailbox_id IN ? AND d.state = ? AND d.sent_at IS NOT NULL", boxes, models.DeliverySent).
-		Order("d.sent_at DESC").Limit(timelineSize).Scan(&sent).Error
-	if err != nil {
-		return nil, err
-	}
-	out := make([]Event, 0, len(signed)+len(sent))
-	for _, r := range signed {
-		out = append(out, Event{Kind: "signed", At: r.ConfirmedAt, What: r.Title})
-	}
-	for _, r := range sent {
-		e := Event{Kind: "sent", At: r.SentAt, MailKind: r.Kind}
-		if r.Subject != nil {
-			e.What = *r.Subject
-		}
-		out = append(out, e)
-	}
-	slices.SortStableFunc(out, func(a, b Event) int { return b.At.Compare(a.At) })
-	return out[:min(len(out), timelineSize)], nil
 }

@@ -142,32 +142,32 @@ func TestAPersonWithEverything(t *testing.T) {
 			t.Errorf("%+v", p.Mailboxes)
 		}
 		if len(p.Consents) != 2 || p.Consents[0].WithdrawnAt == nil || p.Consents[0].Address != "june@work.example" ||
-			p.Consents[1].Words != "Tell me what happens." || p.Consents[1].Campaign != "Twenty visits" || p.Consents[1].How != models.ConsentByMail {
+			p.Consents[1].Words != "Tell me what happens." || p.Consents[1].Scope != "Twenty visits" || p.Consents[1].How != models.ConsentByMail {
 			t.Errorf("%+v", p.Consents)
 		}
 		var told []string
 		for _, e := range p.Timeline {
-			told = append(told, e.Kind+" "+e.What)
+			told = append(told, e.Key+" "+e.What)
 		}
-		if !slices.Equal(told, []string{"sent The hearing has a date", "signed Twenty visits a year", "sent "}) {
+		if !slices.Equal(told, []string{"supporter.sent The hearing has a date", "supporter.signed Twenty visits a year", "supporter.said_yes Twenty visits", "supporter.sent_receipt "}) {
 			t.Errorf("%q", told)
 		}
 
-		list, err := s.List(ctx, organizer(), paging.Cursor{})
+		list, err := s.List(ctx, organizer(), supporters.Filter{}, paging.Cursor{})
 		if err != nil || len(list.Rows) != 1 {
 			t.Fatal(list, err)
 		}
 		r := list.Rows[0]
-		if r.Address != "june@example.org" || r.More != 1 || r.Suppressed || !slices.Equal(r.Agreed, []supporters.Agreement{{Purpose: models.PurposeUpdates, Campaign: "Twenty visits"}}) {
+		if r.Address != "june@example.org" || r.More != 1 || r.Suppressed || !slices.Equal(r.Agreed, []supporters.Agreement{{Purpose: models.PurposeUpdates, Scope: "Twenty visits"}}) {
 			t.Errorf("%+v", r)
 		}
-		for typed, key := range map[string]string{"JUNE@work.example ": "", "nobody@example.org": "error.supporter_none", "nonsense": "error.email_invalid", "": "error.email_missing"} {
+		for typed, key := range map[string]string{"JUNE@work.example ": "", "nobody@example.org": "error.supporter_none", "non@sense": "error.email_invalid", "": "error.supporter_query_missing", "Nobody": "error.supporter_no_name", "n": "error.supporter_query_short", "+1 617 555 0199": "error.supporter_no_phone"} {
 			got, err := s.Find(ctx, organizer(), typed)
 			var e *fault.Error
 			switch {
-			case key == "" && (err != nil || got != id):
-				t.Errorf("%q: %s, %v", typed, got, err)
-			case key != "" && (!errors.As(err, &e) || e.Kind != fault.Invalid || len(e.Fields) != 1 || e.Fields[0].Name != "email" || e.Fields[0].Key != key):
+			case key == "" && (err != nil || len(got.Rows) != 1 || got.Rows[0].ID != id):
+				t.Errorf("%q: %+v, %v", typed, got, err)
+			case key != "" && (!errors.As(err, &e) || e.Kind != fault.Invalid || len(e.Fields) != 1 || e.Fields[0].Name != "q" || e.Fields[0].Key != key):
 				t.Errorf("%q: %v, want %s", typed, err, key)
 			}
 		}
@@ -176,7 +176,7 @@ func TestAPersonWithEverything(t *testing.T) {
 		}
 		for _, role := range []actor.Role{actor.Advocate, actor.Viewer} {
 			a := actor.Actor{Kind: actor.User, Role: role}
-			_, err1 := s.List(ctx, a, paging.Cursor{})
+			_, err1 := s.List(ctx, a, supporters.Filter{}, paging.Cursor{})
 			_, err2 := s.Show(ctx, a, id)
 			_, err3 := s.Find(ctx, a, "june@example.org")
 			for _, err := range []error{err1, err2, err3} {
@@ -207,7 +207,7 @@ func TestTheListHasPages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			page, err := s.List(ctx, organizer(), c)
+			page, err := s.List(ctx, organizer(), supporters.Filter{}, c)
 			if err != nil {
 				t.Fatal(err)
 			}
