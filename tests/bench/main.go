@@ -44,13 +44,14 @@ var parts = []part{
 	{"memory", (*bench).memory},
 	{"view", (*bench).view},
 	{"sign", (*bench).sign},
+	{"import", (*bench).imports},
 }
 
 func main() {
 	if len(os.Args) > 2 && strings.HasPrefix(os.Args[1], "serve-") {
 		exit(contender(os.Args[1], os.Args[2:]))
 	}
-	only := flag.String("only", "", "what to measure, separated by commas: size, start, memory, view, sign")
+	only := flag.String("only", "", "what to measure, separated by commas: size, start, memory, view, sign, import")
 	short := flag.Bool("short", false, "a minute at most: fewer and shorter rounds")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -67,10 +68,10 @@ func exit(err error) {
 }
 
 func run(ctx context.Context, only string, short bool) (err error) {
-	limit := 4 * time.Minute
+	limit := 12 * time.Minute
 	b := &bench{rounds: 3, load: 3 * time.Second, starts: 7, rest: 10 * time.Second, conns: 64}
 	if short {
-		limit = time.Minute
+		limit = 3 * time.Minute
 		b.rounds, b.load, b.starts = 1, 1500*time.Millisecond, 3
 	}
 	var wanted []string
