@@ -292,6 +292,8 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)
 	admin.MountFields(a.fiber, a.web, a.Supporters)
 	admin.MountDivisions(a.fiber, a.web, a.Divisions)
+	admin.MountForms(a.fiber, a.web, a.Forms)
+	admin.MountTopics(a.fiber, a.web, a.Consents)
 	admin.MountImports(a.fiber, a.web, a.Imports, a.Campaigns, a.Petitions, a.Clock)
 	admin.MountAccount(a.fiber, a.web, a.Users)
 	admin.MountTwoStep(a.fiber, a.web, a.Users)

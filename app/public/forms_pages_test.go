@@ -49,7 +49,9 @@ func TestPagesOfForms(t *testing.T) {
 		})
 		webtest.All(t, "public/forms/", func(_ *web.Web, p web.Page) map[string]any {
 			_, show, embed, after := pages(p)
-			return map[string]any{"public/forms/show": &show, "public/forms/embed": &embed, "public/forms/sent": &after, "public/forms/thanks": &after}
+			preview := show
+			preview.Preview = true
+			return map[string]any{"public/forms/show": &show, "public/forms/embed": &embed, "public/forms/preview": &preview, "public/forms/sent": &after, "public/forms/thanks": &after}
 		})
 	}
 	if n := len(countries("es")); n < 190 || n > 270 {

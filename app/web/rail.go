@@ -27,6 +27,8 @@ var railGroups = []struct {
 	}},
 	{"base.rail_people", []railItem{
 		{"supporters", "/admin/supporters", "base.rail_supporters", actor.SeeSupporters},
+		{"forms", "/admin/forms", "form.rail", actor.EditSupporters},
+		{"topics", "/admin/topics", "topic.rail", actor.SeeSupporters},
 		{"divisions", "/admin/divisions", "base.rail_divisions", actor.SeeFigures},
 		{"imports", "/admin/imports", "base.rail_imports", actor.Import},
 		{"fields", "/admin/fields", "fields.title", actor.EditSupporters},
