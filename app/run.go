@@ -31,6 +31,9 @@ func (a *App) Run(ctx context.Context, l net.Listener, ready func()) error {
 	mail, stopMail := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopMail()
 	wg.Go(func() { fail("mail", a.Deliveries.Run(mail)) })
+	wg.Go(func() {
+		a.Supporters.Run(ctx, func(err error) { a.Log.Error("names cannot be read for searching", "error", err) })
+	})
 	wg.Go(func() { fail("keys", a.Keys.Run(ctx)) })
 	wg.Go(func() { fail("server", a.fiber.Listener(l)) })
 	if ready != nil {
