@@ -23,7 +23,7 @@ import (
 
 func (c *cli) importCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "import", Short: "Bring in people from a list"}
-	cmd.AddCommand(c.importSupportersCommand())
+	cmd.AddCommand(c.importSupportersCommand(), c.importEverythingCommand())
 	return cmd
 }
 

@@ -74,6 +74,7 @@ them. Every command ends with 0 when done, 1 when it failed, 2 for wrong usage o
 		c.divisionsCommand(),
 		c.eraseCommand(),
 		c.healthcheckCommand(),
+		c.exportCommand(),
 		c.importCommand(),
 		c.keyCommand(),
 		c.migrateCommand(),

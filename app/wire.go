@@ -28,6 +28,7 @@ import (
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/divisions"
 	"kithline/campaigns/erasures"
+	"kithline/campaigns/exports"
 	"kithline/campaigns/files"
 	"kithline/campaigns/forms"
 	"kithline/campaigns/imports"
@@ -75,6 +76,7 @@ type App struct {
 	Posts        *posts.Service
 	Mailings     *mailings.Service
 	Imports      *imports.Service
+	Exports      *exports.Service
 	Erasures     *erasures.Service
 	Me           *me.Service
 	Retention    *retention.Service
@@ -167,6 +169,7 @@ func Build(ctx context.Context, cfg config.Config, o Options) (_ *App, err error
 	workers := river.NewWorkers()
 	a.Mailings.AddWorkers(workers)
 	a.Imports.AddWorkers(workers)
+	a.Exports.AddWorkers(workers)
 	a.Keys.AddWorkers(workers)
 	a.Erasures.AddWorkers(workers)
 	if a.Jobs, err = jobs.New(a.DB, jobs.Options{Workers: workers, Regular: a.regular(), Log: quietly(a.Log)}); err != nil {
@@ -212,6 +215,7 @@ func (a *App) features(words *mailer.Renderer) {
 		Consents: a.Consents, Erasures: a.Erasures, BaseURL: a.Config.Web.BaseURL, Words: text,
 	})
 	a.Waiting.Register(a.Forms.Source())
+	a.Exports = exports.New(exports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Enqueue: enqueue, Version: build().Version})
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Petitions: a.Petitions, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Mail: words, Sender: a.mail.sender, Enqueue: enqueue,
@@ -250,6 +254,7 @@ func (a *App) regular() []jobs.Regular {
 	return append(own, a.Mailings.Regular(), a.Keys.Regular(),
 		jobs.Regular{Name: "divisions_day", Every: time.Hour, Run: a.Divisions.Daily},
 		jobs.Regular{Name: "sessions_sweep", Every: time.Hour, Run: a.Users.Sweep},
+		jobs.Regular{Name: "exports_revive", Every: time.Minute, Run: a.Exports.Revive},
 		jobs.Regular{Name: "files_sweep", Every: time.Hour, Run: func(ctx context.Context) error { _, err := a.Files.Sweep(ctx); return err }},
 	)
 }
@@ -294,6 +299,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountDivisions(a.fiber, a.web, a.Divisions)
 	admin.MountForms(a.fiber, a.web, a.Forms)
 	admin.MountTopics(a.fiber, a.web, a.Consents)
+	admin.MountExports(a.fiber, a.web, a.Exports, a.Clock)
 	admin.MountImports(a.fiber, a.web, a.Imports, a.Campaigns, a.Petitions, a.Clock)
 	admin.MountAccount(a.fiber, a.web, a.Users)
 	admin.MountTwoStep(a.fiber, a.web, a.Users)

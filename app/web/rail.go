@@ -31,6 +31,7 @@ var railGroups = []struct {
 		{"topics", "/admin/topics", "topic.rail", actor.SeeSupporters},
 		{"divisions", "/admin/divisions", "base.rail_divisions", actor.SeeFigures},
 		{"imports", "/admin/imports", "base.rail_imports", actor.Import},
+		{"exports", "/admin/exports", "base.rail_exports", actor.Export},
 		{"fields", "/admin/fields", "fields.title", actor.EditSupporters},
 		{"tags", "/admin/tags", "tags.title", actor.EditSupporters},
 		{"erasures", "/admin/erasures", "base.rail_erasures", actor.Delete},

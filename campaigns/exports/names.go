@@ -112,3 +112,17 @@ func (s *Service) Choices(ctx context.Context, a actor.Actor) (segments, purpose
 	}
 	return segments, purposes, nil
 }
+
+// Petitions lists the petitions whose signatures can be handed over, the newest first. It needs the right actor.Export.
+func (s *Service) Petitions(ctx context.Context, a actor.Actor) ([]Choice, error) {
+	if err := a.Need(actor.Export); err != nil {
+		return nil, err
+	}
+	var list []models.Petition
+	err := s.DB.WithContext(ctx).Select("id", "title").Where("published_at IS NOT NULL").Order("created_at DESC, id DESC").Limit(choicesMost).Find(&list).Error
+	out := make([]Choice, len(list))
+	for i, p := range list {
+		out[i] = Choice{Value: p.ID.String(), Label: p.Title}
+	}
+	return out, err
+}
