@@ -27,6 +27,7 @@ import (
 	"kithline/campaigns/consents"
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/divisions"
+	"kithline/campaigns/duplicates"
 	"kithline/campaigns/erasures"
 	"kithline/campaigns/exports"
 	"kithline/campaigns/files"
@@ -68,6 +69,7 @@ type App struct {
 	Supporters   *supporters.Service
 	Chapters     *chapters.Service
 	Divisions    *divisions.Service
+	Duplicates   *duplicates.Service
 	Campaigns    *campaigns.Service
 	Petitions    *petitions.Service
 	Waiting      *confirmations.Service // what waits for a press on a mailed page
@@ -201,6 +203,7 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Users = users.New(a.DB, a.Vault, a.Signer, a.Organisation, a.Clock)
 	a.Supporters = supporters.New(a.DB, a.Vault, a.Clock)
 	a.Divisions = divisions.New(a.DB, a.Clock)
+	a.Duplicates = duplicates.New(a.DB, a.Vault, a.Clock, a.Supporters)
 	a.Chapters = chapters.New(a.DB, a.Clock)
 	a.Campaigns = campaigns.New(a.DB, a.Clock)
 	a.Posts = posts.New(a.DB, a.Clock)
@@ -246,12 +249,16 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Today.Register("account", a.Users.Today)
 	a.Today.Register("petitions", a.Petitions.Queues)
 	a.Today.Register("mailings", a.Mailings.Today)
+	a.Today.Register("duplicates", a.Duplicates.Today)
 }
 
 // regular lists the housekeeping that runs by itself.
 func (a *App) regular() []jobs.Regular {
 	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular())
 	return append(own, a.Mailings.Regular(), a.Keys.Regular(),
+		jobs.Regular{Name: "duplicates_scan", Every: 24 * time.Hour, Run: a.Duplicates.Scan},
+		jobs.Regular{Name: "duplicates_recent", Every: 5 * time.Minute, Run: a.Duplicates.Recent},
+		jobs.Regular{Name: "merges_sweep", Every: time.Hour, Run: a.Duplicates.Sweep},
 		jobs.Regular{Name: "divisions_day", Every: time.Hour, Run: a.Divisions.Daily},
 		jobs.Regular{Name: "sessions_sweep", Every: time.Hour, Run: a.Users.Sweep},
 		jobs.Regular{Name: "exports_revive", Every: time.Minute, Run: a.Exports.Revive},
@@ -296,6 +303,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountMailings(a.fiber, a.web, a.Mailings)
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)
 	admin.MountFields(a.fiber, a.web, a.Supporters)
+	admin.MountDuplicates(a.fiber, a.web, a.Duplicates)
 	admin.MountDivisions(a.fiber, a.web, a.Divisions)
 	admin.MountForms(a.fiber, a.web, a.Forms)
 	admin.MountTopics(a.fiber, a.web, a.Consents)

@@ -29,6 +29,7 @@ var railGroups = []struct {
 		{"supporters", "/admin/supporters", "base.rail_supporters", actor.SeeSupporters},
 		{"forms", "/admin/forms", "form.rail", actor.EditSupporters},
 		{"topics", "/admin/topics", "topic.rail", actor.SeeSupporters},
+		{"duplicates", "/admin/duplicates", "base.rail_duplicates", actor.EditSupporters},
 		{"divisions", "/admin/divisions", "base.rail_divisions", actor.SeeFigures},
 		{"imports", "/admin/imports", "base.rail_imports", actor.Import},
 		{"exports", "/admin/exports", "base.rail_exports", actor.Export},
