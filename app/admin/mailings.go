@@ -61,14 +61,64 @@ func mailingTone(s models.MailingState) string {
 
 type mailingsPage struct {
 	web.Page
-	Rows      []mailings.Row
-	Next      string
-	Petitions []web.Option
-	Form      mailingNewForm
+	Rows []mailings.Row
+	Next string
+	To   []web.Option
+	Form mailingNewForm
 }
 
 type mailingNewForm struct {
-	Petition string `form:"petition"`
+	To string `form:"to"`
+}
+
+// toNewsletter is the choice of the whole newsletter; before a topic's id it is that topic. Anything else is a petition's id.
+const toNewsletter = "newsletter"
+
+// readTo reads the choice of whom a mailing goes to. What is none is an unknown petition or topic.
+func readTo(s string) mailings.To {
+	if topic, ok := strings.CutPrefix(s, toNewsletter); ok {
+		to := mailings.To{Newsletter: true}
+		if topic = strings.TrimPrefix(topic, ":"); topic != "" {
+			if to.TopicID, _ = uuid.Parse(topic); to.TopicID == uuid.Nil {
+				to.TopicID = uuid.Max
+			}
+		}
+		return to
+	}
+	petition, _ := uuid.Parse(s)
+	return mailings.To{PetitionID: petition}
+}
+
+// toOf is the choice that a mailing was made with.
+func toOf(m models.Mailing) string {
+	switch {
+	case m.PetitionID != nil:
+		return m.PetitionID.String()
+	case m.ScopeID == uuid.Nil:
+		return toNewsletter
+	}
+	return toNewsletter + ":" + m.ScopeID.String()
+}
+
+// toWords says whom a mailing goes to.
+func toWords(p web.Page, m models.Mailing, petition, topic, segment string) string {
+	words := petition
+	switch {
+	case m.PetitionID != nil:
+	case topic != "":
+		words = p.T("mailings.to_topic", "Topic", topic)
+	default:
+		words = p.T("mailings.to_newsletter")
+	}
+	if segment != "" {
+		words = p.T("mailings.to_narrowed", "To", words, "Segment", segment)
+	}
+	return words
+}
+
+// Whom says whom a row's mailing goes to.
+func (p mailingsPage) Whom(r mailings.Row) string {
+	return toWords(p.Page, r.Mailing, r.Petition, r.Topic, r.Segment)
 }
 
 // Tone is the colour of a state.
@@ -90,19 +140,26 @@ func (h *mailingPages) renderList(c *fiber.Ctx, status int, p *mailingsPage) err
 		return err
 	}
 	p.Rows, p.Next = list.Rows, list.Next
-	p.Petitions, err = h.petitions(c, p.Page)
-	if err != nil {
+	if p.To, err = h.to(c, p.Page); err != nil {
 		return err
 	}
 	return h.web.RenderStatus(c, status, "admin/mailings/list", p)
 }
 
-// petitions are the choices of "To".
-func (h *mailingPages) petitions(c *fiber.Ctx, p web.Page) ([]web.Option, error) {
+// to are the choices of "To": petitions, the newsletter and its topics.
+func (h *mailingPages) to(c *fiber.Ctx, p web.Page) ([]web.Option, error) {
 	list, err := h.svc.Petitions(c.UserContext(), h.web.Actor(c))
+	if err != nil {
+		return nil, err
+	}
 	var out []web.Option
 	for _, x := range list {
 		out = append(out, web.Option{Value: x.ID.String(), Label: p.T("mailings.signers_of", "Petition", x.Title, "Count", x.SignatureCount)})
+	}
+	out = append(out, web.Option{Value: toNewsletter, Label: p.T("mailings.to_newsletter")})
+	topics, err := h.svc.Topics(c.UserContext(), h.web.Actor(c))
+	for _, x := range topics {
+		out = append(out, web.Option{Value: toNewsletter + ":" + x.ID.String(), Label: p.T("mailings.to_topic", "Topic", x.Name)})
 	}
 	return out, err
 }
@@ -112,8 +169,7 @@ func (h *mailingPages) create(c *fiber.Ctx) error {
 	err := web.Bind(c, &p.Form)
 	var id uuid.UUID
 	if err == nil {
-		petition, _ := uuid.Parse(p.Form.Petition) // what is none is an unknown petition
-		id, err = h.svc.Create(c.UserContext(), h.web.Actor(c), petition)
+		id, err = h.svc.CreateTo(c.UserContext(), h.web.Actor(c), readTo(p.Form.To))
 	}
 	if p.Failed(err) {
 		return h.renderList(c, fiber.StatusUnprocessableEntity, &p)
@@ -126,7 +182,9 @@ func (h *mailingPages) create(c *fiber.Ctx) error {
 
 type composeForm struct {
 	Revision  int    `form:"revision"`
-	Petition  string `form:"petition"`
+	To        string `form:"to"`
+	Segment   string `form:"segment"`
+	Locale    string `form:"locale"`
 	Subject   string `form:"subject,max=200"`
 	Preheader string `form:"preheader,max=200"`
 	Body      string `form:"body,max=102400,lines"`
@@ -134,15 +192,22 @@ type composeForm struct {
 }
 
 func (f composeForm) draft() mailings.Draft {
-	petition, _ := uuid.Parse(f.Petition) // what is none is an unknown petition
-	return mailings.Draft{Revision: f.Revision, PetitionID: petition, Subject: f.Subject, Preheader: f.Preheader, Body: f.Body}
+	to := readTo(f.To)
+	if f.Segment != "" {
+		if to.SegmentID, _ = uuid.Parse(f.Segment); to.SegmentID == uuid.Nil {
+			to.SegmentID = uuid.Max // unknown
+		}
+	}
+	return mailings.Draft{Revision: f.Revision, PetitionID: to.PetitionID, Newsletter: to.Newsletter, TopicID: to.TopicID, SegmentID: to.SegmentID, Locale: f.Locale, Subject: f.Subject, Preheader: f.Preheader, Body: f.Body}
 }
 
 type composePage struct {
 	web.Page
 	Mailing   models.Mailing
 	Form      composeForm
-	Petitions []web.Option
+	To        []web.Option
+	Segments  []web.Option
+	Languages []web.Option // of a newsletter; none where the petition says it
 	Audience  mailings.Audience
 	Checks    mailings.Checks
 	Stops     int
@@ -193,8 +258,9 @@ func (h *mailingPages) show(c *fiber.Ctx) error {
 	}
 	p := composePage{Page: h.web.Page(c, "mailings.write", "mailings")}
 	p.Form = composeForm{Revision: m.Revision, Subject: m.Subject, Preheader: m.Preheader, Body: m.Body}
-	if m.PetitionID != nil {
-		p.Form.Petition = m.PetitionID.String()
+	p.Form.To, p.Form.Locale = toOf(m), m.Locale
+	if m.SegmentID != nil {
+		p.Form.Segment = m.SegmentID.String()
 	}
 	return h.renderCompose(c, fiber.StatusOK, &p, id)
 }
@@ -205,7 +271,10 @@ func (h *mailingPages) renderCompose(c *fiber.Ctx, status int, p *composePage, i
 	if p.Mailing, err = h.svc.Get(ctx, a, id); err != nil {
 		return err
 	}
-	if p.Petitions, err = h.petitions(c, p.Page); err != nil {
+	if p.To, err = h.to(c, p.Page); err != nil {
+		return err
+	}
+	if err := h.narrow(c, p); err != nil {
 		return err
 	}
 	if p.Checks, p.Audience, err = h.svc.Checks(ctx, a, id); err != nil {
@@ -216,6 +285,24 @@ func (h *mailingPages) renderCompose(c *fiber.Ctx, status int, p *composePage, i
 	p.Title = mailingName(p.Page, p.Mailing)
 	web.ShowFrames(c)
 	return h.web.RenderStatus(c, status, "admin/mailings/compose", p)
+}
+
+// narrow fills in what can narrow the audience, and the languages of a newsletter.
+func (h *mailingPages) narrow(c *fiber.Ctx, p *composePage) error {
+	list, err := h.svc.Segments(c.UserContext(), h.web.Actor(c))
+	p.Segments = []web.Option{{Label: p.T("mailings.segment_none")}}
+	chosen := p.Mailing.SegmentID == nil
+	for _, x := range list {
+		p.Segments = append(p.Segments, web.Option{Value: x.ID.String(), Label: x.Name})
+		chosen = chosen || x.ID == *p.Mailing.SegmentID
+	}
+	if !chosen { // archived since
+		p.Segments = append(p.Segments, web.Option{Value: p.Mailing.SegmentID.String(), Label: p.T("mailings.segment_archived")})
+	}
+	if p.Mailing.PetitionID == nil {
+		p.Languages = p.LanguageOptions()
+	}
+	return err
 }
 
 func (h *mailingPages) save(c *fiber.Ctx) error {
@@ -400,6 +487,11 @@ func (p mailingReportPage) Tone() string { return mailingTone(p.State) }
 
 // Name is what the mailing is called.
 func (p mailingReportPage) Name() string { return mailingName(p.Page, p.Mailing) }
+
+// Whom says whom it goes to.
+func (p mailingReportPage) Whom() string {
+	return toWords(p.Page, p.Mailing, p.Petition.Title, p.Topic, p.Segment)
+}
 
 // Rest is how many have not gone out.
 func (p mailingReportPage) Rest() int { return p.Waiting + p.Later }

@@ -25,15 +25,18 @@ func TestMailingPages(t *testing.T) {
 				sent := m
 				sent.State, sent.FrozenAt, sent.AudienceCount = state, &later, 12
 				list := mailingsPage{Page: p}
-				compose := composePage{Page: p, Mailing: m, Petitions: []web.Option{{Value: "a", Label: "Twenty visits"}}}
+				compose := composePage{Page: p, Mailing: m, To: []web.Option{{Value: "a", Label: "Twenty visits"}}}
 				preview := mailingPreviewPage{Page: p, ID: m.ID, Name: "Tuesday"}
 				report := mailingReportPage{Page: p, Report: mailings.Report{Progress: mailings.Progress{Mailing: sent, State: state}}}
 				if full {
-					list.Petitions, list.Next = compose.Petitions, "abc"
-					list.Rows = []mailings.Row{{Mailing: m, Petition: "Twenty visits"}, {Mailing: sent, Sent: 3}, {Mailing: models.Mailing{ID: uuid.New(), State: models.MailingDraft}}}
+					list.To, list.Next = compose.To, "abc"
+					list.Rows = []mailings.Row{{Mailing: m, Petition: "Twenty visits"}, {Mailing: sent, Sent: 3, Topic: "Research", Segment: "North"}, {Mailing: models.Mailing{ID: uuid.New(), State: models.MailingDraft}}}
 					compose.HasText, compose.Stops = true, 1
-					compose.Form = composeForm{Revision: 3, Petition: "a", Subject: "Tuesday", Body: "<b>{{goal}}</b>"}
-					compose.Audience = mailings.Audience{Confirmed: 7, People: 2, WithoutConsent: 3, Suppressed: 2}
+					compose.Form = composeForm{Revision: 3, To: "a", Subject: "Tuesday", Body: "<b>{{goal}}</b>"}
+					segment := uuid.New()
+					compose.Mailing.SegmentID = &segment
+					compose.Segments, compose.Languages = []web.Option{{Label: "Everybody"}, {Value: segment.String(), Label: "North"}}, p.LanguageOptions()
+					compose.Audience = mailings.Audience{Confirmed: 11, People: 2, WithoutConsent: 3, Suppressed: 2, Paused: 2, Outside: 1, TooSoon: 1}
 					compose.Checks = mailings.Checks{
 						{Tone: mailings.Stop, Key: "error.merge_unknown", Args: []any{"Name", "x", "Line", 2}},
 						{Tone: mailings.Think, Key: "mailings.check_subject_long", Args: []any{"Count", 70}},
@@ -41,7 +44,7 @@ func TestMailingPages(t *testing.T) {
 					}
 					compose.Errors = []web.FieldError{{Name: "subject", Text: "Wrong."}, {Name: "body", Text: "Wrong."}, {Text: "Wrong."}}
 					preview.Preview = mailings.Preview{Subject: "S", Preheader: "P", Text: "<b>", HTML: "<p>"}
-					report.Total, report.Sent, report.Waiting, report.Later, report.Refused, report.Left, report.Expired, report.Unknown, report.Open = 12, 3, 1, 1, 1, 2, 2, 2, 1
+					report.Total, report.Sent, report.Waiting, report.Later, report.Refused, report.Left, report.Expired, report.Unknown, report.Open, report.Paused = 12, 3, 1, 1, 1, 1, 2, 2, 1, 1
 					report.Domains = []mailings.Domain{{Name: "mail.example.org", People: 8, Sent: 3}, {Others: 4, People: 4}}
 					report.Problems = []mailings.Problem{{ID: uuid.New(), At: now, Domain: "d", State: models.DeliveryFailed, Code: 550, Reply: "no <such> user"}, {State: models.DeliveryUnknown, At: now}}
 				}

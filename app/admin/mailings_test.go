@@ -44,12 +44,12 @@ func TestComposeKeepsWhatWasTyped(t *testing.T) {
 		factory.Signed(t, a, p, people...)
 		c := a.Owner(t)
 
-		if empty := c.Post("/admin/mailings", url.Values{"petition": {"nobody's"}}).Want(422); !strings.Contains(empty.Text("#summary"), "Choose a petition") {
+		if empty := c.Post("/admin/mailings", url.Values{"to": {"nobody's"}}).Want(422); !strings.Contains(empty.Text("#summary"), "Choose a petition") {
 			t.Errorf("an unknown petition: %s", empty.Text("#summary"))
 		}
 		compose := c.Get("/admin/mailings").Want(200).Submit("form[action='/admin/mailings']", nil).Want(200)
-		if !strings.Contains(compose.Text("#petition-hint"), "2 people would get it today") {
-			t.Errorf("the hint says %s", compose.Text("#petition-hint"))
+		if !strings.Contains(compose.Text("#to-hint"), "2 people would get it today") {
+			t.Errorf("the hint says %s", compose.Text("#to-hint"))
 		}
 		if v := compose.Doc.Find("#body").Text(); !strings.Contains(v, "Hello {{given_name|friend}},") {
 			t.Errorf("the text begins %q", v)
@@ -68,18 +68,18 @@ func TestComposeKeepsWhatWasTyped(t *testing.T) {
 		// Half typed, it is kept all the same.
 		id := strings.TrimPrefix(compose.Path, "/admin/mailings/")
 		auto := c.Post(compose.Path+"/draft", url.Values{
-			"revision": {"1"}, "petition": {p.ID.String()}, "subject": {"Tuesday"}, "body": {"Hello {{giv"},
+			"revision": {"1"}, "to": {p.ID.String()}, "subject": {"Tuesday"}, "body": {"Hello {{giv"},
 		}).Want(200)
 		if got := string(auto.Body); got != `{"fields":{"revision":2}}` {
 			t.Errorf("autosave answers %s", got)
 		}
-		c.Post(compose.Path+"/draft", url.Values{"revision": {"1"}, "petition": {p.ID.String()}, "subject": {"Other"}}).Want(409)
+		c.Post(compose.Path+"/draft", url.Values{"revision": {"1"}, "to": {p.ID.String()}, "subject": {"Other"}}).Want(409)
 		if got := c.Get(compose.Path).Want(200).Doc.Find("#body").Text(); !strings.Contains(got, "Hello {{giv") {
 			t.Errorf("the draft holds %q", got)
 		}
 
 		// Two windows: the second one is told, and keeps its words.
-		clash := c.Post(compose.Path, url.Values{"revision": {"1"}, "petition": {p.ID.String()}, "subject": {"Mine"}, "body": {"My words"}, "do": {"save"}}).Want(409)
+		clash := c.Post(compose.Path, url.Values{"revision": {"1"}, "to": {p.ID.String()}, "subject": {"Mine"}, "body": {"My words"}, "do": {"save"}}).Want(409)
 		if !strings.Contains(clash.Text("#summary"), "Somebody else saved") || clash.Doc.Find("#body").Text() == "" {
 			t.Errorf("the clash says %s", clash.Text("#summary"))
 		}
@@ -105,7 +105,7 @@ func TestPreviewIsShutIn(t *testing.T) {
 	testapp.Each(t, func(t *testing.T, a *testapp.App) {
 		p := factory.Petition(t, a, "Twenty visits")
 		c := a.Owner(t)
-		page := c.Post("/admin/mailings", url.Values{"petition": {p.ID.String()}}).Want(200)
+		page := c.Post("/admin/mailings", url.Values{"to": {p.ID.String()}}).Want(200)
 		page = page.Submit("button[value='save']", map[string]string{"subject": "S", "body": "Hello {{given_name}} <script>alert(1)</script> [x](javascript:alert(1)) **bold**"}).Want(200)
 		for _, theme := range []string{"", "?theme=dark"} {
 			doc := c.Get(page.Path + "/preview/mail" + theme).Want(200)
@@ -138,7 +138,7 @@ func TestSendAndReport(t *testing.T) {
 	testapp.Each(t, func(t *testing.T, a *testapp.App) {
 		p := factory.Petition(t, a, "Twenty visits")
 		c := a.Owner(t)
-		page := c.Post("/admin/mailings", url.Values{"petition": {p.ID.String()}}).Want(200)
+		page := c.Post("/admin/mailings", url.Values{"to": {p.ID.String()}}).Want(200)
 		before := page.Submit("button[value='next']", map[string]string{"subject": "S", "body": "Hello {{given_name|you}}"}).Want(200)
 		if before.Has("form[action$='/send']") || !strings.Contains(before.Text("main"), "Nobody would get it") {
 			t.Fatalf("nobody to send to: %s", before.Text("main"))
@@ -188,7 +188,7 @@ func TestPauseGoOnAndStopByPages(t *testing.T) {
 	testapp.Each(t, func(t *testing.T, a *testapp.App) {
 		p := factory.Petition(t, a, "Twenty visits")
 		c := a.Owner(t)
-		page := c.Post("/admin/mailings", url.Values{"petition": {p.ID.String()}}).Want(200)
+		page := c.Post("/admin/mailings", url.Values{"to": {p.ID.String()}}).Want(200)
 		c.Post(page.Path+"/pause", nil).Want(409)
 		c.Get(page.Path+"/stop").Want(200).Submit("form[action$='/stop']", nil).Want(200)
 		if got := c.Get(page.Path).Want(200).Text("main"); !strings.Contains(got, "stopped for good") {
@@ -221,7 +221,7 @@ func TestMailingPagesAreForThoseWithTheRight(t *testing.T) {
 	testapp.Each(t, func(t *testing.T, a *testapp.App) {
 		p := factory.Petition(t, a, "Twenty visits")
 		c := a.Owner(t)
-		page := c.Post("/admin/mailings", url.Values{"petition": {p.ID.String()}}).Want(200)
+		page := c.Post("/admin/mailings", url.Values{"to": {p.ID.String()}}).Want(200)
 		nobody := a.Client(t)
 		for _, path := range []string{"/admin/mailings", page.Path, page.Path + "/preview", page.Path + "/preview/mail", page.Path + "/send", page.Path + "/stop"} {
 			if got := nobody.Get(path).Want(200); !strings.HasPrefix(got.Path, "/admin/login") {

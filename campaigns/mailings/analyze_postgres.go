@@ -13,5 +13,5 @@ func analyze(ctx context.Context, db *database.DB) error {
 	if !db.Postgres() {
 		return nil
 	}
-	return db.WithContext(ctx).Exec("ANALYZE signatures, consents, mailboxes").Error
+	return db.WithContext(ctx).Exec("ANALYZE signatures, consents, mailboxes, supporters").Error
 }

@@ -39,6 +39,11 @@ func compile(m models.Mailing, base string, words *mailer.Renderer, accent maile
 	c.problems = append(c.problems, bad...)
 	body, bad := parseMerge(m.Body, "body", true)
 	c.problems = append(c.problems, bad...)
+	if m.Purpose == models.PurposeNewsletter {
+		c.problems = append(c.problems, withoutPetition("subject", c.subject)...)
+		c.problems = append(c.problems, withoutPetition("preheader", c.preheader)...)
+		c.problems = append(c.problems, withoutPetition("body", body)...)
+	}
 	for _, parts := range [][]span{c.subject, c.preheader, body} {
 		c.nameless = c.nameless || slices.ContainsFunc(parts, func(p span) bool { return p.field == fieldGivenName && p.fallback == "" })
 	}

@@ -46,18 +46,21 @@ func (s *Service) freeze(ctx context.Context, id uuid.UUID) error {
 		if err != nil {
 			return err
 		}
+		if err := gather(ctx, tx, m, now); err != nil {
+			return err
+		}
 		after := uuid.Nil
 		for {
-			people, err := nextPeople(ctx, tx, m, after, freezeBatch)
+			boxes, err := nextPeople(ctx, tx, after, freezeBatch)
 			if err != nil {
 				return err
 			}
-			if len(people) == 0 {
+			if len(boxes) == 0 {
 				break
 			}
-			after = people[len(people)-1]
-			rows := make([]models.Delivery, len(people))
-			for i, box := range people {
+			after = boxes[len(boxes)-1]
+			rows := make([]models.Delivery, len(boxes))
+			for i, box := range boxes {
 				rows[i] = deliveries.New{
 					Kind: KindMailing, MailboxID: box, SubjectID: m.ID, MailingID: &m.ID, Purpose: m.Purpose, ScopeID: m.ScopeID,
 					DedupeKey: "mailing/" + m.ID.String() + "/" + box.String(), Priority: models.PriorityBulk, OnUnknown: models.Park,
@@ -67,6 +70,9 @@ func (s *Service) freeze(ctx context.Context, id uuid.UUID) error {
 			if err != nil {
 				return err
 			}
+		}
+		if err := database.PutAway(tx, people); err != nil {
+			return err
 		}
 		var n int64
 		if err := tx.Model(&models.Delivery{}).Where("mailing_id = ?", id).Count(&n).Error; err != nil {

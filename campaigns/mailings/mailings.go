@@ -1,5 +1,9 @@
 // Package mailings is mail to many: an organizer writes to the confirmed signers of a petition who agreed to updates on its
-// campaign.
+// campaign, or to whoever agreed to the newsletter, as a whole or to one of its topics. A segment narrows either, and so does
+// the chapter of whoever wrote it: a mailing of a chapter never reaches anybody else's people.
+//
+// Each person gets one copy, however many of their addresses agreed: at the address that was verified first. Who paused all
+// mail is left out; newsletters leave out who wants them less often and got one lately.
 //
 // A mailing is a draft until it is sent. Sending freezes its audience: one transaction inserts a delivery for each person
 // who may be mailed at that moment, at most one for a mailbox, and from then on the deliveries are the truth: nobody is
@@ -25,6 +29,7 @@ import (
 	"gorm.io/gorm"
 
 	"kithline/campaigns/actor"
+	"kithline/campaigns/chapters"
 	"kithline/campaigns/clock"
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/fault"
@@ -92,18 +97,29 @@ func find(ctx context.Context, tx *gorm.DB, id uuid.UUID) (models.Mailing, error
 	return m, err
 }
 
+// seen is find for an actor: a mailing of another chapter is as unknown as one that does not exist.
+func seen(ctx context.Context, tx *gorm.DB, a actor.Actor, id uuid.UUID) (models.Mailing, error) {
+	m, err := find(ctx, tx, id)
+	if err == nil && !chapters.May(a, m.ChapterID) {
+		return models.Mailing{}, errUnknown
+	}
+	return m, err
+}
+
 // Get returns a mailing. It needs the right actor.WriteMailing, and returns a NotFound fault for an unknown id.
 func (s *Service) Get(ctx context.Context, a actor.Actor, id uuid.UUID) (models.Mailing, error) {
 	if err := a.Need(actor.WriteMailing); err != nil {
 		return models.Mailing{}, err
 	}
-	return find(ctx, s.DB.DB, id)
+	return seen(ctx, s.DB.DB, a, id)
 }
 
 // Row is a mailing in the list.
 type Row struct {
 	models.Mailing
-	Petition string // its title
+	Petition string // its title; "" for a newsletter
+	Topic    string // of a newsletter; "" for the whole
+	Segment  string // its name; "" for none
 	Sent     int
 }
 
@@ -112,7 +128,7 @@ func (s *Service) List(ctx context.Context, a actor.Actor, c paging.Cursor) (pag
 	if err := a.Need(actor.WriteMailing); err != nil {
 		return paging.Page[Row]{}, err
 	}
-	q := s.DB.WithContext(ctx).Order("created_at DESC, id DESC").Limit(paging.Size + 1)
+	q := s.DB.WithContext(ctx).Scopes(chapters.Scope(a, "chapter_id")).Order("created_at DESC, id DESC").Limit(paging.Size + 1)
 	if !c.First() {
 		q = q.Where("(created_at, id) < (?, ?)", c.At, c.ID)
 	}
@@ -120,18 +136,20 @@ func (s *Service) List(ctx context.Context, a actor.Actor, c paging.Cursor) (pag
 	if err := q.Find(&found).Error; err != nil {
 		return paging.Page[Row]{}, err
 	}
-	ids, petitions := make([]uuid.UUID, len(found)), make([]uuid.UUID, 0, len(found))
+	ids := make([]uuid.UUID, len(found))
 	for i, m := range found {
 		ids[i] = m.ID
-		if m.PetitionID != nil {
-			petitions = append(petitions, *m.PetitionID)
-		}
 	}
-	var titles []struct {
-		ID    uuid.UUID
-		Title string
+	titles, err := s.named(ctx, "petitions", "title", found, func(m models.Mailing) *uuid.UUID { return m.PetitionID })
+	if err != nil {
+		return paging.Page[Row]{}, err
 	}
-	if err := s.DB.WithContext(ctx).Model(&models.Petition{}).Select("id, title").Where("id IN ?", petitions).Scan(&titles).Error; err != nil {
+	topics, err := s.named(ctx, "topics", "name", found, topicOf)
+	if err != nil {
+		return paging.Page[Row]{}, err
+	}
+	narrower, err := s.named(ctx, "segments", "name", found, func(m models.Mailing) *uuid.UUID { return m.SegmentID })
+	if err != nil {
 		return paging.Page[Row]{}, err
 	}
 	var sent []struct {
@@ -144,12 +162,7 @@ func (s *Service) List(ctx context.Context, a actor.Actor, c paging.Cursor) (pag
 	}
 	rows := make([]Row, len(found))
 	for i, m := range found {
-		rows[i] = Row{Mailing: m}
-		for _, t := range titles {
-			if m.PetitionID != nil && t.ID == *m.PetitionID {
-				rows[i].Petition = t.Title
-			}
-		}
+		rows[i] = Row{Mailing: m, Petition: titles[m.ID], Topic: topics[m.ID], Segment: narrower[m.ID]}
 		for _, n := range sent {
 			if n.MailingID == m.ID {
 				rows[i].Sent = n.N
@@ -157,4 +170,41 @@ func (s *Service) List(ctx context.Context, a actor.Actor, c paging.Cursor) (pag
 		}
 	}
 	return paging.Cut(rows, paging.Size, func(r Row) paging.Cursor { return paging.Cursor{At: r.CreatedAt, ID: r.ID} }), nil
+}
+
+// topicOf is the topic that a newsletter is about, nil for the whole and for everything else.
+func topicOf(m models.Mailing) *uuid.UUID {
+	if m.Purpose != models.PurposeNewsletter || m.ScopeID == uuid.Nil {
+		return nil
+	}
+	return &m.ScopeID
+}
+
+// named reads what the rows are called that mailings point to, by the mailing's id.
+func (s *Service) named(ctx context.Context, table, column string, list []models.Mailing, of func(models.Mailing) *uuid.UUID) (map[uuid.UUID]string, error) {
+	var ids []uuid.UUID
+	for _, m := range list {
+		if id := of(m); id != nil {
+			ids = append(ids, *id)
+		}
+	}
+	out := map[uuid.UUID]string{}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	var rows []struct {
+		ID   uuid.UUID
+		Name string
+	}
+	if err := s.DB.WithContext(ctx).Table(table).Select("id, "+column+" AS name").Where("id IN ?", ids).Scan(&rows).Error; err != nil {
+		return nil, err
+	}
+	for _, m := range list {
+		for _, r := range rows {
+			if id := of(m); id != nil && *id == r.ID {
+				out[m.ID] = r.Name
+			}
+		}
+	}
+	return out, nil
 }

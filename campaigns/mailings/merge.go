@@ -105,6 +105,22 @@ func parseMerge(src, form string, markdown bool) ([]span, []MergeProblem) {
 	return out, bad
 }
 
+// ofPetition are the fields that stand for something only where a mailing goes to the signers of a petition.
+var ofPetition = []string{fieldTitle, fieldURL, fieldCount, fieldGoal}
+
+// withoutPetition notes the fields of a petition in the text of a newsletter.
+func withoutPetition(form string, parts []span) []MergeProblem {
+	var bad []MergeProblem
+	line := 1
+	for _, p := range parts {
+		if slices.Contains(ofPetition, p.field) {
+			bad = append(bad, MergeProblem{form, "error.merge_no_petition", p.field, line})
+		}
+		line += strings.Count(p.text, "\n")
+	}
+	return bad
+}
+
 // short is a name as an error shows it.
 func short(s string) string {
 	s = oneLine(s)

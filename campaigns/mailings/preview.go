@@ -99,7 +99,7 @@ func (s *Service) Checks(ctx context.Context, a actor.Actor, id uuid.UUID) (Chec
 	if err != nil {
 		return nil, Audience{}, err
 	}
-	people, err := audience(ctx, s.DB.DB, m)
+	people, err := s.audience(ctx, m)
 	if err != nil {
 		return nil, people, err
 	}
@@ -130,7 +130,7 @@ func (s *Service) checks(l *loaded, people Audience) Checks {
 	if !oneClick(s.BaseURL) {
 		note(&stop, Stop, "mailings.check_https")
 	}
-	if !l.petition.State.Public() {
+	if m.PetitionID != nil && !l.petition.State.Public() {
 		note(&stop, Stop, "error.mailing_petition")
 	}
 	if people.People == 0 {

@@ -28,7 +28,7 @@ const maxLoaded = 32
 type loaded struct {
 	mailing  models.Mailing
 	petition models.Petition
-	campaign string // its title
+	about    string // title of the campaign, or name of the newsletter's topic; "" for the whole newsletter
 	org      models.Organisation
 	zone     *time.Location
 	from     deliveries.Sender
@@ -56,11 +56,9 @@ func (s *Service) load(ctx context.Context, m models.Mailing) (*loaded, error) {
 			return nil, err
 		}
 	}
-	var c models.Campaign
-	if err = db.Select("title").Take(&c, "id = ?", m.ScopeID).Error; err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
+	if l.about, err = about(ctx, s.DB.DB, m.Purpose, m.ScopeID); err != nil {
 		return nil, err
 	}
-	l.campaign = c.Title
 	s.mu.Lock()
 	was := s.ready[m.ID]
 	s.mu.Unlock()
@@ -84,6 +82,21 @@ func (s *Service) load(ctx context.Context, m models.Mailing) (*loaded, error) {
 	}
 	s.ready[m.ID] = l
 	return l, nil
+}
+
+// about is what mail for a purpose and scope is about, for those who get it: a campaign's title, a topic's name; "" for the whole
+// newsletter, and for what is not there any more.
+func about(ctx context.Context, tx *gorm.DB, purpose models.Purpose, scope uuid.UUID) (string, error) {
+	column := map[string]string{"campaigns": "title", "topics": "name"}[purpose.Scope()]
+	if column == "" || scope == uuid.Nil {
+		return "", nil
+	}
+	var names []string
+	err := tx.WithContext(ctx).Table(purpose.Scope()).Where("id = ?", scope).Pluck(column, &names).Error
+	if len(names) == 0 {
+		return "", err
+	}
+	return names[0], err
 }
 
 // current is load for a mailing that is on its way, whose words no longer change.
@@ -121,35 +134,53 @@ func (s *Service) Render(ctx context.Context, d models.Delivery) (deliveries.Con
 	if err != nil {
 		return deliveries.Content{}, err
 	}
+	name, agreed, err := s.recipient(ctx, l.mailing, d)
+	if err != nil {
+		return deliveries.Content{}, err
+	}
+	return s.content(l, d, name, s.reason(l, agreed)), nil
+}
+
+// recipient is what a copy says of the person: the given name, and when they agreed. Whoever is not a confirmed signer any more,
+// or is not known any more, is a Gone fault.
+func (s *Service) recipient(ctx context.Context, m models.Mailing, d models.Delivery) (name string, agreed *time.Time, err error) {
 	var rows []struct {
 		ID              uuid.UUID
 		State           models.SignatureState
 		GivenNameSealed []byte
 		GivenAt         *time.Time
 	}
-	err = s.DB.WithContext(ctx).Raw(`SELECT s.id, s.state, s.given_name_sealed, c.given_at FROM signatures s
+	table, from, args := "signatures", `SELECT s.id, s.state, s.given_name_sealed, c.given_at FROM signatures s
 		LEFT JOIN consents c ON c.mailbox_id = s.mailbox_id AND c.purpose = ? AND c.scope_id = ? AND c.withdrawn_at IS NULL
-		WHERE s.petition_id = ? AND s.mailbox_id = ?`, d.Purpose, d.ScopeID, l.mailing.PetitionID, d.MailboxID).Scan(&rows).Error
-	if err != nil {
-		return deliveries.Content{}, err
+		WHERE s.petition_id = ? AND s.mailbox_id = ?`, []any{d.Purpose, d.ScopeID, m.PetitionID, d.MailboxID}
+	if m.PetitionID == nil {
+		table, from, args = "supporters", `SELECT p.id, ? AS state, p.given_name_sealed, c.given_at FROM mailboxes b
+			LEFT JOIN supporters p ON p.id = b.supporter_id
+			LEFT JOIN consents c ON c.mailbox_id = b.id AND c.purpose = ? AND c.scope_id = ? AND c.withdrawn_at IS NULL
+			WHERE b.id = ?`, []any{models.SignatureConfirmed, d.Purpose, d.ScopeID, d.MailboxID}
+	}
+	if err := s.DB.WithContext(ctx).Raw(from, args...).Scan(&rows).Error; err != nil {
+		return "", nil, err
 	}
 	if len(rows) == 0 || rows[0].State != models.SignatureConfirmed {
-		return deliveries.Content{}, fault.New(fault.Gone, "error.mail_gone")
+		return "", nil, fault.New(fault.Gone, "error.mail_gone")
 	}
-	name, err := s.Vault.Open("signatures", "given_name_sealed", rows[0].ID, rows[0].GivenNameSealed)
-	if err != nil {
-		return deliveries.Content{}, err
-	}
-	return s.content(l, d, name, s.reason(l, rows[0].GivenAt)), nil
+	name, err = s.Vault.Open(table, "given_name_sealed", rows[0].ID, rows[0].GivenNameSealed)
+	return name, rows[0].GivenAt, err
 }
 
 // reason is the sentence that says why the person gets this mail.
 func (s *Service) reason(l *loaded, agreed *time.Time) string {
-	lang := l.mailing.Locale
-	if agreed == nil {
-		return s.Words.Text(lang, "mailings.reason", "About", l.campaign)
+	lang, key := l.mailing.Locale, "mailings.reason"
+	if l.mailing.Purpose == models.PurposeNewsletter {
+		if key = "mailings.reason_topic"; l.about == "" {
+			key = "mailings.reason_newsletter"
+		}
 	}
-	return s.Words.Text(lang, "mailings.reason_date", "About", l.campaign, "Date", s.Words.Date(lang, agreed.In(l.zone)))
+	if agreed == nil {
+		return s.Words.Text(lang, key, "About", l.about)
+	}
+	return s.Words.Text(lang, key+"_date", "About", l.about, "Date", s.Words.Date(lang, agreed.In(l.zone)))
 }
 
 func (s *Service) content(l *loaded, d models.Delivery, name, reason string) deliveries.Content {
@@ -158,13 +189,15 @@ func (s *Service) content(l *loaded, d models.Delivery, name, reason string) del
 		Lang: l.mailing.Locale, ToName: calledBy(name),
 		Bulk: &deliveries.BulkContent{
 			Subject: c.Subject, Preheader: c.Preheader, HTML: c.HTML, Text: c.Text, Reason: reason,
-			UnsubscribeURL: s.BaseURL + "/u/" + s.Signer.MakeForever(tokens.Unsubscribe, d.ID), ListID: listID(l.mailing.ScopeID),
+			UnsubscribeURL: s.BaseURL + "/u/" + s.Signer.MakeForever(tokens.Unsubscribe, d.ID), ListID: listID(l.mailing.Purpose, l.mailing.ScopeID),
 		},
 	}
 }
 
-// listID names a campaign's updates in List-Id: the same for all of its mailings, and nothing that tells what it is about.
-func listID(scope uuid.UUID) string { return "updates-" + hex.EncodeToString(scope[10:]) }
+// listID names a list in List-Id: the same for all mailings of a campaign or topic, and nothing that tells what it is about.
+func listID(purpose models.Purpose, scope uuid.UUID) string {
+	return string(purpose) + "-" + hex.EncodeToString(scope[10:])
+}
 
 // RenderTest makes the copy that its writer asked for: a deliveries.Renderer. The name in it is the writer's own.
 func (s *Service) RenderTest(ctx context.Context, d models.Delivery) (deliveries.Content, error) {

@@ -11,6 +11,8 @@ import (
 	"gorm.io/gorm"
 
 	"kithline/campaigns/actor"
+	"kithline/campaigns/chapters"
+	"kithline/campaigns/deliveries"
 	"kithline/campaigns/today"
 	"kithline/models"
 )
@@ -25,6 +27,7 @@ type Progress struct {
 	Later   int // deferred: the server asked us to come again
 	Refused int
 	Left    int // suppressed: left the list, or their address takes no mail
+	Paused  int // suppressed: the person paused all mail
 	Expired int
 	Unknown int // parked: nobody recorded the server's answer
 	Open    int // of the unknown ones, those that nobody has decided about
@@ -40,16 +43,17 @@ func (s *Service) Progress(ctx context.Context, a actor.Actor, id uuid.UUID) (Pr
 	if err := a.Need(actor.SeeFigures); err != nil {
 		return Progress{}, err
 	}
-	m, err := find(ctx, s.DB.DB, id)
+	m, err := seen(ctx, s.DB.DB, a, id)
 	if err != nil {
 		return Progress{}, err
 	}
 	p := Progress{Mailing: m, State: m.State}
 	var rows []struct {
-		State models.DeliveryState
-		N     int
+		State  models.DeliveryState
+		Paused bool
+		N      int
 	}
-	if err := s.DB.WithContext(ctx).Raw(`SELECT state, count(*) AS n FROM deliveries WHERE mailing_id = ? GROUP BY state`, id).Scan(&rows).Error; err != nil {
+	if err := s.DB.WithContext(ctx).Raw(`SELECT state, reply = '`+deliveries.ReplyPaused+`' AS paused, count(*) AS n FROM deliveries WHERE mailing_id = ? GROUP BY 1, 2`, id).Scan(&rows).Error; err != nil {
 		return p, err
 	}
 	for _, r := range rows {
@@ -62,7 +66,11 @@ func (s *Service) Progress(ctx context.Context, a actor.Actor, id uuid.UUID) (Pr
 		case models.DeliveryFailed:
 			p.Refused += r.N
 		case models.DeliverySuppressed:
-			p.Left += r.N
+			if r.Paused {
+				p.Paused += r.N
+			} else {
+				p.Left += r.N
+			}
 		case models.DeliveryExpired:
 			p.Expired += r.N
 		case models.DeliveryUnknown:
@@ -107,7 +115,9 @@ const maxProblems = 200
 // Report is a mailing's progress with all that stands behind the numbers.
 type Report struct {
 	Progress
-	Petition models.Petition
+	Petition models.Petition // none for a newsletter
+	Topic    string          // of a newsletter
+	Segment  string          // that narrows it
 	Domains  []Domain
 	Problems []Problem // the newest 200
 }
@@ -124,6 +134,17 @@ func (s *Service) Report(ctx context.Context, a actor.Actor, id uuid.UUID) (Repo
 		if err := db.Take(&r.Petition, "id = ?", *p.Mailing.PetitionID).Error; err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
 			return r, err
 		}
+	}
+	for _, x := range []struct {
+		into          *string
+		table, column string
+		of            func(models.Mailing) *uuid.UUID
+	}{{&r.Topic, "topics", "name", topicOf}, {&r.Segment, "segments", "name", func(m models.Mailing) *uuid.UUID { return m.SegmentID }}} {
+		names, err := s.named(ctx, x.table, x.column, []models.Mailing{p.Mailing}, x.of)
+		if err != nil {
+			return r, err
+		}
+		*x.into = names[p.Mailing.ID]
 	}
 	var rows []struct {
 		Domain string
@@ -187,8 +208,9 @@ func (s *Service) Today(ctx context.Context, a actor.Actor) ([]today.Queue, erro
 		N         int
 	}
 	db := s.DB.WithContext(ctx)
+	mine, mineArgs := chapters.SQL(a, "m.chapter_id")
 	err := db.Raw(`SELECT m.id AS mailing_id, (SELECT count(*) FROM deliveries d WHERE d.mailing_id = m.id AND d.state = 'unknown' AND d.reply <> ?) AS n
-		FROM mailings m WHERE m.frozen_at IS NOT NULL`, left).Scan(&parked).Error
+		FROM mailings m WHERE m.frozen_at IS NOT NULL AND `+mine, append([]any{left}, mineArgs...)...).Scan(&parked).Error
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +230,7 @@ func (s *Service) Today(ctx context.Context, a actor.Actor) ([]today.Queue, erro
 		out = append(out, q)
 	}
 	var paused []models.Mailing
-	if err := db.Where("state = ?", models.MailingPaused).Order("paused_at").Find(&paused).Error; err != nil {
+	if err := db.Scopes(chapters.Scope(a, "chapter_id")).Where("state = ?", models.MailingPaused).Order("paused_at").Find(&paused).Error; err != nil {
 		return nil, err
 	}
 	for _, m := range paused {

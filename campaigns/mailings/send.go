@@ -23,7 +23,7 @@ func (s *Service) Send(ctx context.Context, a actor.Actor, id uuid.UUID, revisio
 	if err := a.Need(actor.Send); err != nil {
 		return err
 	}
-	m, err := find(ctx, s.DB.DB, id)
+	m, err := seen(ctx, s.DB.DB, a, id)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (s *Service) Send(ctx context.Context, a actor.Actor, id uuid.UUID, revisio
 	if m.Revision != revision {
 		return fault.New(fault.Conflict, "error.mailing_changed")
 	}
-	people, err := audience(ctx, s.DB.DB, m)
+	people, err := s.audience(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (s *Service) move(ctx context.Context, a actor.Actor, id uuid.UUID, action 
 		return err
 	}
 	return s.DB.Tx(ctx, func(tx *gorm.DB) error {
-		m, err := find(ctx, tx, id)
+		m, err := seen(ctx, tx, a, id)
 		if err != nil {
 			return err
 		}
@@ -156,7 +156,7 @@ func (s *Service) Settle(ctx context.Context, a actor.Actor, id uuid.UUID, again
 	n := 0
 	err := s.DB.Tx(ctx, func(tx *gorm.DB) error {
 		now := s.Clock.Now()
-		m, err := find(ctx, tx, id)
+		m, err := seen(ctx, tx, a, id)
 		if err != nil {
 			return err
 		}

@@ -25,7 +25,7 @@ const (
 // Subscription is what the unsubscribe link of a mail is about.
 type Subscription struct {
 	Purpose models.Purpose // "" where the mail is not known any more: erased
-	About   string         // the campaign's title; "" where the purpose has none
+	About   string         // the campaign's title, or the topic's name; "" for the whole newsletter
 	Active  bool           // mails still come
 	Undo    bool           // it was ended a moment ago and can be taken back
 }
@@ -62,11 +62,9 @@ func (s *Service) subscription(ctx context.Context, tx *gorm.DB, token string) (
 	if d.Purpose == models.PurposeReceipt {
 		return v, nil
 	}
-	var c models.Campaign
-	if err := tx.Select("title").Take(&c, "id = ?", d.ScopeID).Error; err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
+	if v.About, err = about(ctx, tx, d.Purpose, d.ScopeID); err != nil {
 		return v, err
 	}
-	v.About = c.Title
 	var last []models.Consent
 	err = tx.Where("mailbox_id = ? AND purpose = ? AND scope_id = ?", v.mailbox, v.Purpose, v.scope).
 		Order("given_at DESC, id DESC").Limit(1).Find(&last).Error

@@ -40,16 +40,16 @@ func Tuned(ctx context.Context, db *database.DB, fn func(tx *gorm.DB) error) err
 		return fn(db.WithContext(ctx))
 	}
 	return db.Tx(ctx, func(tx *gorm.DB) error {
-		if err := tune(tx); err != nil {
+		if err := Tune(tx); err != nil {
 			return err
 		}
 		return fn(tx)
 	})
 }
 
-// tune sets the rest of a transaction up for a question over all people: planned for its own values, in memory enough to join
+// Tune sets the rest of a transaction up for a question over all people: planned for its own values, in memory enough to join
 // them, and not compiled, which took longer than the question. On SQLite there is nothing to set.
-func tune(tx *gorm.DB) error {
+func Tune(tx *gorm.DB) error {
 	if !database.IsPostgres(tx) {
 		return nil
 	}

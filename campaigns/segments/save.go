@@ -158,7 +158,7 @@ func (s *Service) Unarchive(ctx context.Context, a actor.Actor, id uuid.UUID) er
 // It needs the right actor.EditSupporters.
 func (s *Service) Freeze(ctx context.Context, a actor.Actor, id uuid.UUID) error {
 	return s.change(ctx, a, id, "segment.freeze", func(tx *gorm.DB, m models.Segment) (map[string]any, error) {
-		if err := tune(tx); err != nil {
+		if err := Tune(tx); err != nil {
 			return nil, err
 		}
 		r, err := parse(m.Rule)
