@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// Say translates a locale key, for ZIP.
+func (s *Service) Say(lang, key string, args ...any) string { return s.o.Words(lang, key, args...) }
+
 // JSON is the data as one file for programs: an object for each row, by table, with the columns' own names.
 func (d Data) JSON() ([]byte, error) {
 	type row map[string]any

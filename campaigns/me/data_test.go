@@ -1,0 +1,266 @@
+package me_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"kithline/campaigns/me"
+	"kithline/campaigns/tokens"
+	"kithline/models"
+	"kithline/tests/testapp"
+)
+
+// planted has a person in whom every column that goes into a download holds a value that stands nowhere else, and the words
+// that it must come out as.
+func planted(t *testing.T, a *testapp.App) (box models.Mailbox, want map[string]string) {
+	t.Helper()
+	now := a.Clock.Now()
+	want = map[string]string{}
+	n := 0
+	word := func(column string) string {
+		n++
+		want[column] = fmt.Sprintf("canary%03d", n)
+		return want[column]
+	}
+	day := func(column string) time.Time {
+		n++
+		at := time.Date(2011, 1, 1, 4, 5, 6, 0, time.UTC).AddDate(0, 0, n)
+		want[column] = at.Format(time.DateOnly)
+		return at
+	}
+	says := func(column, words string) { want[column] = words }
+	create := func(row any) {
+		t.Helper()
+		if err := a.DB.Create(row).Error; err != nil {
+			t.Fatalf("%T: %v", row, err)
+		}
+	}
+	seal := func(table, column string, id uuid.UUID) []byte {
+		return a.Vault.Seal(table, column, id, word(table+"."+column))
+	}
+
+	chapter := models.Chapter{ID: models.NewID(), Slug: "c", Name: word("supporters.chapter_id"), CreatedAt: now, UpdatedAt: now}
+	create(&chapter)
+	id := models.NewID()
+	s := models.Supporter{
+		ID: id, GivenNameSealed: seal("supporters", "given_name_sealed", id), FamilyNameSealed: seal("supporters", "family_name_sealed", id), PhoneSealed: seal("supporters", "phone_sealed", id),
+		StreetSealed: seal("supporters", "street_sealed", id), CitySealed: seal("supporters", "city_sealed", id), PostalArea: word("supporters.postal_area"), Region: word("supporters.region"),
+		Country: word("supporters.country"), Locale: word("supporters.locale"), TimeZone: word("supporters.time_zone"), Frequency: models.Monthly, ChapterID: &chapter.ID,
+		Source: word("supporters.source"), CreatedAt: now, UpdatedAt: now,
+	}
+	says("supporters.frequency", "monthly")
+	create(&s)
+	address := "quokka@example.org"
+	says("mailboxes.address_sealed", address)
+	hash := a.Vault.AddressHash(address)
+	paused := day("mailboxes.paused_until")
+	box = models.Mailbox{
+		ID: models.NewID(), AddressHash: hash, AddressSealed: a.Vault.SealBytes("mailboxes", "address_sealed", hash, []byte(address)), Domain: "example.org", PausedUntil: &paused, SupporterID: &id,
+		CreatedAt: now, UpdatedAt: now,
+	}
+	create(&box)
+	phone := models.NewID()
+	create(&models.Phone{ID: phone, SupporterID: id, NumberSealed: seal("phones", "number_sealed", phone), NumberHash: []byte("x"), CreatedAt: now})
+	tag := models.Tag{ID: models.NewID(), Name: word("taggings.tag_id"), NameKey: "k", CreatedAt: now}
+	create(&tag)
+	create(&models.Tagging{SupporterID: id, TagID: tag.ID, CreatedAt: now})
+	field, private := models.NewID(), models.NewID()
+	create(&models.CustomField{ID: field, Name: "f", Label: word("field_values.field_id"), Kind: models.FieldNumber, SeenBy: "owner", CreatedAt: now, UpdatedAt: now})
+	create(&models.CustomField{ID: private, Name: "p", Label: "Private", Kind: models.FieldText, Private: true, SeenBy: "owner", CreatedAt: now, UpdatedAt: now})
+	number := 123456.25
+	says("field_values.number_value", "123456.25")
+	create(&models.FieldValue{SupporterID: id, FieldID: field, TextValue: word("field_values.text_value"), NumberValue: &number, UpdatedAt: now})
+	create(&models.FieldValue{SupporterID: id, FieldID: private, ValueSealed: a.Vault.SealBytes("field_values", "value_sealed", append(id[:], private[:]...), []byte(word("field_values.value_sealed"))), UpdatedAt: now})
+	note := models.NewID()
+	create(&models.Note{ID: note, SupporterID: id, BodySealed: seal("notes", "body_sealed", note), CreatedAt: now})
+	division := models.Division{ID: models.NewID(), OCDID: "d", Name: word("supporter_divisions.division_id"), CreatedAt: now, UpdatedAt: now}
+	division.Kind = models.DivisionKind(word("supporter_divisions.kind"))
+	create(&division)
+	create(&models.SupporterDivision{SupporterID: id, Kind: division.Kind, DivisionID: division.ID, How: models.ByPoint, UpdatedAt: now})
+	says("supporter_divisions.how", "point")
+
+	campaign := models.Campaign{ID: models.NewID(), Slug: "camp", Title: word("consents.scope_id"), State: "published", CreatedAt: now, UpdatedAt: now}
+	create(&campaign)
+	petition := models.Petition{ID: models.NewID(), CampaignID: campaign.ID, Slug: "p", State: models.PetitionPublished, Title: "Visits", Locale: "en", Goal: 10, CreatedAt: now, UpdatedAt: now}
+	create(&petition)
+	text := models.ConsentText{ID: models.NewID(), Purpose: models.PurposeUpdates, Locale: "en", Version: 1, Body: word("consents.text_id"), CreatedAt: now}
+	create(&text)
+	withdrawn := day("consents.withdrawn_at")
+	create(&models.Consent{
+		ID: models.NewID(), MailboxID: box.ID, Purpose: models.PurposeUpdates, ScopeID: campaign.ID, TextID: text.ID, Locale: word("consents.locale"), ShownAt: day("consents.shown_at"), GivenAt: day("consents.given_at"),
+		Source: word("consents.source"), How: models.ConsentByHand, WithdrawnAt: &withdrawn, WithdrawnHow: word("consents.withdrawn_how"),
+	})
+	says("consents.purpose", "mails about a campaign")
+	says("consents.how", "written down by one of us")
+	sig, confirmed := models.NewID(), day("signatures.confirmed_at")
+	create(&models.Signature{
+		ID: sig, PetitionID: petition.ID, MailboxID: box.ID, State: models.SignatureConfirmed, GivenNameSealed: seal("signatures", "given_name_sealed", sig),
+		FamilyNameSealed: seal("signatures", "family_name_sealed", sig), PostalArea: word("signatures.postal_area"), Display: models.DisplayName, DisplayName: word("signatures.display_name"),
+		CommentSealed: seal("signatures", "comment_sealed", sig), CommentState: models.CommentShown, CommentShown: word("signatures.comment_shown"), Locale: word("signatures.locale"),
+		CreatedAt: now, ConfirmedAt: &confirmed, ExpiresAt: now,
+	})
+	form := models.Form{ID: models.NewID(), Slug: "form", Title: word("submissions.form_id"), State: models.FormClosed, Questions: "[]", Consents: "[]", Tags: "[]", CreatedAt: now, UpdatedAt: now}
+	create(&form)
+	sub, at := models.NewID(), day("submissions.confirmed_at")
+	create(&models.Submission{
+		ID: sub, FormID: &form.ID, MailboxID: box.ID, State: models.SubmissionConfirmed, AnswersSealed: a.Vault.Seal("submissions", "answers_sealed", sub, `{"`+"f-"+field.String()+`":"`+word("submissions.answers_sealed")+`"}`),
+		Consents: `[{"text":"` + word("submissions.consents") + `"}]`, Locale: word("submissions.locale"), Source: word("submissions.source"), CreatedAt: now, ConfirmedAt: &at, ExpiresAt: now,
+	})
+	sent := day("deliveries.sent_at")
+	create(&models.Delivery{
+		ID: models.NewID(), Kind: me.KindErase, MailboxID: box.ID, SubjectID: sub, Purpose: models.PurposeReceipt, DedupeKey: "d", State: models.DeliverySent, OnUnknown: models.Park, NotBefore: now,
+		CreatedAt: now, UpdatedAt: now, SentAt: &sent,
+	})
+	says("deliveries.kind", "A link you asked for")
+	user, last := models.NewID(), day("users.last_login_at")
+	create(&models.User{ID: user, MailboxID: box.ID, NameSealed: seal("users", "name_sealed", user), Role: "advocate", Locale: word("users.locale"), LastLoginAt: &last, CreatedAt: now, UpdatedAt: now})
+	says("users.role", "advocate")
+	return box, want
+}
+
+// Every column that the register marks for the download is in it, opened and in words; nothing of anybody else is.
+func TestDownloadIsComplete(t *testing.T) {
+	testapp.Each(t, func(t *testing.T, a *testapp.App) {
+		box, want := planted(t, a)
+		d, err := a.Me.Download(t.Context(), a.Signer.Make(tokens.Download, box.ID, a.Clock.Now().Add(time.Hour)), "en")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := d.JSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var parsed struct{ Data map[string][]map[string]any }
+		if err := json.Unmarshal(b, &parsed); err != nil {
+			t.Fatal(err)
+		}
+		asked := map[string]string{}
+		content, err := d.ZIP(func(key string, args ...any) string {
+			w := a.Me.Say("en", key, args...)
+			asked[key] = w
+			return w
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		files := unzipped(t, content)
+		for key, w := range asked {
+			if w == key || w == "" {
+				t.Errorf("no words for %s", key)
+			}
+			if es := a.Me.Say("es", key, "Name", "", "Address", "", "Date", ""); es == key || es == "" {
+				t.Errorf("no Spanish words for %s", key)
+			}
+		}
+		for _, p := range models.PersonalColumns {
+			name := p.Table + "." + p.Column
+			if !p.Download {
+				continue
+			}
+			w, ok := want[name]
+			if !ok {
+				t.Errorf("%s is new: plant a canary for it, and give it words", name)
+				continue
+			}
+			found := false
+			for _, row := range parsed.Data[p.Table] {
+				v, there := row[strings.TrimSuffix(p.Column, "_sealed")]
+				found = found || there && strings.Contains(fmt.Sprint(v), w)
+			}
+			if !found {
+				t.Errorf("%s: %q is not in the JSON: %v", name, w, parsed.Data[p.Table])
+			}
+			if !strings.Contains(files[p.Table+".csv"], w) {
+				t.Errorf("%s: %q is not in the table: %s", name, w, files[p.Table+".csv"])
+			}
+		}
+		for name, text := range files {
+			if strings.HasSuffix(name, ".csv") {
+				rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(text, "\ufeff"))).ReadAll()
+				if err != nil || len(rows) < 2 {
+					t.Errorf("%s: %d lines, %v", name, len(rows), err)
+				}
+			}
+			if strings.Contains(text, "Ilse") || strings.Contains(text, testapp.OwnerEmail) {
+				t.Errorf("%s has somebody else in it", name)
+			}
+		}
+		if answers := fmt.Sprint(parsed.Data["submissions"][0]["answers"]); !strings.Contains(answers, want["field_values.field_id"]) {
+			t.Errorf("the question of an answer is an id: %s", answers)
+		}
+		var n int64
+		if err := a.DB.Model(&models.AuditEntry{}).Where("action = 'person.download' AND actor_id = ?", box.ID).Count(&n).Error; err != nil || n != 1 {
+			t.Errorf("%d entries, %v", n, err)
+		}
+
+		// Somebody without a record gets what there is.
+		other := models.Mailbox{ID: models.NewID(), AddressHash: []byte("y"), AddressSealed: a.Vault.SealBytes("mailboxes", "address_sealed", []byte("y"), []byte("cal@example.org")), CreatedAt: a.Clock.Now(), UpdatedAt: a.Clock.Now()}
+		if err := a.DB.Create(&other).Error; err != nil {
+			t.Fatal(err)
+		}
+		little, err := a.Me.Download(t.Context(), a.Signer.Make(tokens.Download, other.ID, a.Clock.Now().Add(time.Hour)), "es")
+		if err != nil || len(little.Parts) != 1 || little.Parts[0].Table != "mailboxes" {
+			t.Errorf("%+v, %v", little, err)
+		}
+	})
+}
+
+// What a spreadsheet would run as a formula is text; numbers stay numbers.
+func TestTablesAreHarmless(t *testing.T) {
+	d := me.Data{MadeAt: time.Unix(0, 0), Parts: []me.Part{{Table: "phones", Columns: []string{"number_sealed"}, Rows: [][]any{
+		{"=1+1"}, {"@sum"}, {"-2+3"}, {"\tx"}, {"+12024561111"}, {"-7.5"}, {"plain"}, {true}, {1.5},
+	}}}}
+	b, err := d.ZIP(func(key string, _ ...any) string { return key })
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(unzipped(t, b)["phones.csv"], "\ufeff"))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range rows[1:] {
+		got = append(got, r[0])
+	}
+	if s := strings.Join(got, "|"); s != "'=1+1|'@sum|'-2+3|'\tx|+12024561111|-7.5|plain|true|1.5" {
+		t.Errorf("%q", s)
+	}
+}
+
+func TestMask(t *testing.T) {
+	for in, want := range map[string]string{"june@example.org": "j…@example.org", "é@b.example": "é…@b.example", "": "", "nonsense": ""} {
+		if got := me.Mask(in); got != want {
+			t.Errorf("%q: %q", in, got)
+		}
+	}
+}
+
+func unzipped(t *testing.T, b []byte) map[string]string {
+	t.Helper()
+	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[f.Name] = string(content)
+	}
+	return out
+}
