@@ -17,8 +17,8 @@ import (
 // copyKinds are the files that hold people's data.
 var copyKinds = []models.FileKind{models.FileExport, models.FileImport, models.FileErrors, models.FilePack}
 
-// again is how long the job waits for imports and exports that were running.
-const again = 30 * time.Second
+// again is how long the job waits for imports and exports that were running, and for readers of an older version of the rows.
+const again = 5 * time.Second
 
 // copiesArgs is the job that follows an erasure: it writes the list outside of the database and removes the copies.
 type copiesArgs struct {
@@ -107,7 +107,10 @@ func (s *Service) follow(ctx context.Context, args copiesArgs) (wait bool, err e
 			errs = append(errs, err)
 		}
 	}
-	return wait, errors.Join(errs...)
+	s.scrubbing.Lock() // the jobs of many erasures do not stand in each other's way
+	scrubbed, err := s.o.DB.Scrub(ctx)
+	s.scrubbing.Unlock()
+	return wait || !scrubbed, errors.Join(append(errs, err)...)
 }
 
 // Regular lists what runs by itself: see Settle.

@@ -21,6 +21,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -63,14 +64,17 @@ type Options struct {
 }
 
 // Service holds the operations. It is made by New.
-type Service struct{ o Options }
+type Service struct {
+	o         Options
+	scrubbing sync.Mutex
+}
 
 // New makes the service.
 func New(o Options) *Service {
 	if o.Forgotten == nil {
 		o.Forgotten = func() {}
 	}
-	return &Service{o}
+	return &Service{o: o}
 }
 
 // Receipt is what became of one person, for a page that they keep. It names nobody.

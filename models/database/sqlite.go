@@ -1,6 +1,7 @@
 package database
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"net/url"
@@ -24,8 +25,9 @@ func sqliteDSN(path string, building bool) string {
 	if building { // see Options.Building
 		sync = "synchronous(OFF)"
 	}
+	// What is deleted or emptied is overwritten in the file: it must not be found there by whoever gets hold of it.
 	// 4 MB of pages for each connection: what is read more often than that lies in the system's cache anyway.
-	for _, p := range []string{"busy_timeout(10000)", "journal_mode(WAL)", sync, "foreign_keys(1)", "cache_size(-4096)", "temp_store(MEMORY)"} {
+	for _, p := range []string{"busy_timeout(10000)", "journal_mode(WAL)", sync, "foreign_keys(1)", "secure_delete(1)", "cache_size(-4096)", "temp_store(MEMORY)"} {
 		q.Add("_pragma", p)
 	}
 	q.Set("_txlock", "immediate")
@@ -131,4 +133,31 @@ func (Dialector) Translate(err error) error {
 		}
 	}
 	return err
+}
+
+// Scrub takes what was deleted out of SQLite's write-ahead log, where older versions of rows lie until others are written over
+// them. done is false where somebody reads or writes just now: it has to be called again. It waits, and lets others wait, for a
+// fifth of a second at most. PostgreSQL looks after that by its vacuum.
+func (d *DB) Scrub(ctx context.Context) (done bool, err error) {
+	if d.Postgres() {
+		return true, nil
+	}
+	c, err := d.SQL.Conn(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer func() {
+		_, again := c.ExecContext(context.WithoutCancel(ctx), "PRAGMA busy_timeout = 10000")
+		err = errors.Join(err, again, c.Close())
+	}()
+	if _, err := c.ExecContext(ctx, "PRAGMA busy_timeout = 200"); err != nil {
+		return false, err
+	}
+	var busy, pages, moved int
+	err = c.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved)
+	var e *sqlite.Error
+	if errors.As(err, &e) && e.Code()&0xff == lib.SQLITE_BUSY {
+		return false, nil
+	}
+	return busy == 0, err
 }
