@@ -15,9 +15,11 @@ import (
 	"github.com/google/uuid"
 
 	"kithline/campaigns/actor"
+	"kithline/campaigns/exports"
 	"kithline/campaigns/imports"
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/petitions"
+	"kithline/campaigns/supporters"
 	"kithline/campaigns/tokens"
 	"kithline/campaigns/users"
 	"kithline/models"
@@ -33,14 +35,17 @@ const (
 
 // posts says what each route that takes a POST needs. A route that is not here fails the test: say who may use it.
 var posts = map[string]actor.Right{
-	"/display":                  anybody,
-	"/petitions/:slug/sign":     anybody,
-	"/petitions/:slug/sent":     anybody,
-	"/confirm":                  anybody,
-	"/confirm/:token":           anybody,
-	"/confirm/:token/delete":    anybody,
-	"/u/:token":                 anybody,
-	"/u/:token/undo":            anybody,
+	"/display":               anybody,
+	"/petitions/:slug/sign":  anybody,
+	"/petitions/:slug/sent":  anybody,
+	"/confirm":               anybody,
+	"/confirm/:token":        anybody,
+	"/confirm/:token/delete": anybody,
+	"/u/:token":              anybody,
+	"/u/:token/undo":         anybody,
+	"/me":                    anybody, "/me/forget": anybody, "/me/download/:token": anybody, "/me/erase/:token": anybody,
+	"/me/:token/details": anybody, "/me/:token/districts": anybody, "/me/:token/undo": anybody, "/me/:token/stop": anybody, "/me/:token/again": anybody, "/me/:token/topics": anybody,
+	"/me/:token/pause": anybody, "/me/:token/resume": anybody, "/me/:token/use": anybody, "/me/:token/download": anybody, "/me/:token/erase": anybody,
 	"/admin/setup/:token":       anybody,
 	"/admin/setup/:token/mail":  anybody,
 	"/admin/setup/:token/texts": anybody,
@@ -66,10 +71,19 @@ var posts = map[string]actor.Right{
 	"/admin/mailings": actor.WriteMailing, "/admin/mailings/:id": actor.WriteMailing, "/admin/mailings/:id/draft": actor.WriteMailing,
 	"/admin/mailings/:id/send": actor.Send, "/admin/mailings/:id/pause": actor.Send, "/admin/mailings/:id/resume": actor.Send,
 	"/admin/mailings/:id/stop": actor.Send, "/admin/mailings/:id/unknown": actor.Send,
-	"/admin/supporters/find": actor.SeeSupporters,
-	"/admin/imports":         actor.Import, "/admin/imports/:id/check": actor.Import, "/admin/imports/:id/start": actor.Import,
+	"/admin/supporters/:id/districts/set": actor.EditSupporters, "/admin/supporters/:id/districts/unset": actor.EditSupporters, "/admin/supporters/:id/districts/point": actor.EditSupporters,
+	"/admin/duplicates/:id/merge": actor.EditSupporters, "/admin/duplicates/:id/different": actor.EditSupporters, "/admin/duplicates/merges/:id/undo": actor.EditSupporters,
+	"/admin/supporters/find": actor.SeeSupporters, "/admin/supporters/new": actor.EditSupporters, "/admin/supporters/:id/edit": actor.EditSupporters,
+	"/admin/supporters/:id/tags": actor.EditSupporters, "/admin/supporters/:id/tags/:tag/remove": actor.EditSupporters,
+	"/admin/supporters/:id/notes": actor.EditSupporters, "/admin/supporters/:id/notes/:note/delete": actor.EditSupporters,
+	"/admin/supporters/:id/mailboxes/:mailbox": actor.EditSupporters, "/admin/supporters/:id/consents": actor.EditSupporters,
+	"/admin/supporters/:id/consents/:consent/withdraw": actor.EditSupporters,
+	"/admin/fields/new": actor.EditSupporters, "/admin/fields/:id": actor.EditSupporters, "/admin/fields/:id/move": actor.EditSupporters, "/admin/fields/:id/archive": actor.EditSupporters,
+	"/admin/tags/:id/rename": actor.EditSupporters, "/admin/tags/:id/merge": actor.EditSupporters, "/admin/tags/:id/delete": actor.EditSupporters,
+	"/admin/imports": actor.Import, "/admin/imports/:id/check": actor.Import, "/admin/imports/:id/start": actor.Import,
 	"/admin/imports/:id/resume": actor.Import,
-	"/admin/users/invite":       actor.ManageUsers, "/admin/users/invitations/:id/revoke": actor.ManageUsers,
+	"/admin/exports":            actor.Export, "/admin/exports/signatures": actor.Export, "/admin/exports/everything": actor.Administer, "/admin/exports/:id/file": actor.Export,
+	"/admin/users/invite": actor.ManageUsers, "/admin/users/invitations/:id/revoke": actor.ManageUsers,
 	"/admin/users/:id/role": actor.ManageUsers, "/admin/users/:id/disable": actor.ManageUsers,
 	"/admin/settings": actor.Administer, "/admin/settings/mail": actor.Administer, "/admin/settings/texts": actor.Administer,
 	"/admin/recovery/sheet": actor.Administer, "/admin/recovery/kept": actor.Administer,
@@ -87,10 +101,11 @@ const (
 	canaryDraft   = "Tamandua under review"
 	canaryInvited = "invited@hidden.example"
 	canaryImport  = "listed@hidden.example"
+	canaryNote    = "Quollberg called."
 	canaryStaff   = "staff.hidden.example" // the mail domain of all accounts
 )
 
-var canaries = []string{canaryGiven, canaryFamily, canaryEmail, "numbatisland", canaryDraft, canaryInvited, canaryImport, "@" + canaryStaff}
+var canaries = []string{canaryGiven, canaryFamily, canaryEmail, "numbatisland", canaryDraft, canaryInvited, canaryImport, "Quollberg", "@" + canaryStaff}
 
 // world has one of everything that a route can lead to.
 type world struct {
@@ -134,12 +149,26 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	must(err)
 	_, err = a.Mailings.Save(ctx, owner, m, mailings.Draft{Revision: 1, PetitionID: p.ID, Subject: "Tuesday", Body: "Hello {{given_name|friend}}."})
 	must(err)
-	file, err := a.Imports.Upload(ctx, owner, imports.UploadInput{Name: "list.csv", Content: []byte("email,given_name\n" + canaryImport + ",Ann\n"), Locale: "en"})
+	file, err := a.Imports.Upload(ctx, owner, imports.UploadInput{Name: "list.csv", Content: strings.NewReader("email,given_name\n" + canaryImport + ",Ann\n"), Locale: "en"})
 	must(err)
+	list, err := a.Exports.Create(ctx, owner, exports.Input{Kind: exports.KindSupporters, Format: exports.CSV})
+	must(err)
+	for made := false; !made; pause(t) {
+		e, err := a.Exports.Get(ctx, owner, list)
+		must(err)
+		made = e.Ready()
+	}
 	invitation, err := a.Users.Invite(ctx, owner, canaryInvited, actor.Viewer, uuid.Nil)
 	must(err)
 	var supporter models.Supporter
 	must(a.DB.Take(&supporter).Error)
+	for range 2 { // one person twice
+		row := supporters.NewRow(a.Vault, models.NewID(), supporters.Facts{GivenName: canaryGiven, FamilyName: "Twice", PostalArea: "00301", Source: supporters.SourceForm}, a.Clock.Now())
+		must(a.DB.Create(&row).Error)
+	}
+	must(a.Duplicates.Scan(ctx))
+	var pair models.Duplicate
+	must(a.DB.Take(&pair).Error)
 	var c models.Campaign
 	must(a.DB.Take(&c, "id = ?", p.CampaignID).Error)
 	a.WaitMail(t, canaryInvited, 1)
@@ -150,7 +179,19 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	w.ids["/admin/petitions/:id"] = []string{p.ID.String(), draft.ID.String()}
 	w.ids["/admin/mailings/:id"] = []string{m.String()}
 	w.ids["/admin/imports/:id"] = []string{file.String()}
+	w.ids["/admin/exports/:id"] = []string{list.String()}
+	w.ids["/admin/duplicates/:id"] = []string{pair.ID.String()}
+	w.ids["/admin/duplicates/merges/:id"] = []string{uuid.NewString()}
 	w.ids["/admin/supporters/:id"] = []string{supporter.ID.String()}
+	must(a.Supporters.AddTag(ctx, owner, supporter.ID, "drives"))
+	must(a.Supporters.AddNote(ctx, owner, supporter.ID, canaryNote))
+	record, err := a.Supporters.Show(ctx, owner, supporter.ID)
+	must(err)
+	field, err := a.Supporters.AddField(ctx, owner, supporters.FieldInput{Label: "Preferred name", Kind: models.FieldText, SeenBy: actor.Coordinator})
+	must(err)
+	w.ids[":tag"], w.ids[":note"] = []string{record.Tags[0].ID.String()}, []string{record.Notes[0].ID.String()}
+	w.ids[":mailbox"], w.ids[":consent"] = []string{record.Mailboxes[0].ID.String()}, []string{record.Consents[0].ID.String()}
+	w.ids["/admin/tags/:id"], w.ids["/admin/fields/:id"] = w.ids[":tag"], []string{field.ID.String()}
 	w.ids["/admin/erasures/supporter/:id"] = []string{supporter.ID.String()}
 	w.ids["/admin/erasures/:id"] = []string{uuid.NewString()}
 	w.ids["/admin/retention/:id"] = []string{p.CampaignID.String()}
@@ -343,7 +384,7 @@ func TestRights(t *testing.T) {
 				t.Errorf("the owner never sees %q: it is no canary", c)
 			}
 		}
-		for _, c := range []string{canaryDraft, "numbatisland", canaryInvited, canaryImport, "@" + canaryStaff} {
+		for _, c := range []string{canaryDraft, "numbatisland", canaryInvited, canaryImport, "Quollberg", "@" + canaryStaff} {
 			if seen["coordinator"][c] {
 				t.Errorf("the coordinator sees %q", c)
 			}
