@@ -63,7 +63,9 @@ func TestSupporterPages(t *testing.T) {
 				list.Narrowed = true
 				show.Boxes = []web.Option{{Value: "a", Label: "a@example.org"}}
 				show.Box, show.Yes.Mailbox = id.String(), id.String()
-				show.Errors = []web.FieldError{{Name: "tag", Text: "Write."}, {Name: "note", Text: "Write."}, {Name: "purpose", Text: "Choose."}, {Name: "on", Text: "When?"}}
+				if x.role == actor.Owner {
+					show.Errors = []web.FieldError{{Name: "reason", Text: "Choose."}, {Name: "tag", Text: "Write."}, {Name: "note", Text: "Write."}, {Name: "purpose", Text: "Choose."}, {Name: "on", Text: "When?"}}
+				}
 				edit.Chapters = []web.Option{{Label: "-"}, {Value: "c", Label: "C"}}
 				edit.Now = []changedLine{{"City", "Boston"}, {"Street", ""}}
 				edit.Errors = []web.FieldError{{Name: "country", Text: "Two letters."}, {Name: edit.Questions[1].Name, Text: "Number."}}
@@ -96,7 +98,10 @@ func TestFieldPages(t *testing.T) {
 			edit.Field.Kind = models.FieldChoice
 			tags.Tags = []supporters.TagCount{{Tag: models.Tag{ID: id, Name: "can <drive>"}, People: 3}, {Tag: models.Tag{ID: uuid.UUID{1}, Name: "other"}}}
 			tags.Open, tags.Name = id, "<new>"
-			edit.Errors, tags.Errors = []web.FieldError{{Name: "label", Text: "Write."}}, []web.FieldError{{Name: "into", Text: "Choose."}}
+			edit.Errors = []web.FieldError{{Name: "label", Text: "Write."}}
+			if change {
+				tags.Errors = []web.FieldError{{Name: "into", Text: "Choose."}, {Name: "name", Text: "Write."}}
+			}
 			return map[string]any{"admin/fields/list": list, "admin/fields/edit": edit, "admin/fields/tags": tags}
 		})
 	}

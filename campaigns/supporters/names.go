@@ -576,3 +576,11 @@ func (n *names) size() int {
 
 // wordsOf parts what somebody typed into the words of a search.
 func wordsOf(typed string) []string { return strings.Fields(fold(typed)) }
+
+// Held tells how many people's names this process holds, and how many bytes they take: for figures.
+func (s *Service) Held() (people, bytes int) {
+	n := s.names.size()
+	s.names.mu.RLock()
+	defer s.names.mu.RUnlock()
+	return s.names.people(), n
+}

@@ -46,13 +46,14 @@ var parts = []part{
 	{"sign", (*bench).sign},
 	{"import", (*bench).imports},
 	{"export", (*bench).exports},
+	{"find", (*bench).find},
 }
 
 func main() {
 	if len(os.Args) > 2 && strings.HasPrefix(os.Args[1], "serve-") {
 		exit(contender(os.Args[1], os.Args[2:]))
 	}
-	only := flag.String("only", "", "what to measure, separated by commas: size, start, memory, view, sign, import, export")
+	only := flag.String("only", "", "what to measure, separated by commas: size, start, memory, view, sign, import, export, find")
 	short := flag.Bool("short", false, "a minute at most: fewer and shorter rounds")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
