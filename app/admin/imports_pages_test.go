@@ -319,17 +319,12 @@ func TestAListFromUploadToPeople(t *testing.T) {
 		if n := strings.Count(body, "<tr>"); n != 51 {
 			t.Errorf("%d rows on the first page", n)
 		}
-		status, at, _ = c.post("/admin/supporters/find", "email", " Person7@Example.org")
+		status, at, _ = c.post("/admin/supporters/find", "q", " Person7@Example.org")
 		if status != 303 {
 			t.Fatalf("find: %d", status)
 		}
 		_, body = c.get(at)
-		c.want(body, "Ann7 Lee", "person7@example.org", "Yes, please.", "Spring meeting", "Not confirmed by mail yet")
-		status, _, body = c.post("/admin/supporters/find", "email", "nobody@example.org")
-		if status != 422 {
-			t.Errorf("nobody: %d", status)
-		}
-		c.want(body, "We have nobody with this address.", `value="nobody@example.org"`)
+		c.want(body, "Ann7 Lee", "person7@example.org", "Yes, please.", "Spring meeting", "Not confirmed by mail yet", "Spring")
 		for _, path := range []string{"/admin/supporters/" + uuid.NewString(), "/admin/supporters/x", "/admin/imports/" + uuid.NewString(), "/admin/imports/x", "/admin/imports/x/errors.csv"} {
 			if status, _ := c.get(path); status != 404 {
 				t.Errorf("%s: %d", path, status)
