@@ -449,12 +449,24 @@ func (pairMover) undo(m *merging, raw json.RawMessage) error {
 	if err := json.Unmarshal(raw, &did); err != nil {
 		return err
 	}
+	decided := map[uuid.UUID]models.Duplicate{}
 	if len(did.Moved) > 0 {
+		var rows []models.Duplicate
+		if err := m.tx.Where("id IN ?", did.Moved).Find(&rows).Error; err != nil {
+			return err
+		}
+		for _, d := range rows {
+			decided[d.ID] = d
+		}
 		if err := m.tx.Where("id IN ?", did.Moved).Delete(&models.Duplicate{}).Error; err != nil {
 			return err
 		}
 	}
 	for _, d := range did.Gone {
+		if now := decided[d.ID]; now.State == models.DuplicateDifferent {
+			// Who is somebody else than both together is somebody else than each.
+			d.State, d.DecidedBy, d.UpdatedAt = now.State, now.DecidedBy, now.UpdatedAt
+		}
 		var there int64 // the third one may be erased by now, or one with another
 		if err := m.tx.Model(&models.Supporter{}).Where("id IN ?", []uuid.UUID{d.AID, d.BID}).Count(&there).Error; err != nil {
 			return err
