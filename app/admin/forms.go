@@ -185,8 +185,10 @@ func (h *formAdmin) editPage(c *fiber.Ctx) (*formEdit, error) {
 	chosen := forms.QuestionsOf(f)
 	for i, q := range p.Choices.Questions {
 		row := questionRow{Key: q.Key, Order: strconv.Itoa((i + 1) * 10)}
-		if row.Label = p.T("form.q_" + q.Key); q.Field != nil {
+		if q.Field != nil {
 			row.Label, row.Private = q.Field.Label, q.Field.Private
+		} else {
+			row.Label = p.T("form.q_" + q.Key)
 		}
 		if n := slices.IndexFunc(chosen, func(x forms.Question) bool { return x.Key == q.Key }); n >= 0 {
 			row.Ask = "optional"

@@ -50,7 +50,7 @@ func TestPagesOfPetitions(t *testing.T) {
 			Says: []confirmations.Said{{Key: "confirm.said_comment", Text: "It was <not> the same."}},
 		}
 	}
-	joining := confirmations.Item{ID: uuid.New(), Kind: "join", At: now, Open: true, Says: []confirmations.Said{{Label: "Your <name>", Text: "June"}, {Key: "join.frequency", Value: "join.frequency_weekly"}}}
+	joining := confirmations.Item{ID: uuid.New(), Kind: "join", At: now, Open: true, Says: []confirmations.Said{{Label: "Your <name>", Text: "June"}, {Key: "form.q_frequency", Value: "form.often_weekly"}}}
 	filled := confirmations.Item{ID: uuid.New(), Kind: "form", Title: "Tell <us>", TitleLocale: "es", Path: "/forms/x", At: now, Open: true}
 	counted := []confirmations.Item{{Kind: "petition", Path: "/petitions/x", Title: "Twenty visits", TitleLocale: "en", Number: 3}, {Kind: "join", Path: "/join"}}
 	two := []web.Option{option(), option()}

@@ -107,7 +107,7 @@ func TestSignConfirmCounted(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 		again := confirm.Submit("form button.main", nil).Want(200)
-		if !strings.Contains(again.Text("main"), "counted already") || figures(t, c, p.Slug).SignatureCount != 1 {
+		if !strings.Contains(again.Text("main"), "confirmed already") || figures(t, c, p.Slug).SignatureCount != 1 {
 			t.Errorf("twice: %s", again.Text("main"))
 		}
 		if text := reader.Get(link).Want(200).Text("main"); !strings.Contains(text, "This is confirmed already") {

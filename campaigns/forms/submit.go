@@ -32,8 +32,8 @@ type SubmitInput struct {
 	Source  string            // how the person came: a short code, never an address
 }
 
-// waitingMost is how many submissions of one form wait at one mailbox: the oldest make room, so that nobody's own is kept out
-// by what others typed.
+// waitingMost is how many submissions of one form wait at one mailbox. The second oldest makes room, so that nobody's own is
+// kept out by what others typed; the oldest stays, since the mail that went is about it.
 const waitingMost = 5
 
 // Districts are what somebody who filled in a postal code chooses from: a Choice for each kind of district that the code lies
@@ -177,7 +177,7 @@ func insert(ctx context.Context, tx *gorm.DB, typed models.Mailbox, sub models.S
 		return err
 	}
 	if over := len(alike) - waitingMost + 1; over > 0 {
-		if _, err := drop(ctx, tx, now, "id IN ?", alike[:over]); err != nil {
+		if _, err := drop(ctx, tx, now, "id IN ?", alike[1:1+over]); err != nil {
 			return err
 		}
 	}
