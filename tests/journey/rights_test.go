@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"kithline/campaigns/actor"
+	"kithline/campaigns/consents"
 	"kithline/campaigns/exports"
 	"kithline/campaigns/imports"
 	"kithline/campaigns/mailings"
@@ -43,6 +44,8 @@ var posts = map[string]actor.Right{
 	"/confirm/:token/delete": anybody,
 	"/u/:token":              anybody,
 	"/u/:token/undo":         anybody,
+	"/u/:token/preferences":  anybody, "/u/:token/leave": anybody,
+	"/join": anybody, "/join/sent": anybody, "/forms/:slug": anybody, "/forms/:slug/sent": anybody,
 	"/me":                    anybody, "/me/forget": anybody, "/me/download/:token": anybody, "/me/erase/:token": anybody,
 	"/me/:token/details": anybody, "/me/:token/districts": anybody, "/me/:token/undo": anybody, "/me/:token/stop": anybody, "/me/:token/again": anybody, "/me/:token/topics": anybody,
 	"/me/:token/pause": anybody, "/me/:token/resume": anybody, "/me/:token/use": anybody, "/me/:token/download": anybody, "/me/:token/erase": anybody,
@@ -73,6 +76,10 @@ var posts = map[string]actor.Right{
 	"/admin/mailings/:id/stop": actor.Send, "/admin/mailings/:id/unknown": actor.Send,
 	"/admin/supporters/:id/districts/set": actor.EditSupporters, "/admin/supporters/:id/districts/unset": actor.EditSupporters, "/admin/supporters/:id/districts/point": actor.EditSupporters,
 	"/admin/duplicates/:id/merge": actor.EditSupporters, "/admin/duplicates/:id/different": actor.EditSupporters, "/admin/duplicates/merges/:id/undo": actor.EditSupporters,
+	"/admin/forms": actor.EditSupporters, "/admin/forms/:id/edit": actor.EditSupporters, "/admin/forms/:id/draft": actor.EditSupporters,
+	"/admin/forms/:id/state": actor.EditSupporters, "/admin/topics": actor.EditSupporters, "/admin/topics/:id": actor.EditSupporters,
+	"/admin/topics/:id/move": actor.EditSupporters, "/admin/partners": actor.EditSupporters, "/admin/partners/:id": actor.EditSupporters,
+	"/admin/consents/:name":  actor.EditSupporters,
 	"/admin/supporters/find": actor.SeeSupporters, "/admin/supporters/new": actor.EditSupporters, "/admin/supporters/:id/edit": actor.EditSupporters,
 	"/admin/supporters/:id/tags": actor.EditSupporters, "/admin/supporters/:id/tags/:tag/remove": actor.EditSupporters,
 	"/admin/supporters/:id/notes": actor.EditSupporters, "/admin/supporters/:id/notes/:note/delete": actor.EditSupporters,
@@ -176,6 +183,19 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 
 	w.ids["/petitions/:slug"] = []string{p.Slug, draft.Slug}
 	w.ids["/campaigns/:slug"] = []string{c.Slug}
+	topic, err := a.Consents.SaveTopic(ctx, owner, uuid.Nil, consents.TopicInput{Name: "Research"})
+	must(err)
+	partner, err := a.Consents.SavePartner(ctx, owner, uuid.Nil, consents.PartnerInput{Name: "Harrow Bay Clinic"})
+	must(err)
+	joining, err := a.Forms.Create(ctx, owner, "Lend a hand", "en")
+	must(err)
+	joining, err = a.Forms.SetState(ctx, owner, joining.ID, models.FormOpen)
+	must(err)
+	w.ids["/forms/:slug"] = []string{joining.Slug}
+	w.ids["/admin/forms/:id"] = []string{joining.ID.String()}
+	w.ids["/admin/topics/:id"] = []string{topic.String()}
+	w.ids["/admin/partners/:id"] = []string{partner.String()}
+	w.ids["/admin/consents/:name"] = []string{"phone", "nothing"}
 	w.ids["/admin/petitions/:id"] = []string{p.ID.String(), draft.ID.String()}
 	w.ids["/admin/mailings/:id"] = []string{m.String()}
 	w.ids["/admin/imports/:id"] = []string{file.String()}
