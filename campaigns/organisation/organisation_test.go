@@ -155,7 +155,7 @@ func TestOnlyOwnersAndTheServerChangeTheOrganisation(t *testing.T) {
 		"smtp":   func(a actor.Actor) error { return s.UpdateSMTP(ctx, a, SMTP{}) },
 		"text":   func(a actor.Actor) error { return s.SetText(ctx, a, Privacy, "en", "ours") },
 		"sheet": func(a actor.Actor) error {
-			_, err := s.RecoverySheet(ctx, a, func() (Sheet, error) { return Sheet{KeyID: "k"}, nil })
+			_, err := s.RecoverySheets(ctx, a, func() ([]Sheet, error) { return []Sheet{{KeyID: "k"}}, nil })
 			return err
 		},
 		"kept": func(a actor.Actor) error { return s.KeepRecoverySheet(ctx, a) },
