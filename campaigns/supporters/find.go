@@ -38,7 +38,7 @@ type Found struct {
 }
 
 // mostFound is how many that fit by name are looked at: some may be gone, or of another name by now.
-const mostFound = 4 * paging.Size
+const mostFound = 2 * paging.Size
 
 // Find looks for people by what somebody typed: an exact address, a telephone number in any way of writing it, or parts of
 // a name, in any order. It needs the right actor.SeeSupporters. Where nobody fits, or none of the actor's chapter, it returns an

@@ -104,16 +104,21 @@ type namesRow struct {
 	updated       time.Time
 }
 
-// readNames runs a query for id, names, chapter and time of change.
+// readNames runs a query for id, names, chapter and, where it asks for it, the time of change.
 func (s *Service) readNames(ctx context.Context, each func(namesRow) error, sql string, args ...any) (n int, err error) {
 	rows, err := s.db.WithContext(ctx).Raw(sql, args...).Rows()
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
+	columns, err := rows.Columns()
+	if err != nil {
+		return 0, err
+	}
+	var r namesRow
+	into := []any{&r.id, &r.given, &r.family, &r.chapter, &r.updated}[:len(columns)]
 	for rows.Next() {
-		var r namesRow
-		if err := rows.Scan(&r.id, &r.given, &r.family, &r.chapter, &r.updated); err != nil {
+		if err := rows.Scan(into...); err != nil {
 			return n, err
 		}
 		n++
@@ -185,7 +190,7 @@ func (s *Service) load(ctx context.Context) error {
 			}
 			b.add(r.id, e)
 			return nil
-		}, "SELECT id, given_name_sealed, family_name_sealed, chapter_id, updated_at FROM supporters WHERE id > ? ORDER BY id LIMIT ?", last, namesPage)
+		}, "SELECT id, given_name_sealed, family_name_sealed, chapter_id FROM supporters WHERE id > ? ORDER BY id LIMIT ?", last, namesPage)
 		if err != nil {
 			return err
 		}
@@ -364,7 +369,7 @@ func (s *Service) takeIn(ctx context.Context, ids []uuid.UUID, known map[uuid.UU
 		s.names.recent[r.id] = e
 		s.names.mu.Unlock()
 		return nil
-	}, "SELECT id, given_name_sealed, family_name_sealed, chapter_id, updated_at FROM supporters WHERE id IN ?", ids)
+	}, "SELECT id, given_name_sealed, family_name_sealed, chapter_id FROM supporters WHERE id IN ?", ids)
 	return err
 }
 
