@@ -12,6 +12,7 @@ import (
 	"kithline/campaigns/actor"
 	"kithline/campaigns/backups"
 	"kithline/campaigns/erasures"
+	"kithline/campaigns/files"
 	"kithline/campaigns/vault"
 	"kithline/config"
 )
@@ -63,7 +64,7 @@ The key is not needed for this; to start the server afterwards it is.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print what was restored as JSON")
-	cmd.Flags().StringVar(&erased, "erased", "", "a copy of the list of erased addresses, added to the one of the store")
+	cmd.Flags().StringVar(&erased, "erased", "", "a copy of the list of erased addresses, or the folder it was kept in, added to the list of the store")
 	return cmd
 }
 
@@ -144,12 +145,7 @@ func erasedSince(ctx context.Context, cfg config.Config, path string) ([]erasure
 	if err != nil || path == "" {
 		return list, err
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	more, err := erasures.ReadList(f)
+	more, err := readErased(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -159,6 +155,27 @@ func erasedSince(ctx context.Context, cfg config.Config, path string) ([]erasure
 		}
 	}
 	return append(list, more...), nil
+}
+
+// readErased reads a copy of the list, or the folder in which another server kept it.
+func readErased(ctx context.Context, path string) ([]erasures.Entry, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !st.IsDir() {
+		return erasures.ReadList(f)
+	}
+	folder, err := files.NewFolder(path)
+	if err != nil {
+		return nil, err
+	}
+	return erasures.NewLedger(folder).All(ctx)
 }
 
 // keyFor says whether the key that a backup needs is in place, in a word and in a sentence.
