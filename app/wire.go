@@ -41,6 +41,7 @@ import (
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/posts"
 	"kithline/campaigns/retention"
+	"kithline/campaigns/segments"
 	"kithline/campaigns/supporters"
 	"kithline/campaigns/today"
 	"kithline/campaigns/tokens"
@@ -75,6 +76,7 @@ type App struct {
 	Waiting      *confirmations.Service // what waits for a press on a mailed page
 	Consents     *consents.Service
 	Forms        *forms.Service
+	Segments     *segments.Service
 	Posts        *posts.Service
 	Mailings     *mailings.Service
 	Imports      *imports.Service
@@ -212,6 +214,7 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Waiting = confirmations.New(a.Clock, a.Signer)
 	a.Waiting.Register(a.Petitions.Source())
 	a.Consents = consents.New(a.DB, a.Clock, a.Signer, a.Organisation)
+	a.Segments = segments.New(a.DB, a.Vault, a.Clock)
 	a.Forms = forms.New(a.DB, a.Vault, a.Clock, a.Signer, a.Consents, forms.Options{BaseURL: a.Config.Web.BaseURL, Log: a.Log})
 	a.Me = me.New(me.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Petitions: a.Petitions, Confirmations: a.Waiting,
@@ -305,6 +308,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountFields(a.fiber, a.web, a.Supporters)
 	admin.MountDuplicates(a.fiber, a.web, a.Duplicates)
 	admin.MountDivisions(a.fiber, a.web, a.Divisions)
+	admin.MountSegments(a.fiber, a.web, a.Segments)
 	admin.MountForms(a.fiber, a.web, a.Forms)
 	admin.MountTopics(a.fiber, a.web, a.Consents)
 	admin.MountExports(a.fiber, a.web, a.Exports, a.Clock)

@@ -43,7 +43,7 @@ type Option struct {
 // attributes that `field` passes on as they are; data-, hx- and aria- too.
 var attributes = []string{
 	"autocomplete", "inputmode", "autocapitalize", "spellcheck", "min", "max", "step", "maxlength", "accept", "multiple",
-	"list", "dir", "lang", "readonly", "form", "placeholder", "enterkeyhint", "pattern", "size",
+	"list", "dir", "lang", "readonly", "form", "placeholder", "enterkeyhint", "pattern", "size", "autofocus",
 }
 
 // newField reads the options of field, choices, selectbox and check: name, value pairs.

@@ -37,3 +37,17 @@ func bindNamed(values url.Values, fields []Value) (map[string]string, error) {
 	}
 	return out, bad.Err()
 }
+
+// BindAll is BindValues for a form whose fields only the form itself knows, such as one that grows: every field that came, with
+// at most so many characters each.
+func BindAll(c *fiber.Ctx, most int) (map[string]string, error) {
+	values, err := formValues(c)
+	if err != nil {
+		return nil, err
+	}
+	fields := make([]Value, 0, len(values))
+	for name := range values {
+		fields = append(fields, Value{Name: name, Max: most})
+	}
+	return bindNamed(values, fields)
+}

@@ -27,6 +27,7 @@ var railGroups = []struct {
 	}},
 	{"base.rail_people", []railItem{
 		{"supporters", "/admin/supporters", "base.rail_supporters", actor.SeeSupporters},
+		{"segments", "/admin/segments", "segments.title", actor.SeeFigures},
 		{"forms", "/admin/forms", "form.rail", actor.EditSupporters},
 		{"topics", "/admin/topics", "topic.rail", actor.SeeSupporters},
 		{"duplicates", "/admin/duplicates", "base.rail_duplicates", actor.EditSupporters},

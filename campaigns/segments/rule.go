@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Limits of a rule.
@@ -77,14 +78,14 @@ func (r Rule) store() (string, error) {
 }
 
 // RootPath is the path of a rule's outermost group. That of the first node in it is RootPath + ".0", and so on. A field of a
-// condition is called PATH:NAME in forms and in the errors of Check.
+// condition is called PATH-NAME in forms and in the errors of Check.
 const RootPath = "r"
 
 // ChildPath is the path of the i-th node of a group.
 func ChildPath(path string, i int) string { return path + "." + strconv.Itoa(i) }
 
 // FieldName is the name of a condition's field in forms and errors.
-func FieldName(path, name string) string { return path + ":" + name }
+func FieldName(path, name string) string { return path + "-" + name }
 
 // count tells how many conditions a node holds, and how deep its groups go.
 func (n Node) count() (conditions, depth int) {
@@ -104,10 +105,23 @@ func (n Node) empty() bool {
 	return c == 0
 }
 
-// walk calls fn for the node and for all below it.
-func (n Node) walk(path string, fn func(path string, n Node)) {
-	fn(path, n)
-	for i, x := range n.Items {
-		x.walk(ChildPath(path, i), fn)
+// Group finds a group of the rule by its path, to change it; nil where there is none.
+func (r *Rule) Group(path string) *Node {
+	n, rest := &r.Root, strings.TrimPrefix(path, RootPath)
+	for rest != "" {
+		var step string
+		step, rest, _ = strings.Cut(strings.TrimPrefix(rest, "."), ".")
+		i, err := strconv.Atoi(step)
+		if err != nil || i < 0 || i >= len(n.Items) {
+			return nil
+		}
+		n = &n.Items[i]
+		if rest != "" {
+			rest = "." + rest
+		}
 	}
+	if n.Kind != Group {
+		return nil
+	}
+	return n
 }
