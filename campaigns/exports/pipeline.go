@@ -14,7 +14,8 @@ import (
 // chunkSize is how many people are read, opened and written together.
 var chunkSize = 2000
 
-// chunk is some people on their way through: read, then opened and formatted by one worker, then written in its turn. Its
+// chunk is some people on their way through: begun with their own rows, then
+// given what belongs to them, then opened and formatted by one worker, then written in its turn. Its
 // memory is used again for a later chunk.
 type chunk struct {
 	people []person
@@ -63,14 +64,26 @@ func (p *plan) write(ctx context.Context, w io.Writer, f format, told func(rows 
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	workers := runtime.GOMAXPROCS(0)
-	free, ordered, work := make(chan *chunk, workers+3), make(chan *chunk, workers+3), make(chan *chunk, workers+3)
+	chunks := workers + 4
+	free, begun, ordered, work := make(chan *chunk, chunks), make(chan *chunk, chunks), make(chan *chunk, chunks), make(chan *chunk, chunks)
 	for range cap(free) {
 		free <- &chunk{people: make([]person, 0, chunkSize), done: make(chan error, 1)}
 	}
 	g.Go(func() error {
+		defer close(begun)
+		return p.read(ctx, free, begun)
+	})
+	g.Go(func() error {
 		defer close(ordered)
 		defer close(work)
-		return p.read(ctx, free, ordered, work)
+		for c := range begun {
+			if err := p.snap.related(ctx, p.lookups(c), span{c.ids, p.dense}); err != nil {
+				return err
+			}
+			ordered <- c
+			work <- c
+		}
+		return nil
 	})
 	var sum atomic.Int64
 	for range workers {
@@ -111,8 +124,8 @@ func (p *plan) write(ctx context.Context, w io.Writer, f format, told func(rows 
 	return rows, sum.Load(), err
 }
 
-// read fills chunks in order. Each goes to the workers and to the writer, who waits for them.
-func (p *plan) read(ctx context.Context, free <-chan *chunk, ordered, work chan<- *chunk) (err error) {
+// read fills chunks with people, in order.
+func (p *plan) read(ctx context.Context, free <-chan *chunk, begun chan<- *chunk) (err error) {
 	people, err := p.snap.people(ctx, p.query, p.args)
 	if err != nil {
 		return err
@@ -140,11 +153,7 @@ func (p *plan) read(ctx context.Context, free <-chan *chunk, ordered, work chan<
 		if len(c.people) == 0 {
 			return nil
 		}
-		if err := p.snap.related(ctx, p.lookups(c), span{c.ids, p.dense}); err != nil {
-			return err
-		}
-		ordered <- c
-		work <- c
+		begun <- c
 	}
 }
 

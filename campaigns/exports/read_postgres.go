@@ -36,8 +36,16 @@ func openPostgres(ctx context.Context, pool *pgxpool.Pool) (_ snapshot, err erro
 	if s.lookups, err = pool.BeginTx(ctx, begin); err != nil {
 		return nil, err
 	}
-	_, err = s.lookups.Exec(ctx, "SET TRANSACTION SNAPSHOT '"+strings.ReplaceAll(name, "'", "")+"'")
-	return s, err
+	if _, err = s.lookups.Exec(ctx, "SET TRANSACTION SNAPSHOT '"+strings.ReplaceAll(name, "'", "")+"'"); err != nil {
+		return nil, err
+	}
+	// A chunk is a narrow range of every index. The server, which cannot know how narrow, would else read whole tables for each.
+	for _, way := range []string{"enable_hashjoin", "enable_mergejoin", "jit"} {
+		if _, err = s.lookups.Exec(ctx, "SET LOCAL "+way+" = off"); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }
 
 func (s *pgSnapshot) close() error {
