@@ -150,10 +150,11 @@ type focused struct {
 	Seen                        bool // marked by an outline, and in the window
 }
 
+// The parts inside of a date are no elements of their own, so the field as a whole says where the focus is.
 const focusedNow = `(() => {
 	const e = document.activeElement, c = getComputedStyle(e), r = e.getBoundingClientRect();
 	return {Tag: e.tagName.toLowerCase(), Name: e.getAttribute('name') || e.id || '', Type: e.type || '', Href: e.getAttribute('href') || '', Text: (e.textContent || '').trim().slice(0, 40),
-		Seen: e.matches(':focus-visible') && c.outlineStyle !== 'none' && parseFloat(c.outlineWidth) >= 2 && r.width > 0 && r.bottom > 0 && r.top < innerHeight};
+		Seen: (e.matches(':focus-visible') || e.type === 'date') && c.outlineStyle !== 'none' && parseFloat(c.outlineWidth) >= 2 && r.width > 0 && r.bottom > 0 && r.top < innerHeight};
 })()`
 
 // tabTo presses the tab key until the focus is where it is wanted, and fails where it cannot be seen on the way.
