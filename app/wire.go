@@ -259,7 +259,7 @@ func (a *App) features(words *mailer.Renderer) {
 func (a *App) regular() []jobs.Regular {
 	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular())
 	return append(own, a.Mailings.Regular(), a.Keys.Regular(),
-		jobs.Regular{Name: "duplicates_scan", Every: 24 * time.Hour, Run: a.Duplicates.Scan},
+		jobs.Regular{Name: "duplicates_scan", Every: 5 * time.Minute, Run: a.Duplicates.ScanInSteps},
 		jobs.Regular{Name: "duplicates_recent", Every: 5 * time.Minute, Run: a.Duplicates.Recent},
 		jobs.Regular{Name: "merges_sweep", Every: time.Hour, Run: a.Duplicates.Sweep},
 		jobs.Regular{Name: "divisions_day", Every: time.Hour, Run: a.Divisions.Daily},

@@ -50,8 +50,12 @@ type Service struct {
 	key    []byte // of the hashes in memory
 	most   int    // records compared at once
 
-	mu sync.Mutex
-	at time.Time // up to which changes were looked at
+	recent sync.Mutex
+	at     time.Time // up to which changes were looked at
+
+	whole sync.Mutex
+	scan  *scanning // one that is not done yet
+	rest  time.Time // until when nobody needs to be compared again
 }
 
 // New makes the service.

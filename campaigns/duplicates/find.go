@@ -55,88 +55,214 @@ func split(address string) (bare, local, domain string) {
 }
 
 // Scan compares everybody with everybody, notes new pairs, and drops open ones that nothing speaks for any more. In memory it holds a
-// hash of eight bytes for each record and rule, for a part of the records at a time, and never a name. It runs once a day.
+// hash of eight bytes for each record and rule, for a part of the records at a time, and never a name.
 func (s *Service) Scan(ctx context.Context) error {
+	c, err := s.begin(ctx)
+	for err == nil && c.next != nil {
+		err = c.next(ctx)
+	}
+	return err
+}
+
+// often is how often everybody is compared with everybody.
+const often = 24 * time.Hour
+
+// ScanInSteps is Scan for a job that must end soon: it works for half a minute and goes on where it ended when it is called again,
+// until it is done; then it rests for a day. What it holds goes with the process, which then begins anew.
+func (s *Service) ScanInSteps(ctx context.Context) error { return s.scanFor(ctx, 30*time.Second) }
+
+func (s *Service) scanFor(ctx context.Context, long time.Duration) (err error) {
+	s.whole.Lock()
+	defer s.whole.Unlock()
+	if s.scan == nil {
+		if s.clock.Now().Before(s.rest) {
+			return nil
+		}
+		if s.scan, err = s.begin(ctx); err != nil {
+			return err
+		}
+	}
+	for until := time.Now().Add(long); ; {
+		if err := s.scan.next(ctx); err != nil {
+			return err
+		}
+		if s.scan.next == nil {
+			s.scan, s.rest = nil, s.clock.Now().Add(often)
+			return nil
+		}
+		if !time.Now().Before(until) {
+			return nil
+		}
+	}
+}
+
+// scanning is a Scan at work. next does the next small piece of it; nil at the end. A piece that failed can be done again.
+type scanning struct {
+	*Service
+	next func(context.Context) error
+
+	round, rounds       uint64
+	room                int
+	after               uuid.UUID
+	hasher              *hasher
+	ids                 []uuid.UUID
+	names, bares, local []mark
+	found               []two
+	number              []byte
+	pair                uuid.UUID
+}
+
+func (s *Service) begin(ctx context.Context) (*scanning, error) {
 	var people int64
 	if err := s.db.WithContext(ctx).Model(&models.Supporter{}).Count(&people).Error; err != nil {
-		return err
+		return nil, err
 	}
 	rounds := int(people)/s.most + 1
-	for round := range rounds {
-		found, err := s.compare(ctx, uint64(round), uint64(rounds), int(people)/rounds)
-		if err != nil {
-			return err
-		}
-		if err := s.note(ctx, found); err != nil {
-			return err
-		}
+	part := int(people) / rounds
+	c := &scanning{Service: s, rounds: uint64(rounds), room: part + part/8, hasher: &hasher{mac: hmac.New(sha256.New, s.key)}, number: []byte{}}
+	c.next = c.read
+	return c, nil
+}
+
+// take keeps a hash of a record, where it belongs to this round.
+func (c *scanning) take(list *[]mark, id uuid.UUID, parts ...string) {
+	sum := c.hasher.sum(parts...)
+	if sum%c.rounds != c.round {
+		return
 	}
-	if err := s.byPhone(ctx); err != nil {
+	if len(c.ids) == 0 || c.ids[len(c.ids)-1] != id {
+		c.ids = append(c.ids, id)
+	}
+	*list = append(*list, mark{sum, uint32(len(c.ids) - 1)})
+}
+
+// read reads the next records.
+func (c *scanning) read(ctx context.Context) error {
+	rows, boxes, err := c.Service.read(ctx, c.after)
+	if err != nil {
 		return err
 	}
-	return s.look(ctx)
-}
-
-// mark is what one record is compared by.
-type mark struct {
-	hash uint64
-	at   uint32 // place of the record in ids
-}
-
-// compare reads all records and returns pairs that have a hash in common, of those hashes that belong to this round.
-func (s *Service) compare(ctx context.Context, round, rounds uint64, expect int) ([]two, error) {
-	room := expect + expect/8
-	ids, names, bares, locals := make([]uuid.UUID, 0, room), make([]mark, 0, room), make([]mark, 0, room), make([]mark, 0, room)
-	h := &hasher{mac: hmac.New(sha256.New, s.key)}
-	take := func(list *[]mark, id uuid.UUID, parts ...string) {
-		if sum := h.sum(parts...); sum%rounds == round {
-			if len(ids) == 0 || ids[len(ids)-1] != id {
-				ids = append(ids, id)
-			}
-			*list = append(*list, mark{sum, uint32(len(ids) - 1)})
-		}
+	if c.ids == nil {
+		c.ids, c.names, c.bares, c.local = make([]uuid.UUID, 0, c.room), make([]mark, 0, c.room), make([]mark, 0, c.room), make([]mark, 0, c.room)
 	}
-	var after uuid.UUID
-	for {
-		rows, boxes, err := s.read(ctx, after)
+	for _, p := range rows {
+		given, family, err := c.Service.names(p)
 		if err != nil {
-			return nil, err
+			continue // a name that does not open is nobody's; the vault's own check tells of it
 		}
-		for _, p := range rows {
-			given, family, err := s.names(p)
-			if err != nil {
-				continue // a name that does not open is nobody's; the vault's own check tells of it
-			}
-			name := fullName(given, family)
-			if name != "" && p.PostalArea != "" {
-				take(&names, p.ID, "name", name, p.PostalArea)
-			}
-			for _, address := range boxes[p.ID] {
-				bare, local, domain := split(address)
-				take(&bares, p.ID, "bare", bare, domain)
-				if name != "" {
-					take(&locals, p.ID, "local", name, local)
-				}
+		name := fullName(given, family)
+		if name != "" && p.PostalArea != "" {
+			c.take(&c.names, p.ID, "name", name, p.PostalArea)
+		}
+		for _, address := range boxes[p.ID] {
+			bare, local, domain := split(address)
+			c.take(&c.bares, p.ID, "bare", bare, domain)
+			if name != "" {
+				c.take(&c.local, p.ID, "local", name, local)
 			}
 		}
-		if len(rows) < step {
-			break
-		}
-		after = rows[len(rows)-1].ID
 	}
-	var out []two
-	for _, list := range [][]mark{names, bares, locals} {
+	if len(rows) == step {
+		c.after = rows[len(rows)-1].ID
+		return nil
+	}
+	c.next = c.compare
+	return nil
+}
+
+// compare finds the records that have a hash in common.
+func (c *scanning) compare(context.Context) error {
+	for _, list := range [][]mark{c.names, c.bares, c.local} {
 		slices.SortFunc(list, func(x, y mark) int { return cmp.Or(cmp.Compare(x.hash, y.hash), cmp.Compare(x.at, y.at)) })
 		for i := 0; i < len(list); {
 			j := i + 1
 			for j < len(list) && list[j].hash == list[i].hash {
 				j++
 			}
-			out = appendPairs(out, list[i:j], func(m mark) uuid.UUID { return ids[m.at] })
+			c.found = appendPairs(c.found, list[i:j], func(m mark) uuid.UUID { return c.ids[m.at] })
 			i = j
 		}
 	}
-	return out, nil
+	c.ids, c.names, c.bares, c.local, c.after = nil, nil, nil, nil, uuid.Nil
+	c.next = c.write
+	return nil
+}
+
+// write writes down the next of the pairs that were found.
+func (c *scanning) write(ctx context.Context) error {
+	part := c.found[:min(len(c.found), 2000)]
+	if err := c.note(ctx, slices.Clone(part)); err != nil {
+		return err
+	}
+	if c.found = c.found[len(part):]; len(c.found) > 0 {
+		return nil
+	}
+	c.found, c.next = nil, c.phones
+	if c.round++; c.round < c.rounds {
+		c.next = c.read
+	}
+	return nil
+}
+
+// phones finds the next records that share a telephone number, by the index of its hash.
+func (c *scanning) phones(ctx context.Context) error {
+	var shared [][]byte
+	err := c.db.WithContext(ctx).Table("phones").Where("valid AND number_hash > ?", c.number).Group("number_hash").Having("COUNT(*) > 1 AND COUNT(*) <= ?", crowd).
+		Order("number_hash").Limit(500).Pluck("number_hash", &shared).Error
+	if err != nil {
+		return err
+	}
+	if len(shared) == 0 {
+		c.next = c.look
+		return nil
+	}
+	found, err := c.sharing(ctx, shared)
+	if err == nil {
+		err = c.note(ctx, found)
+	}
+	if err == nil {
+		c.number = shared[len(shared)-1]
+	}
+	return err
+}
+
+// look drops those of the next open pairs that no rule speaks for any more.
+func (c *scanning) look(ctx context.Context) error {
+	var rows []models.Duplicate
+	if err := c.db.WithContext(ctx).Where("state = 'open' AND id > ?", c.pair).Order("id").Limit(200).Find(&rows).Error; err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		c.next = nil
+		return nil
+	}
+	pairs := make([]two, len(rows))
+	for i, r := range rows {
+		pairs[i] = two{r.AID, r.BID}
+	}
+	rules, err := c.rules(ctx, c.db.DB, pairs)
+	if err != nil {
+		return err
+	}
+	var over []uuid.UUID
+	for i, r := range rows {
+		if rules[pairs[i]] == "" {
+			over = append(over, r.ID)
+		}
+	}
+	if len(over) > 0 {
+		if err := c.db.WithContext(ctx).Where("id IN ? AND state = 'open'", over).Delete(&models.Duplicate{}).Error; err != nil {
+			return err
+		}
+	}
+	c.pair = rows[len(rows)-1].ID
+	return nil
+}
+
+// mark is what one record is compared by.
+type mark struct {
+	hash uint64
+	at   uint32 // place of the record in ids
 }
 
 // appendPairs appends every two different records of a group, unless it is a crowd.
@@ -200,27 +326,6 @@ func (s *Service) addresses(ctx context.Context, tx *gorm.DB, where string, args
 	return out, nil
 }
 
-// byPhone finds records that share a telephone number, by the index of its hash.
-func (s *Service) byPhone(ctx context.Context) error {
-	after := []byte{}
-	for {
-		var shared [][]byte
-		err := s.db.WithContext(ctx).Table("phones").Where("valid AND number_hash > ?", after).Group("number_hash").Having("COUNT(*) > 1 AND COUNT(*) <= ?", crowd).
-			Order("number_hash").Limit(500).Pluck("number_hash", &shared).Error
-		if err != nil || len(shared) == 0 {
-			return err
-		}
-		found, err := s.sharing(ctx, shared)
-		if err != nil {
-			return err
-		}
-		if err := s.note(ctx, found); err != nil {
-			return err
-		}
-		after = shared[len(shared)-1]
-	}
-}
-
 func (s *Service) sharing(ctx context.Context, hashes [][]byte) ([]two, error) {
 	var out []two
 	for part := range slices.Chunk(hashes, 500) {
@@ -242,8 +347,8 @@ func (s *Service) sharing(ctx context.Context, hashes [][]byte) ([]two, error) {
 // Recent compares the records that changed since it last ran with those that they may be: by the postal code, the telephone number and
 // the address without its suffix, each through an index. What it cannot find that way, Scan does.
 func (s *Service) Recent(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.recent.Lock()
+	defer s.recent.Unlock()
 	until := s.clock.Now()
 	since, after := s.at.Add(-time.Minute), uuid.Nil // a transaction may have been open for a while
 	for {
@@ -376,37 +481,6 @@ func (s *Service) note(ctx context.Context, found []two) error {
 		}
 	}
 	return nil
-}
-
-// look drops the open pairs that no rule speaks for any more.
-func (s *Service) look(ctx context.Context) error {
-	var after uuid.UUID
-	for {
-		var rows []models.Duplicate
-		if err := s.db.WithContext(ctx).Where("state = 'open' AND id > ?", after).Order("id").Limit(200).Find(&rows).Error; err != nil || len(rows) == 0 {
-			return err
-		}
-		pairs := make([]two, len(rows))
-		for i, r := range rows {
-			pairs[i] = two{r.AID, r.BID}
-		}
-		rules, err := s.rules(ctx, s.db.DB, pairs)
-		if err != nil {
-			return err
-		}
-		var over []uuid.UUID
-		for i, r := range rows {
-			if rules[pairs[i]] == "" {
-				over = append(over, r.ID)
-			}
-		}
-		if len(over) > 0 {
-			if err := s.db.WithContext(ctx).Where("id IN ? AND state = 'open'", over).Delete(&models.Duplicate{}).Error; err != nil {
-				return err
-			}
-		}
-		after = rows[len(rows)-1].ID
-	}
 }
 
 // rules looks at pairs themselves and says which rules speak for each, comma separated; "" for none.

@@ -19,7 +19,7 @@ var pagingFirst paging.Cursor
 
 func TestWhoMayBeOnePerson(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
-		for _, way := range []string{"scan", "scan in parts", "recent"} {
+		for _, way := range []string{"scan", "scan in parts", "scan in steps", "recent"} {
 			w := newWorld(t, db)
 			w.clk.Add(-time.Minute)
 			names := map[uuid.UUID]string{}
@@ -52,6 +52,18 @@ func TestWhoMayBeOnePerson(t *testing.T) {
 			case "scan in parts":
 				w.most = 5
 				w.ok(w.Scan(ctx))
+			case "scan in steps":
+				n := 0
+				for ; n == 0 || w.scan != nil; n++ {
+					w.ok(w.scanFor(ctx, 0))
+				}
+				if n < 5 {
+					t.Errorf("it was done in %d steps", n)
+				}
+				w.ok(w.scanFor(ctx, 0))
+				if w.scan != nil {
+					t.Error("it begins again at once")
+				}
 			case "recent":
 				w.clk.Add(time.Minute)
 				w.ok(w.Recent(ctx))
