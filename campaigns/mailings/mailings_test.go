@@ -202,7 +202,7 @@ func (w *world) progress(id uuid.UUID) mailings.Progress {
 	w.t.Helper()
 	p, err := w.svc.Progress(ctx, w.user, id)
 	w.must(err)
-	if sum := p.Sent + p.Waiting + p.Later + p.Refused + p.Left + p.Expired + p.Unknown; sum != p.Total {
+	if sum := p.Sent + p.Waiting + p.Later + p.Refused + p.Left + p.Paused + p.Expired + p.Unknown; sum != p.Total {
 		w.t.Fatalf("the states add up to %d of %d", sum, p.Total)
 	}
 	return p

@@ -44,6 +44,7 @@ var parts = []part{
 	{"memory", (*bench).memory},
 	{"view", (*bench).view},
 	{"sign", (*bench).sign},
+	{"segments", (*bench).segments},
 	{"import", (*bench).imports},
 	{"export", (*bench).exports},
 	{"find", (*bench).find},

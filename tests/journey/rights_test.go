@@ -21,6 +21,7 @@ import (
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/supporters"
+	"kithline/campaigns/segments"
 	"kithline/campaigns/tokens"
 	"kithline/campaigns/users"
 	"kithline/models"
@@ -79,7 +80,10 @@ var posts = map[string]actor.Right{
 	"/admin/forms": actor.EditSupporters, "/admin/forms/:id/edit": actor.EditSupporters, "/admin/forms/:id/draft": actor.EditSupporters,
 	"/admin/forms/:id/state": actor.EditSupporters, "/admin/topics": actor.EditSupporters, "/admin/topics/:id": actor.EditSupporters,
 	"/admin/topics/:id/move": actor.EditSupporters, "/admin/partners": actor.EditSupporters, "/admin/partners/:id": actor.EditSupporters,
-	"/admin/consents/:name":  actor.EditSupporters,
+	"/admin/consents/:name": actor.EditSupporters,
+	"/admin/segments/new":   actor.EditSupporters, "/admin/segments/count": actor.EditSupporters, "/admin/segments/:id": actor.EditSupporters,
+	"/admin/segments/:id/copy": actor.EditSupporters, "/admin/segments/:id/archive": actor.EditSupporters, "/admin/segments/:id/unarchive": actor.EditSupporters,
+	"/admin/segments/:id/freeze": actor.EditSupporters, "/admin/segments/:id/thaw": actor.EditSupporters,
 	"/admin/supporters/find": actor.SeeSupporters, "/admin/supporters/new": actor.EditSupporters, "/admin/supporters/:id/edit": actor.EditSupporters,
 	"/admin/supporters/:id/tags": actor.EditSupporters, "/admin/supporters/:id/tags/:tag/remove": actor.EditSupporters,
 	"/admin/supporters/:id/notes": actor.EditSupporters, "/admin/supporters/:id/notes/:note/delete": actor.EditSupporters,
@@ -198,6 +202,9 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	w.ids["/admin/consents/:name"] = []string{"phone", "nothing"}
 	w.ids["/admin/petitions/:id"] = []string{p.ID.String(), draft.ID.String()}
 	w.ids["/admin/mailings/:id"] = []string{m.String()}
+	chosen, err := a.Segments.Create(ctx, owner, segments.Input{Name: "Everybody", Rule: segments.Everybody()})
+	must(err)
+	w.ids["/admin/segments/:id"] = []string{chosen.String()}
 	w.ids["/admin/imports/:id"] = []string{file.String()}
 	w.ids["/admin/exports/:id"] = []string{list.String()}
 	w.ids["/admin/duplicates/:id"] = []string{pair.ID.String()}
