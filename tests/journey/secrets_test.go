@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/emersion/go-smtp"
+	"github.com/google/uuid"
 
 	"kithline/campaigns/actor"
 	"kithline/campaigns/mailings"
