@@ -307,8 +307,10 @@ func (h *mePages) over(c *fiber.Ctx, err error) error {
 	default:
 		return err
 	}
+	p.Path = "/me" // links of this page lead to a page, not to where a form went
 	if h.me.Good(c.UserContext(), c.Params("token")) {
 		p.Token, p.Title = c.Params("token"), p.T("me.late_title")
+		p.Path += "/" + p.Token
 	}
 	return h.web.RenderStatus(c, status, "public/me/over", &p)
 }
@@ -330,6 +332,7 @@ func (h *mePages) wrong(c *fiber.Ctx, err error, typed func(p *mePage)) error {
 		return h.over(c, again)
 	}
 	p.Failed(err)
+	p.Path = "/me/" + p.Token // links of this page lead to a page, not to where its form went
 	typed(p)
 	return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "public/me/show", p)
 }
