@@ -121,11 +121,15 @@ func nameOf(f *zip.File) string {
 	return truncate(flat(strings.ToValidUTF8(path.Base(strings.ReplaceAll(f.Name, "\\", "/")), "?")), 100)
 }
 
-// join finds the columns of a file among those of all. A header that stands twice in one file is two columns.
+// join finds the columns of a file among those of all. Headers that mean the same, "E-Mail" here and "email" there, are one
+// column; what stands twice in one file is two.
 func (b *bundle) join(m *member, columns []string, known map[string]int) {
-	times := map[string]int{}
+	times, meant := map[string]int{}, map[Field]bool{}
 	for _, c := range columns {
 		n := normal(c)
+		if f := fieldOf[n]; f != "" && !meant[f] {
+			meant[f], n = true, "\x00"+string(f)
+		}
 		times[n]++
 		key := n + "\x00" + itoa(times[n])
 		at, ok := known[key]

@@ -336,6 +336,11 @@ func (d *Reader) record() (Row, error) {
 				return Row{}, io.EOF
 			}
 		}
+		if d.buf[d.start] == d.eol { // an empty line, or a million of them
+			d.start++
+			d.line++
+			continue
+		}
 		b := d.buf[d.start:d.end]
 		n, state := d.parse(b, d.eof)
 		if state == more {
