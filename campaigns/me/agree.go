@@ -251,7 +251,7 @@ func (s *Service) offered(ctx context.Context, lang string) ([]consents.Box, err
 
 // join confirms the mailbox of a link, and makes the person's record where there is none.
 func (s *Service) join(ctx context.Context, tx *gorm.DB, p *person, locale string, now time.Time) error {
-	if err := mailboxes.Verify(ctx, tx, p.Mailbox, now); err != nil {
+	if err := mailboxes.SignedUp(ctx, tx, []models.Mailbox{p.box}, now); err != nil {
 		return err
 	}
 	if p.supporter != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"gorm.io/gorm"
 
+	"kithline/campaigns/erasures"
 	"kithline/models"
 	"kithline/models/database"
 )
@@ -373,18 +374,16 @@ func (s *Service) takeIn(ctx context.Context, ids []uuid.UUID, known map[uuid.UU
 	return err
 }
 
-// forgotten is the topic of a record that was deleted.
-const forgotten = "supporters/forgotten"
-
 // Forgotten tells this process, once tx is committed, that records were deleted, so that their names leave its memory.
-// Whoever erases or merges people calls it in the transaction; other processes find out within a minute.
-func Forgotten(tx *gorm.DB) { database.Announce(tx, forgotten) }
+// Whoever merges people calls it in the transaction, and campaigns/erasures tells the same; other processes find out within a
+// minute.
+func Forgotten(tx *gorm.DB) { database.Announce(tx, erasures.Topic) }
 
 // Run keeps the names of this process up to date until ctx ends: they are read at once where there are people, and compared
 // every minute and whenever a record was deleted. A search works without it, and reads by itself. failed is told what went
 // wrong, at most once a minute.
 func (s *Service) Run(ctx context.Context, failed func(error)) {
-	gone := s.db.Listen(forgotten)
+	gone := s.db.Listen(erasures.Topic)
 	tick := time.NewTicker(namesEvery)
 	defer tick.Stop()
 	for {
