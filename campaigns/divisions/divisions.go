@@ -46,17 +46,20 @@ func valid(alias string) string {
 // covers says, in SQL, that the postal area p is the one of the supporter s. Who told no country has that of any.
 const covers = "p.postal_area = s.postal_area AND (s.country = '' OR p.country = s.country)"
 
-// chunk is how many supporters one statement takes.
-const chunk = 500
+// chunk is how many supporters, or other rows, one statement takes. crowd is how many are placed at once: enough that it matters
+// little that the statement may read all postal areas.
+const (
+	chunk = 500
+	crowd = 2000
+)
 
-// unique are the divisions, valid today, that alone of their kind contain the postal area of a supporter. It takes today four
-// times, then a list of ids.
-var unique = `SELECT s.id AS supporter_id, d.kind, p.division_id, p.version
-	FROM supporters s JOIN postal_divisions p ON ` + covers + ` JOIN divisions d ON d.id = p.division_id AND ` + valid("d") + `
-	WHERE s.postal_area <> '' AND NOT EXISTS (
-		SELECT 1 FROM postal_divisions q JOIN divisions e ON e.id = q.division_id AND ` + valid("e") + `
-		WHERE q.postal_area = s.postal_area AND (s.country = '' OR q.country = s.country) AND e.kind = d.kind AND q.division_id <> p.division_id
-	) AND s.id IN ?`
+// unique are the divisions, valid today, that alone of their kind contain the postal area of a supporter. It takes today twice, then
+// a list of ids.
+var unique = `SELECT supporter_id, kind, division_id, version FROM (
+		SELECT s.id AS supporter_id, d.kind, p.division_id, p.version, COUNT(*) OVER (PARTITION BY s.id, d.kind) AS candidates
+		FROM supporters s JOIN postal_divisions p ON ` + covers + ` JOIN divisions d ON d.id = p.division_id AND ` + valid("d") + `
+		WHERE s.postal_area <> '' AND s.id IN ?
+	) c WHERE candidates = 1`
 
 // Place gives supporters the divisions that their postal area alone determines on the day of now, and takes from them those it
 // gave before that it does not determine any more. What the person, a point or an organizer said is left as it is. Call it
@@ -73,23 +76,34 @@ type Placed struct {
 	Open   int `json:"open"`   // have none of a kind any more: their postal area spans several now, or lies in none
 }
 
+// insertSQL gives people what their postal area determines. It takes the way, now, today twice, and a list of ids.
+var insertSQL = `INSERT INTO supporter_divisions (supporter_id, kind, division_id, how, version, updated_at)
+	SELECT u.supporter_id, u.kind, u.division_id, ?, u.version, ? FROM (` + unique + `) u WHERE 1 = 1
+	ON CONFLICT (supporter_id, kind) DO UPDATE SET division_id = excluded.division_id, version = excluded.version, updated_at = excluded.updated_at
+	WHERE supporter_divisions.how = excluded.how AND (supporter_divisions.division_id <> excluded.division_id OR supporter_divisions.version <> excluded.version)`
+
+// deleteSQL takes from people what it gave before and does not determine any more: what ended stays as long as the postal area still
+// lies there and nothing that is valid contradicts it. It takes the way, a list of ids, and today twice.
+var deleteSQL = `DELETE FROM supporter_divisions WHERE how = ? AND supporter_id IN ? AND (
+	NOT EXISTS (SELECT 1 FROM supporters s JOIN postal_divisions p ON ` + covers + ` WHERE s.id = supporter_divisions.supporter_id AND p.division_id = supporter_divisions.division_id)
+	OR EXISTS (SELECT 1 FROM supporters s JOIN postal_divisions p ON ` + covers + ` JOIN divisions d ON d.id = p.division_id AND ` + valid("d") + `
+		WHERE s.id = supporter_divisions.supporter_id AND d.kind = supporter_divisions.kind AND p.division_id <> supporter_divisions.division_id))`
+
 func placeAll(ctx context.Context, tx *gorm.DB, supporters []uuid.UUID, now time.Time) (Placed, error) {
 	tx, today, sum := tx.WithContext(ctx), day(now), Placed{Looked: len(supporters)}
-	for part := range slices.Chunk(supporters, chunk) {
-		found := tx.Exec(`INSERT INTO supporter_divisions (supporter_id, kind, division_id, how, version, updated_at)
-			SELECT u.supporter_id, u.kind, u.division_id, ?, u.version, ? FROM (`+unique+`) u WHERE 1 = 1
-			ON CONFLICT (supporter_id, kind) DO UPDATE SET division_id = excluded.division_id, version = excluded.version, updated_at = excluded.updated_at
-			WHERE supporter_divisions.how = excluded.how AND (supporter_divisions.division_id <> excluded.division_id OR supporter_divisions.version <> excluded.version)`,
-			models.ByPostal, now, today, today, today, today, part)
+	// Most sites begin without postal areas: nothing can be determined then, and nothing was.
+	var something []int
+	if len(supporters) > 0 {
+		if err := tx.Raw("SELECT 1 FROM postal_divisions UNION ALL SELECT 1 FROM supporter_divisions WHERE how = ? LIMIT 1", models.ByPostal).Scan(&something).Error; err != nil || len(something) == 0 {
+			return sum, err
+		}
+	}
+	for part := range slices.Chunk(supporters, crowd) {
+		found := tx.Exec(insertSQL, models.ByPostal, now, today, today, part)
 		if found.Error != nil {
 			return sum, found.Error
 		}
-		// What ended stays as long as its postal area still lies there and nothing that is valid contradicts it.
-		open := tx.Exec(`DELETE FROM supporter_divisions WHERE how = ? AND supporter_id IN ? AND (
-			NOT EXISTS (SELECT 1 FROM supporters s JOIN postal_divisions p ON `+covers+` WHERE s.id = supporter_divisions.supporter_id AND p.division_id = supporter_divisions.division_id)
-			OR EXISTS (SELECT 1 FROM supporters s JOIN postal_divisions p ON `+covers+` JOIN divisions d ON d.id = p.division_id AND `+valid("d")+`
-				WHERE s.id = supporter_divisions.supporter_id AND d.kind = supporter_divisions.kind AND p.division_id <> supporter_divisions.division_id))`,
-			models.ByPostal, part, today, today)
+		open := tx.Exec(deleteSQL, models.ByPostal, part, today, today)
 		if open.Error != nil {
 			return sum, open.Error
 		}

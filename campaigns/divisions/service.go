@@ -282,7 +282,7 @@ func (s *Service) again(ctx context.Context, who scope, after uuid.UUID, goOn fu
 	for {
 		var ids []uuid.UUID
 		q := s.db.WithContext(ctx).Table("supporters s").Where("s.id > ? AND s.postal_area <> ''", after).Scopes(who)
-		if err := q.Order("s.id").Limit(chunk).Pluck("s.id", &ids).Error; err != nil {
+		if err := q.Order("s.id").Limit(crowd).Pluck("s.id", &ids).Error; err != nil {
 			return sum, after, err
 		}
 		n, err := s.step(ctx, ids)
@@ -290,7 +290,7 @@ func (s *Service) again(ctx context.Context, who scope, after uuid.UUID, goOn fu
 			return sum, after, err
 		}
 		sum.Looked, sum.Found, sum.Open = sum.Looked+n.Looked, sum.Found+n.Found, sum.Open+n.Open
-		if len(ids) < chunk {
+		if len(ids) < crowd {
 			return sum, uuid.Nil, nil
 		}
 		after = ids[len(ids)-1]
