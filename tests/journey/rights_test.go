@@ -92,7 +92,7 @@ var posts = map[string]actor.Right{
 	"/admin/fields/new": actor.EditSupporters, "/admin/fields/:id": actor.EditSupporters, "/admin/fields/:id/move": actor.EditSupporters, "/admin/fields/:id/archive": actor.EditSupporters,
 	"/admin/tags/:id/rename": actor.EditSupporters, "/admin/tags/:id/merge": actor.EditSupporters, "/admin/tags/:id/delete": actor.EditSupporters,
 	"/admin/imports": actor.Import, "/admin/imports/:id/check": actor.Import, "/admin/imports/:id/start": actor.Import,
-	"/admin/imports/:id/resume": actor.Import,
+	"/admin/imports/:id/resume": actor.Import, "/admin/imports/:id/count": actor.Import,
 	"/admin/exports":            actor.Export, "/admin/exports/signatures": actor.Export, "/admin/exports/everything": actor.Administer, "/admin/exports/:id/file": actor.Export,
 	"/admin/users/invite": actor.ManageUsers, "/admin/users/invitations/:id/revoke": actor.ManageUsers,
 	"/admin/users/:id/role": actor.ManageUsers, "/admin/users/:id/disable": actor.ManageUsers,
