@@ -379,7 +379,7 @@ type recordForm struct {
 	Email      string `form:"email,max=320"` // of a new one
 	GivenName  string `form:"given_name,max=100"`
 	FamilyName string `form:"family_name,max=100"`
-	Phones     string `form:"phones,max=500,lines"`
+	Phones     string `form:"phones,max=2000,lines"`
 	Street     string `form:"street,max=200"`
 	City       string `form:"city,max=100"`
 	Region     string `form:"region,max=100"`

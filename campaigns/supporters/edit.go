@@ -81,7 +81,7 @@ const (
 	maxStreet = 200
 	maxPlace  = 100
 	maxPostal = 20
-	maxPhone  = 40
+	maxPhone  = 100
 	maxPhones = 10
 )
 

@@ -13,8 +13,10 @@ import (
 	"kithline/campaigns/actor"
 	"kithline/campaigns/imports"
 	"kithline/campaigns/mailings"
+	"kithline/campaigns/paging"
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/posts"
+	"kithline/campaigns/supporters"
 	"kithline/campaigns/users"
 	"kithline/models"
 	"kithline/tests/testapp"
@@ -156,7 +158,42 @@ func full(t *testing.T) *world {
 	w.must(err)
 	_, err = w.Imports.Run(ctx, w.owner, strings.NewReader("Given name,Family name,E-mail\nIda,Berg,ida@example.org\nNoel,Berg,not an address\n"), imports.RunOptions{Locale: "en"}, nil)
 	w.must(err)
+	w.records()
 	return w
+}
+
+// records completes the record of everybody: whichever page is looked at is a full one.
+func (w *world) records() {
+	w.t.Helper()
+	ctx := context.Background()
+	for _, in := range []supporters.FieldInput{
+		{Label: "Preferred name", Kind: models.FieldText, SeenBy: actor.Coordinator}, {Label: "Born", Kind: models.FieldDate, SeenBy: actor.Organizer},
+		{Label: "Shirt size", Kind: models.FieldChoice, Choices: "small\nlarge", SeenBy: actor.Organizer}, {Label: "Hours a month", Kind: models.FieldNumber, SeenBy: actor.Organizer},
+		{Label: "Can drive", Kind: models.FieldYesNo, SeenBy: actor.Organizer}, {Label: "Access needs", Kind: models.FieldText, Private: true, SeenBy: actor.Organizer},
+	} {
+		_, err := w.Supporters.AddField(ctx, w.owner, in)
+		w.must(err)
+	}
+	list := must[paging.Page[supporters.Row]](w)(w.Supporters.List(ctx, w.owner, supporters.Filter{}, paging.Cursor{}))
+	for _, row := range list.Rows {
+		e := must[supporters.Editing](w)(w.Supporters.Edit(ctx, w.owner, row.ID))
+		d := e.Draft
+		d.Phones, d.Street, d.City, d.Region, d.Country, d.TimeZone = "617 253 1000\n555-0101, ask for the landlady of the house", "1 Pine Road", "Boston", "MA", "US", "America/New_York"
+		for i, answer := range []string{"June", "1980-02-29", "large", "3.5", "yes", "A ramp and a chair with arms"} {
+			d.Answers[e.Fields[i].ID] = answer
+		}
+		_, err := w.Supporters.Save(ctx, w.owner, row.ID, d)
+		w.must(err)
+		for _, tag := range []string{"can drive", "speaks Spanish", "a tag of many words, as long as a tag may be and not more of"} {
+			w.must(w.Supporters.AddTag(ctx, w.owner, row.ID, tag))
+		}
+		w.must(w.Supporters.AddNote(ctx, w.owner, row.ID, "Prefers calls.\nNot on Mondays."))
+		box := must[supporters.View](w)(w.Supporters.Show(ctx, w.owner, row.ID)).Mailboxes[0].ID
+		yes := supporters.Yes{MailboxID: box, Purpose: models.PurposePhone, Words: "You may call me about this.", Where: "Town meeting, sheet 3", On: w.Clock.Now().AddDate(0, 0, -9).Format(time.DateOnly), Locale: "en"}
+		w.must(w.Supporters.RecordConsent(ctx, w.owner, row.ID, yes))
+		v := must[supporters.View](w)(w.Supporters.Show(ctx, w.owner, row.ID))
+		w.must(w.Supporters.WithdrawConsent(ctx, w.owner, row.ID, v.Consents[len(v.Consents)-1].ID))
+	}
 }
 
 // mailing writes to the signers of a petition, and sends where asked to.
