@@ -146,7 +146,7 @@ func TestOwnPageFromBeginningToEnd(t *testing.T) {
 		if err := a.DB.Where("mailbox_id = ? AND withdrawn_at IS NULL", june.ID).Take(&again).Error; err != nil || again.How != models.ConsentByPerson || again.EvidenceID == nil {
 			t.Errorf("%+v, %v", again, err)
 		}
-		page = c.Get(path).Submit("form[action$='/stop'] button", nil).Want(200)
+		c.Get(path).Submit("form[action$='/stop'] button", nil).Want(200)
 		a.Clock.Add(31 * time.Minute)
 		if page = c.Get(path).Want(200); page.Has("form[action$='/again']") {
 			t.Error("it can be taken back for ever")
@@ -164,7 +164,7 @@ func TestOwnPageFromBeginningToEnd(t *testing.T) {
 			t.Error(old.Text("main"))
 		}
 		words := strings.Join(strings.Fields(page.Doc.Find("input[name=topic]").First().Parent().Find("label").Text()), " ")
-		page = c.Post(path+"/topics", url.Values{"topic": {value}}).Want(200)
+		c.Post(path+"/topics", url.Values{"topic": {value}}).Want(200)
 		var yes models.Consent
 		var text models.ConsentText
 		if err := a.DB.Take(&yes, "mailbox_id = ? AND purpose = 'newsletter' AND scope_id = ?", june.ID, topic).Error; err != nil {
