@@ -32,17 +32,20 @@ type importFlags struct {
 	dry, json                       bool
 	errors                          string
 	purpose, campaign, text, source string
-	lang                            string
+	lang, tag                       string
 }
 
 func (c *cli) importSupportersCommand() *cobra.Command {
 	var f importFlags
 	cmd := &cobra.Command{
 		Use:   "supporters FILE",
-		Short: "Import supporters from a CSV file",
-		Long: `Reads people from a CSV file of any size, "-" for standard input. Columns are found by their headers: e-mail, given and
-family name, phone, postal code, country, language, subscription status and others, also as Action Network, NationBuilder,
-Mailchimp and listmonk write them. Comma, semicolon or tab; UTF-8, UTF-16 or Windows-1252.
+		Short: "Import supporters from a list",
+		Long: `Reads people from a file of any size, "-" for standard input: CSV or tab-separated text, an XLSX workbook (its first
+sheet), or a ZIP of these, such as Mailchimp hands out. Columns are found by their headers: e-mail, names, phones, street,
+city, state, postal code, country, language, time zone, chapter, tags, notes, subscription status and others, also as
+Action Network, NationBuilder, Mailchimp, listmonk and EFF's Action Center write them. Comma, semicolon, bar or tab; UTF-8,
+UTF-16 or Windows-1252. Columns that mean nothing to Kithline are named and not kept; the page can put them into custom
+fields.
 
 What is on record is never written over, only filled in. Who unsubscribed or bounced elsewhere gets no mail here. Nobody
 may be mailed because of a list alone: say with --basis-purpose, --basis-text and --basis-source what people agreed to,
@@ -64,6 +67,7 @@ exit code is 0. It is 1 when the file cannot be read.`,
 	flags.StringVar(&f.campaign, "basis-campaign", "", "address (slug) of the campaign, for updates")
 	flags.StringVar(&f.text, "basis-text", "", "the words they agreed to")
 	flags.StringVar(&f.source, "basis-source", "", "where and when they agreed")
+	flags.StringVar(&f.tag, "tag", "", "tag for everybody in the file; never about health")
 	flags.StringVar(&f.lang, "lang", locales.Languages[0], "language of those words and of the reasons: "+strings.Join(locales.Languages, " or "))
 	return cmd
 }
@@ -99,7 +103,7 @@ func (c *cli) importSupporters(ctx context.Context, name string, f importFlags) 
 		return err
 	}
 	defer func() { err = closing(err, a.Close) }()
-	o := imports.RunOptions{DryRun: f.dry, Locale: f.lang, Basis: imports.Basis{Purpose: models.Purpose(f.purpose), Text: f.text, Source: f.source}}
+	o := imports.RunOptions{DryRun: f.dry, Locale: f.lang, Tag: f.tag, Basis: imports.Basis{Purpose: models.Purpose(f.purpose), Text: f.text, Source: f.source}}
 	if f.campaign != "" {
 		if o.Basis.CampaignID, err = a.Imports.CampaignBySlug(ctx, actor.TheSystem(), f.campaign); err != nil {
 			return err
@@ -139,7 +143,7 @@ func (c *cli) source(name string) (io.ReadCloser, int64, error) {
 	}
 	info, err := file.Stat()
 	if err == nil && info.IsDir() {
-		err = plain("%s is a folder. Name the CSV file in it.", name)
+		err = plain("%s is a folder. Name the file in it.", name)
 	}
 	if err != nil {
 		return nil, 0, errors.Join(err, file.Close())
@@ -185,6 +189,12 @@ func (c *cli) printImport(r imports.Result, f importFlags) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	if from := imports.SourceName(r.Source); from != "" {
+		fmt.Fprintln(c.out, "Read as an export of "+from+".")
+	}
+	if len(r.Left) > 0 {
+		fmt.Fprintln(c.out, "Not read: "+strings.Join(r.Left, ", "))
+	}
 	if len(r.Unused) > 0 {
 		fmt.Fprintln(c.out, "Columns not used: "+strings.Join(r.Unused, ", "))
 	}
@@ -203,7 +213,11 @@ func (c *cli) printImport(r imports.Result, f importFlags) error {
 		if i == 10 {
 			break
 		}
-		fmt.Fprintf(c.out, "  line %d: %s\n", b.Line, b.Reason)
+		where := ""
+		if b.File != "" {
+			where = b.File + ", "
+		}
+		fmt.Fprintf(c.out, "  %sline %d: %s\n", where, b.Line, b.Reason)
 	}
 	return nil
 }

@@ -6,7 +6,18 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"kithline/campaigns/imports/importstest"
 )
+
+func writeFile(t *testing.T, dir, name string, content []byte) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
 
 func TestSupportersFromTheTerminal(t *testing.T) {
 	dir := t.TempDir()
@@ -43,7 +54,7 @@ func TestSupportersFromTheTerminal(t *testing.T) {
 		if err := json.Unmarshal([]byte(out), &r); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
-		if r.Rows != 3 || r.New != 1 || r.Suppressed != 1 || r.Skipped != 1 || r.Consents != 1 || r.DryRun || r.Mapping["email"] != "E-Mail" || len(r.Errors) != 1 || r.Errors[0].Line != 3 {
+		if r.Rows != 3 || r.New != 1 || r.Suppressed != 1 || r.Skipped != 1 || r.Consents != 1 || r.DryRun || r.Mapping["E-Mail"] != "email" || len(r.Errors) != 1 || r.Errors[0].Line != 3 {
 			t.Errorf("%s", out)
 		}
 	}
@@ -56,6 +67,15 @@ func TestSupportersFromTheTerminal(t *testing.T) {
 	}
 	run(0, "2 unchanged", with(basis...)...)
 
+	pack := filepath.Join(dir, "mailchimp.zip")
+	if err := os.WriteFile(pack, importstest.Mailchimp(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(0, "Read as an export of Mailchimp.", "import", "supporters", pack, "--dry-run")
+	run(0, "subscribed_email_audience_export_1a2b3c.csv, line 4: This is not an e-mail address.", "import", "supporters", pack, "--dry-run")
+	run(0, "2 new", append([]string{"import", "supporters", pack, "--tag", "Spring"}, basis...)...)
+	run(1, "no e-mail address", "import", "supporters", writeFile(t, dir, "change.csv", importstest.Change()))
+
 	run(1, "does not exist", "import", "supporters", filepath.Join(dir, "none.csv"))
 	run(1, "is a folder", "import", "supporters", dir)
 	run(1, "This file has no rows.", "import", "supporters", "-")
@@ -65,6 +85,6 @@ func TestSupportersFromTheTerminal(t *testing.T) {
 	run(2, "updates or newsletter", with("--basis-purpose", "receipt")...)
 	run(2, "--basis-campaign goes with", with("--basis-purpose", "updates", "--basis-text", "x", "--basis-source", "y")...)
 	run(2, "--lang is en or es", with("--lang", "fr")...)
-	run(2, "needs one of: supporters", "import")
+	run(2, "needs one of: everything, supporters", "import")
 	run(2, "arg", "import", "supporters")
 }

@@ -42,6 +42,9 @@ func sees(a actor.Actor, f models.CustomField) bool {
 // checkPlan returns the plan as it is stored. The faults are Invalid, on the fields email, column-N and tag.
 func (s *Service) checkPlan(ctx context.Context, a actor.Actor, p plan, columns []string) (plan, error) {
 	mapping, wrong := p.Columns.check(len(columns))
+	if wrong != nil && SourceOf(columns) == FromChange {
+		return plan{}, fault.New(fault.Invalid, "error.import_no_addresses")
+	}
 	if wrong != nil {
 		return plan{}, mapRefused(*wrong)
 	}
