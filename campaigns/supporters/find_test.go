@@ -2,6 +2,7 @@ package supporters_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -14,6 +15,7 @@ import (
 
 	"kithline/campaigns/actor"
 	"kithline/campaigns/clock"
+	"kithline/campaigns/erasures"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/paging"
 	"kithline/campaigns/supporters"
@@ -139,6 +141,41 @@ func TestFindByPartOfAName(t *testing.T) {
 		if got := r.find(whole, "tijuna"); got != nil {
 			t.Errorf("who is gone is found: %v", got)
 		}
+	})
+}
+
+func TestAnErasedNameLeavesTheMemory(t *testing.T) {
+	testdb.Each(t, func(t *testing.T, db *database.DB) {
+		r := newRoom(t, db)
+		gone := r.person("june@example.org", supporters.Facts{GivenName: "June"}, nil)
+		r.person("ana@example.org", supporters.Facts{GivenName: "Ana"}, nil)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			r.Run(ctx, func(err error) { t.Error(err) })
+		}()
+		until := func(want int) {
+			t.Helper()
+			for {
+				if people, _ := r.Held(); people == want {
+					return
+				}
+				select {
+				case <-t.Context().Done():
+					t.Fatalf("never %d people", want)
+				case <-time.After(time.Millisecond):
+				}
+			}
+		}
+		until(2) // read at the start, before anybody searches
+		r.must(db.Tx(ctx, func(tx *gorm.DB) error {
+			database.Announce(tx, erasures.Topic)
+			return errors.Join(tx.Exec("UPDATE mailboxes SET supporter_id = NULL WHERE supporter_id = ?", gone).Error, tx.Delete(&models.Supporter{}, "id = ?", gone).Error)
+		}))
+		until(1)
+		stop()
+		<-done
 	})
 }
 

@@ -205,13 +205,17 @@ func (s *Service) RecordConsent(ctx context.Context, a actor.Actor, id uuid.UUID
 		if err := bad.Err(); err != nil {
 			return nil, err
 		}
+		given := on.Add(12 * time.Hour) // the same day in nearly every time zone
+		if given.After(now) {
+			given = now
+		}
 		words, err := consents.Text(ctx, tx, in.Purpose, in.Locale, in.Words, now)
 		if err != nil {
 			return nil, err
 		}
 		return map[string]any{"purpose": in.Purpose, "scope": in.ScopeID, "mailbox": in.MailboxID}, consents.Give(ctx, tx, consents.Given{
-			MailboxID: in.MailboxID, Purpose: in.Purpose, ScopeID: in.ScopeID, TextID: words.ID, Locale: in.Locale, ShownAt: on, Source: in.Where, How: models.ConsentByHand,
-		}, on)
+			MailboxID: in.MailboxID, Purpose: in.Purpose, ScopeID: in.ScopeID, TextID: words.ID, Locale: in.Locale, ShownAt: given, Source: in.Where, How: models.ConsentByHand,
+		}, given)
 	})
 }
 

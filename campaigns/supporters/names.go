@@ -13,11 +13,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"kithline/campaigns/erasures"
 	"kithline/models"
-	"kithline/models/database"
 )
 
 // names are the names of all supporters in the memory of this process, to be searched by any part. Nothing of it is
@@ -374,13 +372,8 @@ func (s *Service) takeIn(ctx context.Context, ids []uuid.UUID, known map[uuid.UU
 	return err
 }
 
-// Forgotten tells this process, once tx is committed, that records were deleted, so that their names leave its memory.
-// Whoever merges people calls it in the transaction, and campaigns/erasures tells the same; other processes find out within a
-// minute.
-func Forgotten(tx *gorm.DB) { database.Announce(tx, erasures.Topic) }
-
 // Run keeps the names of this process up to date until ctx ends: they are read at once where there are people, and compared
-// every minute and whenever a record was deleted. A search works without it, and reads by itself. failed is told what went
+// every minute and whenever a record was deleted, which erasing and merging announce. A search works without it, and reads by itself. failed is told what went
 // wrong, at most once a minute.
 func (s *Service) Run(ctx context.Context, failed func(error)) {
 	gone := s.db.Listen(erasures.Topic)
