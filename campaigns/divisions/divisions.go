@@ -83,11 +83,14 @@ var insertSQL = `INSERT INTO supporter_divisions (supporter_id, kind, division_i
 	WHERE supporter_divisions.how = excluded.how AND (supporter_divisions.division_id <> excluded.division_id OR supporter_divisions.version <> excluded.version)`
 
 // deleteSQL takes from people what it gave before and does not determine any more: what ended stays as long as the postal area still
-// lies there and nothing that is valid contradicts it. It takes the way, a list of ids, and today twice.
-var deleteSQL = `DELETE FROM supporter_divisions WHERE how = ? AND supporter_id IN ? AND (
-	NOT EXISTS (SELECT 1 FROM supporters s JOIN postal_divisions p ON ` + covers + ` WHERE s.id = supporter_divisions.supporter_id AND p.division_id = supporter_divisions.division_id)
-	OR EXISTS (SELECT 1 FROM supporters s JOIN postal_divisions p ON ` + covers + ` JOIN divisions d ON d.id = p.division_id AND ` + valid("d") + `
-		WHERE s.id = supporter_divisions.supporter_id AND d.kind = supporter_divisions.kind AND p.division_id <> supporter_divisions.division_id))`
+// lies there and nothing that is valid contradicts it. It takes the way, a list of ids, and today twice. It joins once instead of
+// asking for each row, which PostgreSQL would reckon so dear that it compiles the statement first.
+var deleteSQL = `DELETE FROM supporter_divisions WHERE (supporter_id, kind) IN (
+	SELECT x.supporter_id, x.kind FROM supporter_divisions x JOIN supporters s ON s.id = x.supporter_id
+	LEFT JOIN postal_divisions p ON ` + covers + ` LEFT JOIN divisions d ON d.id = p.division_id
+	WHERE x.how = ? AND x.supporter_id IN ? GROUP BY x.supporter_id, x.kind
+	HAVING SUM(CASE WHEN p.division_id = x.division_id THEN 1 ELSE 0 END) = 0
+		OR SUM(CASE WHEN p.division_id <> x.division_id AND d.kind = x.kind AND ` + valid("d") + ` THEN 1 ELSE 0 END) > 0)`
 
 func placeAll(ctx context.Context, tx *gorm.DB, supporters []uuid.UUID, now time.Time) (Placed, error) {
 	tx, today, sum := tx.WithContext(ctx), day(now), Placed{Looked: len(supporters)}
@@ -98,19 +101,22 @@ func placeAll(ctx context.Context, tx *gorm.DB, supporters []uuid.UUID, now time
 			return sum, err
 		}
 	}
-	for part := range slices.Chunk(supporters, crowd) {
-		found := tx.Exec(insertSQL, models.ByPostal, now, today, today, part)
-		if found.Error != nil {
-			return sum, found.Error
+	err := planned(tx, func() error {
+		for part := range slices.Chunk(supporters, crowd) {
+			found := tx.Exec(insertSQL, models.ByPostal, now, today, today, part)
+			if found.Error != nil {
+				return found.Error
+			}
+			open := tx.Exec(deleteSQL, models.ByPostal, part, today, today)
+			if open.Error != nil {
+				return open.Error
+			}
+			sum.Found += int(found.RowsAffected)
+			sum.Open += int(open.RowsAffected)
 		}
-		open := tx.Exec(deleteSQL, models.ByPostal, part, today, today)
-		if open.Error != nil {
-			return sum, open.Error
-		}
-		sum.Found += int(found.RowsAffected)
-		sum.Open += int(open.RowsAffected)
-	}
-	return sum, nil
+		return nil
+	})
+	return sum, err
 }
 
 // Set notes in which division a supporter lives, and how that is known. The fault is NotFound, error.division_unknown, for one
