@@ -105,7 +105,7 @@ func TestInsertAllWritesEveryModel(t *testing.T) {
 		}
 		type odd struct {
 			ID   uuid.UUID
-			Rate float64
+			Rate float32
 		}
 		if _, err := database.InsertAll(db.DB, []odd{{}}, ""); err == nil || !strings.Contains(err.Error(), "rate") {
 			t.Errorf("a type that is not known: %v", err)
