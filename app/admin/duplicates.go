@@ -143,7 +143,7 @@ func (h *duplicatePages) different(c *fiber.Ctx) error {
 }
 
 func (h *duplicatePages) undo(c *fiber.Ctx) error {
-	id, err := paramID(c, "id", "error.merge_unknown")
+	id, err := paramID(c, "id", "error.merge_nothing")
 	if err != nil {
 		return err
 	}

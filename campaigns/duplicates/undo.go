@@ -50,13 +50,13 @@ func (s *Service) Merges(ctx context.Context, a actor.Actor) ([]Done, error) {
 }
 
 // Undo takes a merge back: both records have what they had before, and what came later stays with the one that was kept. It returns the
-// record that is there again. It needs the right actor.EditSupporters; the faults are NotFound, error.merge_unknown, Gone,
+// record that is there again. It needs the right actor.EditSupporters; the faults are NotFound, error.merge_nothing, Gone,
 // error.merge_old, after thirty days or a second time, and Conflict, error.merge_later, while the record was merged again after it.
 func (s *Service) Undo(ctx context.Context, a actor.Actor, id uuid.UUID) (back uuid.UUID, err error) {
 	if err := a.Need(actor.EditSupporters); err != nil {
 		return uuid.Nil, err
 	}
-	missing := fault.New(fault.NotFound, "error.merge_unknown")
+	missing := fault.New(fault.NotFound, "error.merge_nothing")
 	err = s.db.Tx(ctx, func(tx *gorm.DB) error {
 		var row models.Merge
 		if err := tx.Where("id = ?", id).Take(&row).Error; errors.Is(err, gorm.ErrRecordNotFound) {
