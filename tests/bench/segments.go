@@ -33,16 +33,14 @@ func (b *bench) segments(ctx context.Context) error {
 		people, acts = people/10, acts/10
 		b.out.note("segments: -short makes a world of a tenth; the promise is about the whole one")
 	}
-	dir := filepath.Join(b.dir, "segments.db")
-	if err := b.segmentsOn(ctx, "SQLite", "sqlite:"+dir, people, acts); err != nil {
-		return err
-	}
 	pg, err := testdb.DurableServer()
 	if err != nil {
 		b.out.note("segments: PostgreSQL is not measured: %v", err)
-		return nil
+	} else if err := b.segmentsOn(ctx, "PostgreSQL", pg, people, acts); err != nil {
+		return err
 	}
-	return b.segmentsOn(ctx, "PostgreSQL", pg, people, acts)
+	// A tenth: the whole would take minutes to make, and who has a million supporters has PostgreSQL.
+	return b.segmentsOn(ctx, "SQLite", "sqlite:"+filepath.Join(b.dir, "segments.db"), people/10, acts/10)
 }
 
 // aSegment is one of the five, with the tables that its people are read from.
