@@ -3,6 +3,7 @@ package public_test
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"kithline/campaigns/consents"
+	"kithline/campaigns/me"
 	"kithline/campaigns/supporters"
 	"kithline/campaigns/tokens"
 	"kithline/models"
@@ -110,8 +112,10 @@ func TestOwnPageFromBeginningToEnd(t *testing.T) {
 			!strings.Contains(got, "Write to me about this petition") || !strings.Contains(got, "Nothing waits for you") || strings.Contains(got, "Obi") || strings.Contains(got, "obi@") {
 			t.Error(got)
 		}
-		if m := a.Mail.Messages()[len(a.Mail.Messages())-1]; strings.Contains(strings.ToLower(m.Subject+m.Preheader), "pain") || m.Subject != "The link to your page" {
-			t.Errorf("%q %q", m.Subject, m.Preheader)
+		for _, m := range a.WaitMail(t, "june@example.org", 1) {
+			if strings.Contains(m.Text, a.URL+path) && (m.Subject != "The link to your page" || strings.Contains(strings.ToLower(m.Preheader), "pain") || m.FromAddress != "hello@act.example.org") {
+				t.Errorf("%q %q from %q", m.Subject, m.Preheader, m.FromAddress)
+			}
 		}
 
 		// Take the signature back, put it back, take it back.
@@ -592,6 +596,40 @@ func TestOwnDistricts(t *testing.T) {
 		}
 		if page.Doc.Find("select[name=district] option[selected]").AttrOr("value", "") != list[1].ID.String() {
 			t.Error(page.Text("main"))
+		}
+	})
+}
+
+// What another feature registers stands on the page, and its buttons work.
+func TestSourcesOfTheOwnPage(t *testing.T) {
+	testapp.Each(t, func(t *testing.T, a *testapp.App) {
+		shift, undone := models.NewID(), 0
+		a.Me.Register("shift", me.Source{
+			Due: func(_ context.Context, w me.Who) ([]me.Item, error) {
+				if w.Mailbox != boxOf(t, a, "june@example.org").ID {
+					return nil, nil
+				}
+				return []me.Item{{ID: shift, At: a.Clock.Now(), Key: "me.did_form", Title: "Opening the door", Undo: "me.take_back"}}, nil
+			},
+			Undo: func(_ context.Context, w me.Who, id uuid.UUID, back bool) (string, error) {
+				if id == shift && !back && w.Supporter != uuid.Nil {
+					undone++
+				}
+				return "", nil
+			},
+		})
+		people(t, a)
+		c := a.Client(t)
+		page := opened(t, a, c, "june@example.org")
+		if got := page.Text("section:has(#due)"); !strings.Contains(got, "Opening the door") {
+			t.Error(got)
+		}
+		page.Submit("section:has(#due) form button", nil).Want(200)
+		if undone != 1 {
+			t.Errorf("it was taken back %d times", undone)
+		}
+		if page := opened(t, a, c, "obi@example.org"); strings.Contains(page.Text("main"), "Opening the door") {
+			t.Error("it stands on somebody else's page")
 		}
 	})
 }
