@@ -2,8 +2,11 @@ package browser
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp/kb"
 	"github.com/google/uuid"
@@ -185,5 +188,42 @@ func TestFormPages(t *testing.T) {
 	tab.Check("words without the partner's name")
 	if !strings.Contains(tab.where(), "{partner}") && !strings.Contains(tab.where(), "{organisation}") {
 		t.Errorf("what is missing is not said: %s", tab.where())
+	}
+}
+
+// A form in a frame of another site: filled in there by the keyboard, sent to a page of ours outside of the frame. A site that
+// the form does not list shows nothing of it.
+func TestFormInAFrame(t *testing.T) {
+	t.Parallel()
+	w := empty(t)
+	f := w.form("Lend a hand")
+	outer := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "text/html")
+		_, _ = rw.Write([]byte(`<!doctype html><html lang="en"><title>Another site</title><main><iframe title="Form" src="` + w.URL + "/forms/" + f.Slug + `/embed" width="700" height="700"></iframe></main></html>`))
+	}))
+	defer outer.Close()
+	origin := strings.Replace(outer.URL, "127.0.0.1", "localhost", 1) // another site than ours, to a browser
+	for _, listed := range []bool{true, false} {
+		row := must[models.Form](w)(w.Forms.Get(t.Context(), w.owner, f.ID))
+		d := joining.Draft{Title: row.Title, Locale: "en", Hosts: map[bool]string{true: origin, false: "www.example.org"}[listed]}
+		must[models.Form](w)(w.Forms.Save(t.Context(), w.owner, f.ID, joining.SaveInput{Draft: d, Revision: row.Revision}))
+		w.Clock.Add(10 * time.Second) // pages for everybody are kept for a moment
+		tab := New(t, origin)
+		tab.Open(origin + "/")
+		tab.Keys(kb.Tab)
+		tab.Keys("june@example.org")
+		if listed {
+			tab.KeysAway(kb.Enter)
+		} else {
+			tab.Keys(kb.Enter)
+		}
+		at := Eval[string](tab, `location.href`)
+		if want := map[bool]string{true: w.URL + "/forms/" + f.Slug + "/sent", false: origin + "/"}[listed]; at != want {
+			t.Errorf("listed %v: at %s, not %s", listed, at, want)
+		}
+		tab.watch.take() // two sites are what this is about
+	}
+	if n := len(w.WaitMail(t, "june@example.org", 1)); n != 1 {
+		t.Errorf("%d mails", n)
 	}
 }
