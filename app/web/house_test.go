@@ -375,10 +375,11 @@ func TestTheMenuFollowsRights(t *testing.T) {
 		return strings.Join(out, " ")
 	}
 	for role, want := range map[actor.Role]string{
-		actor.Viewer:    "Today Petitions2page Account",
-		actor.Advocate:  "Today Petitions2page Account",
-		actor.Organizer: "Today Petitions2page Mailings Supporters Import Account",
-		actor.Owner:     "Today Petitions2page Mailings Supporters Import Settings Users Jobs Audit log Account",
+		actor.Viewer:    "Today Petitions2page Segments Districts Account",
+		actor.Advocate:  "Today Petitions2page Segments Districts Account",
+		actor.Organizer: "Today Petitions2page Mailings Supporters Segments Forms Consents Duplicates Districts Import Export Custom fields Tags Account",
+		actor.Owner: "Today Petitions2page Mailings Supporters Segments Forms Consents Duplicates Districts Import Export Custom fields Tags Erased people " +
+			"How long names stay Settings Users Chapters Jobs Audit log Account",
 	} {
 		if got := count(role); got != want {
 			t.Errorf("%s: %q, want %q", role, got, want)
