@@ -176,6 +176,9 @@ func (h *divisionPages) point(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	if err := h.web.Actor(c).Need(actor.EditSupporters); err != nil {
+		return err
+	}
 	var form pointForm
 	if err := web.Bind(c, &form); err != nil {
 		return h.renderPerson(c, 422, err, form)

@@ -32,7 +32,7 @@ type View struct {
 	Districts             []divisions.Home
 	Tags                  []models.Tag
 	Answers               []Answer // the fields that the actor sees, archived ones with a value among them
-	Notes                 []Note   // newest first, at most mostNotes
+	Notes                 []Note   // newest first, at most mostNotes; none for who may not edit people
 	Consents              []Consent
 	Timeline              []Event // newest first, at most timelineSize
 	Revision              string  // what Edit compares
@@ -124,8 +124,10 @@ func (s *Service) Show(ctx context.Context, a actor.Actor, id uuid.UUID) (View, 
 	if err := db.Where("id IN (SELECT tag_id FROM taggings WHERE supporter_id = ?)", id).Order("name_key").Find(&v.Tags).Error; err != nil {
 		return View{}, err
 	}
-	if v.Notes, err = s.notes(ctx, id); err != nil {
-		return View{}, err
+	if a.May(actor.EditSupporters) { // notes are for those who write them
+		if v.Notes, err = s.notes(ctx, id); err != nil {
+			return View{}, err
+		}
 	}
 	if v.Consents, err = s.consents(ctx, ids, addresses); err != nil {
 		return View{}, err

@@ -15,13 +15,14 @@ import (
 	"github.com/google/uuid"
 
 	"kithline/campaigns/actor"
+	"kithline/campaigns/chapters"
 	"kithline/campaigns/consents"
 	"kithline/campaigns/exports"
 	"kithline/campaigns/imports"
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/petitions"
-	"kithline/campaigns/supporters"
 	"kithline/campaigns/segments"
+	"kithline/campaigns/supporters"
 	"kithline/campaigns/tokens"
 	"kithline/campaigns/users"
 	"kithline/models"
@@ -93,7 +94,7 @@ var posts = map[string]actor.Right{
 	"/admin/tags/:id/rename": actor.EditSupporters, "/admin/tags/:id/merge": actor.EditSupporters, "/admin/tags/:id/delete": actor.EditSupporters,
 	"/admin/imports": actor.Import, "/admin/imports/:id/check": actor.Import, "/admin/imports/:id/start": actor.Import,
 	"/admin/imports/:id/resume": actor.Import, "/admin/imports/:id/count": actor.Import,
-	"/admin/exports":            actor.Export, "/admin/exports/signatures": actor.Export, "/admin/exports/everything": actor.Administer, "/admin/exports/:id/file": actor.Export,
+	"/admin/exports": actor.Export, "/admin/exports/signatures": actor.Export, "/admin/exports/everything": actor.Administer, "/admin/exports/:id/file": actor.Export,
 	"/admin/users/invite": actor.ManageUsers, "/admin/users/invitations/:id/revoke": actor.ManageUsers,
 	"/admin/users/:id/role": actor.ManageUsers, "/admin/users/:id/disable": actor.ManageUsers,
 	"/admin/settings": actor.Administer, "/admin/settings/mail": actor.Administer, "/admin/settings/texts": actor.Administer,
@@ -223,6 +224,9 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	w.ids["/admin/erasures/:id"] = []string{uuid.NewString()}
 	w.ids["/admin/retention/:id"] = []string{p.CampaignID.String()}
 	w.ids["/admin/users/invitations/:id"] = []string{invitation.String()}
+	chapter, err := a.Chapters.Save(ctx, owner, uuid.Nil, chapters.Input{Name: "Harbor"})
+	must(err)
+	w.ids["/admin/chapters/:id"] = []string{chapter.String()}
 	w.ids["/admin/users/:id"] = []string{user.String()}
 	w.ids["/admin/jobs/:id"] = []string{"1"}
 	w.ids["/outbox/:id"] = []string{"00000001-abc"}
