@@ -154,6 +154,7 @@ func (w *world) fill(zero bool) people {
 		},
 		&models.SiteText{ID: models.NewID(), Name: "privacy", Locale: "en", Body: hard("# Privacy"), UpdatedBy: ptr(models.NewID()), UpdatedAt: at},
 		&models.SiteText{ID: models.NewID(), Name: "privacy", Locale: "es", UpdatedAt: at},
+		&models.SealingKey{KeyID: "0badcafe", CheckValue: bits(20), State: models.SealingCurrent, SealedCount: 7, CreatedAt: at, BegunAt: &at, DoneAt: &later},
 		&models.VaultCheck{ID: 1, KeyID: v.KeyID(), CheckValue: v.CheckValue(), CreatedAt: at},
 		&models.AuditEntry{ID: models.NewID(), At: at, ActorKind: "user", ActorID: &p.user, Action: "petition.publish", Object: "petitions", ObjectID: &p.petition, Details: `{"n":1}`, RequestID: "r"},
 		&models.AuditEntry{ID: models.NewID(), At: later, Details: "{}"},
