@@ -192,8 +192,14 @@ func TestPurpose(t *testing.T) {
 			t.Errorf("the partner gets %s", s)
 		}
 		for _, in := range []exports.Input{
-			{Purpose: models.PurposeShare, ScopeID: partner, Columns: []string{"email", "tags"}}, {Purpose: models.PurposeShare}, {Purpose: models.PurposeUpdates},
-			{Purpose: models.PurposeShare, ScopeID: topic}, {Purpose: "receipt"}, {Purpose: "nonsense"}, {Columns: []string{"email", "password"}}, {Columns: []string{"field_none"}},
+			{Purpose: models.PurposeShare, ScopeID: partner, Columns: []string{"email", "tags"}},
+			{Purpose: models.PurposeShare},
+			{Purpose: models.PurposeUpdates},
+			{Purpose: models.PurposeShare, ScopeID: topic},
+			{Purpose: "receipt"},
+			{Purpose: "nonsense"},
+			{Columns: []string{"email", "password"}},
+			{Columns: []string{"field_none"}},
 		} {
 			in.Kind, in.Format = exports.KindSupporters, exports.CSV
 			if _, err := w.svc.Write(t.Context(), system, in, io.Discard, nil); !fault.Is(err, fault.Invalid) {
@@ -221,8 +227,10 @@ func TestWhoSeesWhat(t *testing.T) {
 			a    actor.Actor
 			want []string
 		}{
-			{owner, []string{"Northcanary", "Southcanary", "Nochapter"}}, {organizer, []string{"Northcanary", "Southcanary", "Nochapter"}},
-			{northern, []string{"Northcanary"}}, {southern, []string{"Southcanary"}},
+			{owner, []string{"Northcanary", "Southcanary", "Nochapter"}},
+			{organizer, []string{"Northcanary", "Southcanary", "Nochapter"}},
+			{northern, []string{"Northcanary"}},
+			{southern, []string{"Southcanary"}},
 		} {
 			if got := names(w.people(c.a, exports.Input{Columns: given})); !slices.Equal(got, c.want) {
 				t.Errorf("%s: %v, want %v", c.a.Role, got, c.want)

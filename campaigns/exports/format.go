@@ -63,7 +63,7 @@ const formulas = "=+-@\t\r"
 // appendCell writes one cell, quoted where it has to be. No cell holds a zero byte.
 func appendCell(b, v []byte) []byte {
 	inert := len(v) > 0 && bytes.IndexByte([]byte(formulas), v[0]) >= 0
-	if !inert && bytes.IndexAny(v, "\",\r\n\x00") < 0 && (len(v) == 0 || v[0] != ' ') {
+	if !inert && !bytes.ContainsAny(v, "\",\r\n\x00") && (len(v) == 0 || v[0] != ' ') {
 		return append(b, v...)
 	}
 	b = append(b, '"')
@@ -88,7 +88,7 @@ func appendItems(b []byte, values [][]byte) []byte {
 		if i > 0 {
 			b = append(b, ", "...)
 		}
-		if bytes.IndexAny(v, ",\"") < 0 {
+		if !bytes.ContainsAny(v, ",\"") {
 			b = append(b, v...)
 			continue
 		}

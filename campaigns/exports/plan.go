@@ -111,7 +111,9 @@ func (s *Service) plan(ctx context.Context, a actor.Actor, m models.Export) (*pl
 	}{
 		{slices.ContainsFunc(p.columns, func(c column) bool { return c.name == "chapter" }), "chapters", "name", &p.chapters},
 		{needs&tags != 0, "tags", "name", &p.tags},
-		{needs&agreed != 0, "campaigns", "slug", &p.scopes}, {needs&agreed != 0, "topics", "slug", &p.scopes}, {needs&agreed != 0, "partners", "name", &p.scopes},
+		{needs&agreed != 0, "campaigns", "slug", &p.scopes},
+		{needs&agreed != 0, "topics", "slug", &p.scopes},
+		{needs&agreed != 0, "partners", "name", &p.scopes},
 	} {
 		if !names.wanted {
 			continue
