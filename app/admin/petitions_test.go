@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"kithline/campaigns/actor"
 	"kithline/campaigns/petitions"
 	"kithline/models"
