@@ -33,9 +33,6 @@ func MountFields(r fiber.Router, w *web.Web, s *supporters.Service) {
 	r.Post("/admin/tags/:id/delete", w.Signed, h.delete)
 }
 
-// mayChange reports whether the reader may change what every chapter shares.
-func mayChange(a actor.Actor) bool { return a.May(actor.EditSupporters) && a.Chapter() == nil }
-
 type fieldsPage struct {
 	web.Page
 	Change   bool
@@ -52,7 +49,7 @@ func (h *fieldPages) list(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	p := &fieldsPage{Page: h.web.Page(c, "fields.title", "fields"), Change: mayChange(a)}
+	p := &fieldsPage{Page: h.web.Page(c, "fields.title", "fields"), Change: a.May(actor.Arrange)}
 	for _, f := range list {
 		if f.ArchivedAt == nil {
 			p.Fields = append(p.Fields, f)
@@ -84,11 +81,8 @@ type fieldPage struct {
 // page reads the field of the address, or begins a new one.
 func (h *fieldPages) page(c *fiber.Ctx) (*fieldPage, error) {
 	a := h.web.Actor(c)
-	if err := a.Need(actor.EditSupporters); err != nil {
+	if err := a.Need(actor.Arrange); err != nil {
 		return nil, err
-	}
-	if !mayChange(a) {
-		return nil, fault.New(fault.Forbidden, "error.whole_only")
 	}
 	p := &fieldPage{Page: h.web.Page(c, "fields.new", "fields"), New: c.Params("id") == "", Form: fieldForm{Kind: string(models.FieldText), SeenBy: string(actor.Organizer)}}
 	if !p.New {
@@ -183,7 +177,7 @@ type tagsPage struct {
 
 func (h *fieldPages) tagsPage(c *fiber.Ctx) (*tagsPage, error) {
 	a := h.web.Actor(c)
-	p := &tagsPage{Page: h.web.Page(c, "tags.title", "tags"), Change: mayChange(a)}
+	p := &tagsPage{Page: h.web.Page(c, "tags.title", "tags"), Change: a.May(actor.Arrange)}
 	p.Path = "/admin/tags"
 	var err error
 	p.Tags, err = h.svc.Tags(c.UserContext(), a)

@@ -217,7 +217,9 @@ func (p Page) May(right string) bool { return p.Actor.May(actor.Right(right)) }
 func (p Page) HasTheme() bool { return ThemeCSS(p.Site.Accent) != "" }
 
 // Nav is the navigation of public pages.
-func (p Page) Nav() []NavLink { return p.links("home", "/", "base.nav_home", "join", "/join", "base.nav_join") }
+func (p Page) Nav() []NavLink {
+	return p.links("home", "/", "base.nav_home", "join", "/join", "base.nav_join")
+}
 
 // Foot is the foot of public pages.
 func (p Page) Foot() []NavLink {

@@ -28,16 +28,20 @@ var railGroups = []struct {
 	{"base.rail_people", []railItem{
 		{"supporters", "/admin/supporters", "base.rail_supporters", actor.SeeSupporters},
 		{"segments", "/admin/segments", "segments.title", actor.SeeFigures},
-		{"forms", "/admin/forms", "form.rail", actor.EditSupporters},
-		{"topics", "/admin/topics", "topic.rail", actor.SeeSupporters},
 		{"duplicates", "/admin/duplicates", "base.rail_duplicates", actor.EditSupporters},
+		{"forms", "/admin/forms", "form.rail", actor.EditSupporters},
 		{"divisions", "/admin/divisions", "base.rail_divisions", actor.SeeFigures},
+	}},
+	{"base.rail_data", []railItem{
 		{"imports", "/admin/imports", "base.rail_imports", actor.Import},
 		{"exports", "/admin/exports", "base.rail_exports", actor.Export},
-		{"fields", "/admin/fields", "fields.title", actor.EditSupporters},
-		{"tags", "/admin/tags", "tags.title", actor.EditSupporters},
 		{"erasures", "/admin/erasures", "base.rail_erasures", actor.Delete},
 		{"retention", "/admin/retention", "base.rail_retention", actor.Delete},
+	}},
+	{"base.rail_words", []railItem{
+		{"topics", "/admin/topics", "topic.rail", actor.SeeSupporters},
+		{"fields", "/admin/fields", "fields.title", actor.Arrange},
+		{"tags", "/admin/tags", "tags.title", actor.Arrange},
 	}},
 	{"base.rail_setup", []railItem{
 		{"settings", "/admin/settings", "base.rail_settings", actor.Administer},

@@ -39,6 +39,7 @@ const (
 	ModeratePetition Right = "moderate_petition" // publish, return, hide, comments
 	SeeSupporters    Right = "see_supporters"    // names and addresses
 	EditSupporters   Right = "edit_supporters"   //
+	Arrange          Right = "arrange"           // custom fields, tags, topics, wordings: what all chapters share
 	Import           Right = "import"            //
 	WriteMailing     Right = "write_mailing"     // compose, preview, test to oneself
 	Send             Right = "send"              // start, pause, stop a mailing
@@ -50,10 +51,10 @@ const (
 var rights = map[Role][]Right{
 	Owner: {
 		Administer, ManageUsers, ReadAudit, SeeFigures, DraftPetition, ModeratePetition, SeeSupporters, EditSupporters,
-		Import, WriteMailing, Send, Export, Delete, ManageRosters,
+		Arrange, Import, WriteMailing, Send, Export, Delete, ManageRosters,
 	},
 	Organizer: {
-		SeeFigures, DraftPetition, ModeratePetition, SeeSupporters, EditSupporters, Import, WriteMailing, Send, Export,
+		SeeFigures, DraftPetition, ModeratePetition, SeeSupporters, EditSupporters, Arrange, Import, WriteMailing, Send, Export,
 		ManageRosters,
 	},
 	Advocate:    {SeeFigures, DraftPetition},
@@ -65,7 +66,7 @@ var rights = map[Role][]Right{
 var TwoStep = []Right{Send, Export, Delete}
 
 // wholeOnly are the rights that somebody of a chapter never has: they reach beyond it.
-var wholeOnly = []Right{Administer, ManageUsers, ReadAudit, ModeratePetition}
+var wholeOnly = []Right{Administer, ManageUsers, ReadAudit, ModeratePetition, Arrange}
 
 // Kind of actor.
 type Kind string

@@ -35,17 +35,6 @@ func New(db *database.DB, clk clock.Clock, signer *tokens.Signer, org *organisat
 	return &Service{db: db, clk: clk, signer: signer, org: org}
 }
 
-// may is nil for who may change what people can agree to: it is the whole organisation's.
-func (s *Service) may(a actor.Actor) error {
-	if err := a.Need(actor.EditSupporters); err != nil {
-		return err
-	}
-	if a.Chapter() != nil {
-		return fault.New(fault.Forbidden, "error.whole_organisation")
-	}
-	return nil
-}
-
 // Lengths, in characters.
 const (
 	maxName  = 80
@@ -119,7 +108,7 @@ func checkName(bad *fault.Fields, field, v string, most int, needed bool) string
 // consents; those that were given keep the words they were given in. It needs actor.EditSupporters in an account of the
 // whole organisation. The faults are Invalid with fields, and NotFound.
 func (s *Service) SaveTopic(ctx context.Context, a actor.Actor, id uuid.UUID, in TopicInput) (uuid.UUID, error) {
-	if err := s.may(a); err != nil {
+	if err := a.Need(actor.Arrange); err != nil {
 		return uuid.Nil, err
 	}
 	var bad fault.Fields
@@ -163,7 +152,7 @@ func (s *Service) SaveTopic(ctx context.Context, a actor.Actor, id uuid.UUID, in
 
 // MoveTopic puts a topic one place up (by -1) or down (by 1). It needs what SaveTopic needs.
 func (s *Service) MoveTopic(ctx context.Context, a actor.Actor, id uuid.UUID, by int) error {
-	if err := s.may(a); err != nil {
+	if err := a.Need(actor.Arrange); err != nil {
 		return err
 	}
 	now := s.clk.Now()
@@ -198,7 +187,7 @@ func (s *Service) ArchiveTopic(ctx context.Context, a actor.Actor, id uuid.UUID,
 }
 
 func (s *Service) archive(ctx context.Context, a actor.Actor, row any, table, unknown string, id uuid.UUID, archived bool) error {
-	if err := s.may(a); err != nil {
+	if err := a.Need(actor.Arrange); err != nil {
 		return err
 	}
 	now := s.clk.Now()
@@ -248,7 +237,7 @@ type PartnerInput struct {
 // is there never changes: people agreed to that very name. It needs actor.EditSupporters in an account of the whole
 // organisation. The faults are Invalid with fields, and NotFound.
 func (s *Service) SavePartner(ctx context.Context, a actor.Actor, id uuid.UUID, in PartnerInput) (uuid.UUID, error) {
-	if err := s.may(a); err != nil {
+	if err := a.Need(actor.Arrange); err != nil {
 		return uuid.Nil, err
 	}
 	var bad fault.Fields

@@ -153,7 +153,7 @@ func (s *Service) Wording(ctx context.Context, a actor.Actor, name, lang string)
 // which is a version too. What people agreed to before stays as it was shown to them. It needs actor.EditSupporters in an
 // account of the whole organisation. The faults are Invalid with the field body, and NotFound.
 func (s *Service) SetWording(ctx context.Context, a actor.Actor, name, lang, body string) error {
-	if err := s.may(a); err != nil {
+	if err := a.Need(actor.Arrange); err != nil {
 		return err
 	}
 	def, err := BuiltIn(name, lang)

@@ -77,17 +77,6 @@ var taken = []string{
 	"chapter", "source", "tags", "notes", "status", "created_at", "updated_at",
 }
 
-// needWhole is actor.EditSupporters for what every chapter shares: fields and tags.
-func needWhole(a actor.Actor) error {
-	if err := a.Need(actor.EditSupporters); err != nil {
-		return err
-	}
-	if a.Chapter() != nil {
-		return fault.New(fault.Forbidden, "error.whole_only")
-	}
-	return nil
-}
-
 func (in *FieldInput) check(a actor.Actor, bad *fault.Fields) {
 	in.Label = strings.Join(strings.Fields(in.Label), " ")
 	if in.Label == "" {
@@ -126,10 +115,9 @@ func tooLong(bad *fault.Fields, field, text string, most int) bool {
 	return n > most
 }
 
-// AddField defines a custom field; without a name it gets one from its label. It needs the right actor.EditSupporters and
-// somebody of the whole organisation.
+// AddField defines a custom field; without a name it gets one from its label. It needs the right actor.Arrange.
 func (s *Service) AddField(ctx context.Context, a actor.Actor, in FieldInput) (models.CustomField, error) {
-	if err := needWhole(a); err != nil {
+	if err := a.Need(actor.Arrange); err != nil {
 		return models.CustomField{}, err
 	}
 	var bad fault.Fields
@@ -220,7 +208,7 @@ func fieldOf(ctx context.Context, tx *gorm.DB, a actor.Actor, id uuid.UUID) (mod
 // ChangeField changes the label, the choices and who sees a field. What people answered stays, also a choice that is not
 // offered any more. Rights and faults are those of AddField and Field.
 func (s *Service) ChangeField(ctx context.Context, a actor.Actor, id uuid.UUID, in FieldInput) error {
-	if err := needWhole(a); err != nil {
+	if err := a.Need(actor.Arrange); err != nil {
 		return err
 	}
 	now := s.clk.Now()
@@ -248,7 +236,7 @@ func (s *Service) ChangeField(ctx context.Context, a actor.Actor, id uuid.UUID, 
 // ArchiveField takes a field out of forms, or brings it back; what people answered stays. Rights and faults are those of
 // ChangeField.
 func (s *Service) ArchiveField(ctx context.Context, a actor.Actor, id uuid.UUID, archived bool) error {
-	if err := needWhole(a); err != nil {
+	if err := a.Need(actor.Arrange); err != nil {
 		return err
 	}
 	now := s.clk.Now()
@@ -270,7 +258,7 @@ func (s *Service) ArchiveField(ctx context.Context, a actor.Actor, id uuid.UUID,
 // MoveField puts a field one place up or down among those in use. At the end it stays where it is. Rights and faults are those
 // of ChangeField.
 func (s *Service) MoveField(ctx context.Context, a actor.Actor, id uuid.UUID, up bool) error {
-	if err := needWhole(a); err != nil {
+	if err := a.Need(actor.Arrange); err != nil {
 		return err
 	}
 	now := s.clk.Now()

@@ -115,11 +115,10 @@ func tagOf(tx *gorm.DB, id uuid.UUID) (models.Tag, error) {
 	return list[0], nil
 }
 
-// RenameTag gives a tag another name. It needs the right actor.EditSupporters and somebody of the whole organisation. The faults
-// are NotFound, error.tag_unknown, and Invalid on the field "name": those of EnsureTag, and error.tag_taken, where merging is what is
+// RenameTag gives a tag another name. It needs the right actor.Arrange. The faults are NotFound, error.tag_unknown, and Invalid on the field "name": those of EnsureTag, and error.tag_taken, where merging is what is
 // meant.
 func (s *Service) RenameTag(ctx context.Context, a actor.Actor, id uuid.UUID, name string) error {
-	if err := needWhole(a); err != nil {
+	if err := a.Need(actor.Arrange); err != nil {
 		return err
 	}
 	name, key, err := tagName(name)
@@ -145,7 +144,7 @@ func (s *Service) RenameTag(ctx context.Context, a actor.Actor, id uuid.UUID, na
 // MergeTags gives everybody with the tag gone the tag kept, and ends the tag gone: segments, forms and imports that name it name
 // the one that is kept from now on. Rights and faults are those of RenameTag, on the field "into".
 func (s *Service) MergeTags(ctx context.Context, a actor.Actor, gone, kept uuid.UUID) error {
-	if err := needWhole(a); err != nil {
+	if err := a.Need(actor.Arrange); err != nil {
 		return err
 	}
 	if gone == kept {
@@ -182,7 +181,7 @@ func (s *Service) MergeTags(ctx context.Context, a actor.Actor, gone, kept uuid.
 // DeleteTag deletes a tag that nobody has. The fault is Conflict, error.tag_used, where somebody has it, or a segment or a form
 // names it; rights and other faults are those of RenameTag.
 func (s *Service) DeleteTag(ctx context.Context, a actor.Actor, id uuid.UUID) error {
-	if err := needWhole(a); err != nil {
+	if err := a.Need(actor.Arrange); err != nil {
 		return err
 	}
 	now := s.clk.Now()
