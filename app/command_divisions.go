@@ -40,9 +40,10 @@ func (c *cli) importDivisionsCommand() *cobra.Command {
 		Short: "Import districts, postal codes or boundaries",
 		Long: `Reads public data about who lives where, "-" for standard input. KIND is one of
 
-  ocd   districts: CSV with id, name, sameAs, validFrom, validThrough (Open Civic Data); also their lists of other names
-  zip   US postal codes: CSV with state_fips, state_abbr, zcta, cd; "0" is a state's one district at large
-  geo   boundaries: GeoJSON with the fields of the US Census Bureau, or a property ocd_id
+  ocd     districts: CSV with id, name, sameAs, validFrom, validThrough (Open Civic Data); also their lists of other names
+  zip     US postal codes: CSV with state_fips, state_abbr, zcta, cd; "0" is a state's one district at large
+  postal  postal codes of any country and districts of any kind: CSV with postal_code, id
+  geo     boundaries: GeoJSON with the fields of the US Census Bureau, or a property ocd_id
 
 Import ocd first: the others refer to it. The file is compared with what is there, and only the difference is written.
 Nothing is ever deleted that people may live in: a district that a newer list lacks gets a last day. A file that lacks

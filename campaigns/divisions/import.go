@@ -20,17 +20,18 @@ import (
 
 // What a file to import holds.
 const (
-	FileOCD = "ocd" // CSV: id, name, sameAs, validFrom, validThrough
-	FileZIP = "zip" // CSV: state_fips, state_abbr, zcta, cd
-	FileGeo = "geo" // GeoJSON
+	FileOCD    = "ocd"    // CSV: id, name, sameAs, validFrom, validThrough
+	FileZIP    = "zip"    // CSV: state_fips, state_abbr, zcta, cd
+	FilePostal = "postal" // CSV: postal_code, id
+	FileGeo    = "geo"    // GeoJSON
 )
 
 // FileKinds lists what a file can hold.
-var FileKinds = []string{FileOCD, FileZIP, FileGeo}
+var FileKinds = []string{FileOCD, FileZIP, FilePostal, FileGeo}
 
 // Options say how a file is imported.
 type Options struct {
-	Kind    string // FileOCD, FileZIP, FileGeo
+	Kind    string // FileOCD, FileZIP, FilePostal, FileGeo
 	Version string // names the data in records: the file and a day
 	DryRun  bool   // compares and writes nothing
 	Force   bool   // takes the file however much of the data it lacks
@@ -150,10 +151,14 @@ func (s *Service) compare(ctx context.Context, r io.Reader, o Options, res *Resu
 		if rows, err = readOCD(r, &wrong); err == nil {
 			p, err = s.planOCD(ctx, rows, o, res)
 		}
-	case FileZIP:
+	case FileZIP, FilePostal:
 		var rows []crossing
-		if rows, err = readZIP(r, &wrong); err == nil {
-			p, err = s.planZIP(ctx, rows, &wrong, o, res)
+		read := readZIP
+		if o.Kind == FilePostal {
+			read = readPostal
+		}
+		if rows, err = read(r, &wrong); err == nil {
+			p, err = s.planPostal(ctx, rows, &wrong, o, res)
 		}
 	case FileGeo:
 		var rows []outline
@@ -289,43 +294,55 @@ func resolve(have map[string]models.Division, id string) (models.Division, bool)
 	return models.Division{}, false
 }
 
-func (s *Service) planZIP(ctx context.Context, rows []crossing, wrong *bad, o Options, res *Result) (plan, error) {
-	have, err := s.known(ctx, map[string]bool{"US": true})
+// crossed is a postal area in a division.
+type crossed struct {
+	area string
+	id   uuid.UUID
+}
+
+// versionsOf reads which postal areas of a country lie in divisions of a kind, and the version that each is from.
+func (s *Service) versionsOf(ctx context.Context, country string, kind models.DivisionKind, into map[crossed]string) error {
+	for after := (crossed{}); ; {
+		var old []models.PostalDivision
+		err := s.db.WithContext(ctx).Where("country = ? AND kind = ? AND (postal_area, division_id) > (?, ?)", country, kind, after.area, after.id).
+			Order("postal_area, division_id").Limit(5000).Find(&old).Error
+		if err != nil {
+			return err
+		}
+		for _, x := range old {
+			into[crossed{x.PostalArea, x.DivisionID}] = x.Version
+		}
+		if len(old) < 5000 {
+			return nil
+		}
+		last := old[len(old)-1]
+		after = crossed{last.PostalArea, last.DivisionID}
+	}
+}
+
+func (s *Service) planPostal(ctx context.Context, rows []crossing, wrong *bad, o Options, res *Result) (plan, error) {
+	countries := map[string]bool{}
+	for _, f := range rows {
+		country, _, _, _ := parse(f.id)
+		countries[country] = true
+	}
+	have, err := s.known(ctx, countries)
 	if err != nil {
 		return plan{}, err
-	}
-	type pair struct {
-		area string
-		id   uuid.UUID
 	}
 	var (
 		p        plan
 		write    []models.PostalDivision
-		drop     []pair
-		inFile   = map[pair]bool{}
-		regions  = map[string]bool{}
+		drop     []crossed
+		list     []crossed // of the file, in its order
+		inFile   = map[crossed]bool{}
+		speaks   = map[place]bool{}
 		today    = day(s.clock.Now())
-		versions = map[pair]string{}
-		names    = map[uuid.UUID]string{}
+		versions = map[crossed]string{}
+		by       = make(map[uuid.UUID]models.Division, len(have))
 	)
 	for _, d := range have {
-		names[d.ID] = d.OCDID
-	}
-	for after := (pair{}); ; {
-		var old []models.PostalDivision
-		err := s.db.WithContext(ctx).Where("country = 'US' AND kind = ? AND (postal_area, division_id) > (?, ?)", models.DivisionCongress, after.area, after.id).
-			Order("postal_area, division_id").Limit(5000).Find(&old).Error
-		if err != nil {
-			return plan{}, err
-		}
-		for _, x := range old {
-			versions[pair{x.PostalArea, x.DivisionID}] = x.Version
-		}
-		if len(old) < 5000 {
-			break
-		}
-		last := old[len(old)-1]
-		after = pair{last.PostalArea, last.DivisionID}
+		by[d.ID] = d
 	}
 	for _, f := range rows {
 		d, ok := resolve(have, f.id)
@@ -337,37 +354,49 @@ func (s *Service) planZIP(ctx context.Context, rows []crossing, wrong *bad, o Op
 			wrong.add(f.line, "divisions.line_over", "ID", f.id, "Through", d.ValidThrough)
 			continue
 		}
-		k := pair{f.area, d.ID}
+		k := crossed{f.area, d.ID}
 		if inFile[k] {
 			continue // lists repeat themselves
 		}
-		inFile[k], regions[d.Region] = true, true
+		inFile[k], speaks[place{d.Country, d.Region, d.Kind}] = true, true
+		list = append(list, k)
+	}
+	read := map[place]bool{}
+	for at := range speaks {
+		at.region = ""
+		if read[at] {
+			continue
+		}
+		read[at] = true
+		if err := s.versionsOf(ctx, at.country, at.kind, versions); err != nil {
+			return plan{}, err
+		}
+	}
+	for _, k := range list {
+		d := by[k.id]
 		version, ok := versions[k]
 		if !ok {
-			res.note("new", f.area+" "+d.OCDID)
+			res.note("new", k.area+" "+d.OCDID)
 		} else {
 			res.Kept++
 		}
-		if version != o.Version {
-			write = append(write, models.PostalDivision{Country: "US", PostalArea: f.area, DivisionID: d.ID, Kind: d.Kind, Version: o.Version})
+		if version != o.Version || !ok {
+			write = append(write, models.PostalDivision{Country: d.Country, PostalArea: k.area, DivisionID: d.ID, Kind: d.Kind, Version: o.Version})
 		}
 	}
 	if !o.Part {
-		region := map[uuid.UUID]string{}
-		for _, d := range have {
-			region[d.ID] = d.Region
-		}
 		for k := range versions {
-			if !regions[region[k.id]] {
+			d := by[k.id]
+			if !speaks[place{d.Country, d.Region, d.Kind}] {
 				continue
 			}
 			if p.had++; !inFile[k] {
 				drop = append(drop, k)
 			}
 		}
-		slices.SortFunc(drop, func(x, y pair) int { return strings.Compare(x.area+names[x.id], y.area+names[y.id]) })
+		slices.SortFunc(drop, func(x, y crossed) int { return strings.Compare(x.area+by[x.id].OCDID, y.area+by[y.id].OCDID) })
 		for _, k := range drop {
-			res.note("gone", k.area+" "+names[k.id])
+			res.note("gone", k.area+" "+by[k.id].OCDID)
 		}
 	}
 	for part := range slices.Chunk(write, 2*chunk) {
@@ -385,11 +414,11 @@ func (s *Service) planZIP(ctx context.Context, rows []crossing, wrong *bad, o Op
 	for id, list := range gone {
 		for part := range slices.Chunk(list, chunk) {
 			p.steps = append(p.steps, func(tx *gorm.DB, _ time.Time) error {
-				return tx.WithContext(ctx).Where("country = 'US' AND division_id = ? AND postal_area IN ?", id, part).Delete(&models.PostalDivision{}).Error
+				return tx.WithContext(ctx).Where("country = ? AND division_id = ? AND postal_area IN ?", by[id].Country, id, part).Delete(&models.PostalDivision{}).Error
 			})
 		}
 	}
-	p.who = living("US")
+	p.who = living(sorted(countries)...)
 	return p, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -375,6 +376,46 @@ func TestImportOfBadFiles(t *testing.T) {
 		}, ",")+`]}`, divisions.Options{})
 		if err != nil || r.New != 1 || r.Skipped != 10 {
 			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}
+
+// Postal codes of any country, in districts of more than one kind.
+func TestImportOfPostalCodes(t *testing.T) {
+	testdb.Each(t, func(t *testing.T, db *database.DB) {
+		s := service(db)
+		const at = "ocd-division/country:xw/state:wn/"
+		list := "id,name\n" + at + "sldl:1,House 1\n" + at + "sldl:2,House 2\n" + at + "sldu:1,Senate 1\n"
+		if _, err := text(s, divisions.FileOCD, list, divisions.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		has := func(area string) (out []string) {
+			t.Helper()
+			choices, err := divisions.Candidates(context.Background(), db.DB, "XW", area, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range choices {
+				for _, d := range c.Divisions {
+					out = append(out, d.Name)
+				}
+			}
+			return out
+		}
+		first := "postal_code,id\n001," + at + "sldl:1\n001," + at + "sldu:1\n002," + at + "sldl:1\n 002 ," + at + "sldl:2\n002," + at + "sldl:9\n," + at + "sldl:1\n003,elsewhere\n"
+		r, err := text(s, divisions.FilePostal, first, divisions.Options{})
+		if err != nil || r.New != 4 || r.Skipped != 3 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if one, two := has("001"), has("002"); !slices.Equal(one, []string{"Senate 1", "House 1"}) || !slices.Equal(two, []string{"House 1", "House 2"}) {
+			t.Errorf("%v, %v", one, two)
+		}
+		// A list of one kind says nothing about the other.
+		if r, err = text(s, divisions.FilePostal, "postal_code,id\n001,"+at+"sldl:1\n002,"+at+"sldl:2\n", divisions.Options{Force: true}); err != nil || r.Gone != 1 || r.Kept != 2 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if one, two := has("001"), has("002"); !slices.Equal(one, []string{"Senate 1", "House 1"}) || !slices.Equal(two, []string{"House 2"}) {
+			t.Errorf("%v, %v", one, two)
 		}
 	})
 }

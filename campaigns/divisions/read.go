@@ -200,6 +200,25 @@ func readZIP(r io.Reader, wrong *bad) ([]crossing, error) {
 	return out, err
 }
 
+// readPostal reads rows of postal codes and divisions of any country and kind: postal_code, id.
+func readPostal(r io.Reader, wrong *bad) ([]crossing, error) {
+	var out []crossing
+	err := table(r, []string{"postal_code", "id"}, func(line int, get func(string) string, _ func(string) bool) {
+		code, id := get("postal_code"), get("id")
+		country, _, _, ok := parse(id)
+		area := postal.Area(country, code)
+		switch {
+		case !ok:
+			wrong.add(line, "divisions.line_id", "ID", brief(id))
+		case area == "" || len(area) > 20:
+			wrong.add(line, "divisions.line_postal", "Code", brief(code))
+		default:
+			out = append(out, crossing{line, area, id})
+		}
+	}, func(line int) { wrong.add(line, "divisions.line_broken") })
+	return out, err
+}
+
 // pad gives a FIPS code of a state back the zero that a spreadsheet took.
 func pad(fips string) string {
 	if len(fips) == 1 {
