@@ -10,7 +10,6 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
-	"golang.org/x/text/collate"
 	"golang.org/x/text/language"
 	"golang.org/x/text/language/display"
 
@@ -21,6 +20,7 @@ import (
 	"kithline/campaigns/forms"
 	"kithline/campaigns/markdown"
 	"kithline/campaigns/me"
+	"kithline/campaigns/supporters"
 	"kithline/models"
 )
 
@@ -203,8 +203,8 @@ func countries(lang string) []web.Option {
 			}
 		}
 	}
-	order := collate.New(tag)
-	slices.SortFunc(out, func(x, y web.Option) int { return order.CompareString(x.Label, y.Label) })
+	// By letters without their marks: right for the languages that pages speak, without the tables of all others in the program.
+	slices.SortFunc(out, func(x, y web.Option) int { return strings.Compare(supporters.Fold(x.Label), supporters.Fold(y.Label)) })
 	countryNames.Store(lang, out)
 	return out
 }
