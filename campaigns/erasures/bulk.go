@@ -52,7 +52,7 @@ func (s *Service) EraseAddresses(ctx context.Context, a actor.Actor, typed []str
 	}()
 	for part := range slices.Chunk(hashes, bulk) {
 		var done Bulk
-		if err := s.o.DB.Tx(ctx, func(tx *gorm.DB) (err error) {
+		if err := s.tx(ctx, func(tx *gorm.DB) (err error) {
 			done, err = s.eraseHashes(ctx, tx, a, part)
 			return err
 		}); err != nil {

@@ -117,7 +117,7 @@ func (s *Service) Erase(ctx context.Context, a actor.Actor, supporter uuid.UUID)
 
 // one erases whom find finds.
 func (s *Service) one(ctx context.Context, a actor.Actor, how string, find func(tx *gorm.DB) (Whom, error)) (out Receipt, err error) {
-	err = s.o.DB.Tx(ctx, func(tx *gorm.DB) error {
+	err = s.tx(ctx, func(tx *gorm.DB) error {
 		w, err := find(tx)
 		if err != nil {
 			return err
@@ -131,25 +131,45 @@ func (s *Service) one(ctx context.Context, a actor.Actor, how string, find func(
 	return out, err
 }
 
+// errMoved is returned when the people to be forgotten are not whom they were when they were found: merged with somebody, or
+// given a record, before they could be held.
+var errMoved = fault.New(fault.Unavailable, "error.unavailable")
+
+// tx runs fn in a transaction, and again where it finds that people moved meanwhile: it looks for them anew.
+func (s *Service) tx(ctx context.Context, fn func(tx *gorm.DB) error) (err error) {
+	for range 5 {
+		if err = s.o.DB.Tx(ctx, fn); !errors.Is(err, errMoved) {
+			break
+		}
+	}
+	return err
+}
+
 // Whom is who is to be forgotten.
 type Whom struct {
 	Supporters []uuid.UUID // records, with all their mailboxes
 	Mailboxes  []uuid.UUID // mailboxes that belong to no record
+
+	by []uuid.UUID // mailboxes by which the records were found: they must still be theirs
 }
 
 func whomOf(m models.Mailbox) Whom {
 	if m.SupporterID != nil {
-		return Whom{Supporters: []uuid.UUID{*m.SupporterID}}
+		return Whom{Supporters: []uuid.UUID{*m.SupporterID}, by: []uuid.UUID{m.ID}}
 	}
 	return Whom{Mailboxes: []uuid.UUID{m.ID}}
 }
 
 // EraseIn erases people in tx, with all that follows from it, and writes it into the audit log. It checks no rights: its
-// caller does, and calls Forgotten after the commit, as EraseMine and Erase do. With several people the receipt is the sum.
+// caller does, and calls Forgotten after the commit, as EraseMine and Erase do. With several people the receipt is the sum. The
+// error is errMoved, and nobody is erased, where w is out of date.
 func (s *Service) EraseIn(ctx context.Context, tx *gorm.DB, a actor.Actor, w Whom, how string, now time.Time) (Receipt, error) {
 	tx = tx.WithContext(ctx)
 	boxes, err := Hold(ctx, tx, w)
 	if err != nil {
+		return Receipt{}, err
+	}
+	if err := still(tx, w, boxes); err != nil {
 		return Receipt{}, err
 	}
 	out := Receipt{ID: models.NewID(), At: now, How: how, Addresses: len(boxes)}
@@ -207,6 +227,31 @@ func Hold(ctx context.Context, tx *gorm.DB, w Whom) ([]models.Mailbox, error) {
 		}
 	}
 	return out, nil
+}
+
+// still checks, once everybody is held, that w is still right: its records are there, those that were found by an address have
+// it, and its mailboxes have no record. boxes are those that are held.
+func still(tx *gorm.DB, w Whom, boxes []models.Mailbox) error {
+	for ids := range slices.Chunk(w.Supporters, chunk) {
+		var n int64
+		if err := tx.Model(&models.Supporter{}).Where("id IN ?", ids).Count(&n).Error; err != nil {
+			return err
+		}
+		if int(n) != len(ids) {
+			return errMoved
+		}
+	}
+	for _, id := range w.by {
+		if !slices.ContainsFunc(boxes, func(m models.Mailbox) bool { return m.ID == id }) {
+			return errMoved
+		}
+	}
+	for _, m := range boxes {
+		if slices.Contains(w.Mailboxes, m.ID) && m.SupporterID != nil {
+			return errMoved
+		}
+	}
+	return nil
 }
 
 // remember writes down that the people behind mailboxes were erased.
