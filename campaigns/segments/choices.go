@@ -112,11 +112,16 @@ var chapterChoices = &Choices{
 	},
 }
 
-// divisionChoices are places by their Open Civic Data ids. Those in which somebody lives are suggested.
+// divisionChoices are places by their Open Civic Data ids. Those in which somebody lives whom the actor may see are suggested.
 var divisionChoices = &Choices{
-	List: func(ctx context.Context, tx *gorm.DB, _ actor.Actor) ([]Option, error) {
+	List: func(ctx context.Context, tx *gorm.DB, a actor.Actor) ([]Option, error) {
 		var rows []models.Division
-		err := tx.WithContext(ctx).Select("ocd_id", "name").Where("EXISTS (SELECT 1 FROM supporter_divisions s WHERE s.division_id = divisions.id)").
+		lived, args := "SELECT 1 FROM supporter_divisions s WHERE s.division_id = divisions.id", []any(nil)
+		if a.Chapter() != nil { // where people of other chapters live is not theirs to know
+			where, more := chapters.SQL(a, "p.chapter_id")
+			lived, args = lived+" AND EXISTS (SELECT 1 FROM supporters p WHERE p.id = s.supporter_id AND "+where+")", more
+		}
+		err := tx.WithContext(ctx).Select("ocd_id", "name").Where("EXISTS ("+lived+")", args...).
 			Order("ocd_id").Limit(maxSuggestions).Find(&rows).Error
 		out := make([]Option, len(rows))
 		for i, r := range rows {

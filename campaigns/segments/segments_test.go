@@ -225,6 +225,24 @@ func TestRightsAndChaptersOfSegments(t *testing.T) {
 				t.Errorf("a %s counts a rule of their own: %v", r, err)
 			}
 		}
+		// Places are suggested where people live whom the account may see, and nowhere else.
+		far := models.Division{ID: models.NewID(), OCDID: "ocd-division/country:us/state:ak", Name: "Far away", Kind: "state", CreatedAt: w.people[0].CreatedAt, UpdatedAt: w.people[0].CreatedAt}
+		i := slices.IndexFunc(w.people, func(p models.Supporter) bool { return p.ChapterID != nil && *p.ChapterID == *south })
+		for _, row := range []any{&far, &models.SupporterDivision{SupporterID: w.people[i].ID, Kind: "state", DivisionID: far.ID, How: models.ByHand, UpdatedAt: w.people[0].CreatedAt}} {
+			if err := db.Create(row).Error; err != nil {
+				t.Fatal(err)
+			}
+		}
+		for who, want := range map[*uuid.UUID]bool{north: false, south: true, nil: true} {
+			x, err := s.Show(ctx, account(actor.Organizer, who), rule(segments.All, is("division", "division", far.OCDID)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := x.Items[0].Fields[0].Options
+			if got := slices.ContainsFunc(o, func(o segments.Option) bool { return o.Value == far.OCDID }); got != want || len(o) == 0 {
+				t.Errorf("%v is offered %d places, one where only somebody of the south lives among them: %t", who, len(o), got)
+			}
+		}
 		// A field that only the owner sees is none that an organizer can ask for.
 		if err := db.Model(&models.CustomField{}).Where("id = ?", w.fields[0].ID).Update("seen_by", "owner").Error; err != nil {
 			t.Fatal(err)
