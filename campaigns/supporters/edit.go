@@ -352,16 +352,17 @@ func (s *Service) Add(ctx context.Context, a actor.Actor, email string, in Draft
 			}
 			return fault.Fields{{Name: "email", Key: key, Args: args}}.Err()
 		}
+		boxes, _, err := mailboxes.EnsureAll(ctx, tx, []models.Mailbox{row})
+		if err != nil {
+			return err
+		}
+		// Once the address is held: who is erased at this moment is erased before or after, never in between.
 		var erased int64
 		if err := tx.Model(&models.Erasure{}).Where("address_hash = ?", row.AddressHash).Count(&erased).Error; err != nil {
 			return err
 		}
 		if erased > 0 {
 			return refuse("error.supporter_erased")
-		}
-		boxes, _, err := mailboxes.EnsureAll(ctx, tx, []models.Mailbox{row})
-		if err != nil {
-			return err
 		}
 		box := boxes[string(row.AddressHash)]
 		if box.SupporterID != nil {
