@@ -15,7 +15,7 @@ import (
 	"kithline/models"
 )
 
-// How a person takes a consent back on a page of ours, for the record.
+// ByPage is how a person takes a consent back on a page of ours, for the record.
 const ByPage = "page"
 
 // undoFor is how long somebody sees what they ended, and can take it back.

@@ -124,7 +124,7 @@ var aliases = map[Field][]string{
 	},
 	Locale:   {"locale", "language", "lang", "preferred_language", "language_code", "can2_language", "idioma", "lengua"},
 	TimeZone: {"time_zone", "timezone", "tz", "zona_horaria", "huso_horario"},
-	Chapter:  {"chapter", "local_group", "capitulo", "grupo_local"},
+	Chapter:  {"chapter", "local_group", "capitulo", "grupo_local"}, //nolint:misspell // Spanish
 	Tags:     {"tags", "tag_list", "tag", "can2_user_tags", "labels", "etiquetas"},
 	Note:     {"note", "notes", "nota", "notas"},
 	Created: {
