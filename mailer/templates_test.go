@@ -46,7 +46,11 @@ type (
 		Minutes int
 	}
 	userPasswordChanged struct{ When string }
-	meLink              struct {
+	userTwoStep         struct {
+		When string
+		On   bool
+	}
+	meLink struct {
 		For, URL string
 		Minutes  int
 	}
@@ -79,6 +83,7 @@ var samples = []struct {
 	{"user_invitation", "user_invitation", userInvitation{"Ilse Halvorsen", "Wennick Chronic Pain Coalition", "Organizer", "https://act.example.org/invite/" + token, 3}},
 	{"user_login_link", "user_login_link", userLoginLink{"https://act.example.org/login/" + token, 15}},
 	{"user_password_changed", "user_password_changed", userPasswordChanged{"9 March 2027, 14:05"}},
+	{"user_two_step", "user_two_step", userTwoStep{"9 March 2027, 14:05", true}},
 	{"me_link_page", "me_link", meLink{"page", "https://act.example.org/me/" + token, 120}},
 	{"me_link_download", "me_link", meLink{"download", "https://act.example.org/me/download/" + token, 15}},
 	{"me_link_erase", "me_link", meLink{"erase", "https://act.example.org/me/erase/" + token, 15}},

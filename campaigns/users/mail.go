@@ -19,6 +19,7 @@ const (
 	KindLoginLink       = "user_login_link"
 	KindInvitation      = "user_invitation"
 	KindPasswordChanged = "user_password_changed"
+	KindTwoStep         = "user_two_step"
 )
 
 // Words is what the mails need of the pages' world.
@@ -39,6 +40,9 @@ func (s *Service) Renderers(w Words) map[string]deliveries.Renderer {
 		},
 		KindPasswordChanged: func(ctx context.Context, d models.Delivery) (deliveries.Content, error) {
 			return s.passwordMail(ctx, w, d)
+		},
+		KindTwoStep: func(ctx context.Context, d models.Delivery) (deliveries.Content, error) {
+			return s.twoStepMail(ctx, w, d)
 		},
 	}
 }
@@ -124,18 +128,38 @@ func (s *Service) invitationMail(ctx context.Context, w Words, d models.Delivery
 }
 
 func (s *Service) passwordMail(ctx context.Context, w Words, d models.Delivery) (deliveries.Content, error) {
-	u, _, err := find(ctx, s.db.DB, d.SubjectID)
-	if err != nil {
-		return deliveries.Content{}, goneIfMissing(err)
-	}
-	o, err := s.org.Current(ctx)
+	u, when, err := s.changed(ctx, w, d)
 	if err != nil {
 		return deliveries.Content{}, err
 	}
 	lang, name, err := s.to(ctx, u)
-	when := d.CreatedAt.In(organisation.Zone(o))
-	zone, _ := when.Zone()
+	return deliveries.Content{Template: KindPasswordChanged, Lang: lang, ToName: name, Data: struct{ When string }{when}}, err
+}
+
+func (s *Service) twoStepMail(ctx context.Context, w Words, d models.Delivery) (deliveries.Content, error) {
+	u, when, err := s.changed(ctx, w, d)
+	if err != nil {
+		return deliveries.Content{}, err
+	}
+	lang, name, err := s.to(ctx, u)
 	return deliveries.Content{
-		Template: KindPasswordChanged, Lang: lang, ToName: name, Data: struct{ When string }{w.DateTime(lang, when) + " (" + zone + ")"},
+		Template: KindTwoStep, Lang: lang, ToName: name, Data: struct {
+			When string
+			On   bool
+		}{when, u.TOTPSince != nil},
 	}, err
+}
+
+// changed is the account that a mail tells of a change of, and when that was, written out in the account's language.
+func (s *Service) changed(ctx context.Context, w Words, d models.Delivery) (u models.User, when string, err error) {
+	if u, _, err = find(ctx, s.db.DB, d.SubjectID); err != nil {
+		return u, "", goneIfMissing(err)
+	}
+	o, err := s.org.Current(ctx)
+	if err != nil {
+		return u, "", err
+	}
+	at := d.CreatedAt.In(organisation.Zone(o))
+	zone, _ := at.Zone()
+	return u, w.DateTime(organisation.Language(o, u.Locale), at) + " (" + zone + ")", nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"kithline/campaigns/actor"
 	"kithline/campaigns/audit"
+	"kithline/campaigns/deliveries"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/today"
 	"kithline/models"
@@ -159,6 +160,9 @@ func (s *Service) ConfirmTwoStep(ctx context.Context, a actor.Actor, v Visit, ty
 		if out, err = s.openSecond(ctx, tx, u, v, "second_step", now); err != nil {
 			return err
 		}
+		if err := tellOfTwoStep(ctx, tx, u, now); err != nil {
+			return err
+		}
 		return audit.Write(ctx, tx, a, now, "user.two_step_on", "users", u.ID, nil)
 	})
 	if err != nil {
@@ -191,6 +195,9 @@ func (s *Service) EndTwoStep(ctx context.Context, a actor.Actor, typed string) e
 		if err := dropTwoStep(ctx, tx, u.ID, now); err != nil {
 			return err
 		}
+		if err := tellOfTwoStep(ctx, tx, u, now); err != nil {
+			return err
+		}
 		return audit.Write(ctx, tx, a, now, "user.two_step_off", "users", u.ID, nil)
 	})
 }
@@ -216,6 +223,9 @@ func (s *Service) ResetTwoStep(ctx context.Context, a actor.Actor, id uuid.UUID)
 		if err := endAll(ctx, tx, id); err != nil {
 			return err
 		}
+		if err := tellOfTwoStep(ctx, tx, u, now); err != nil {
+			return err
+		}
 		return audit.Write(ctx, tx, a, now, "user.two_step_reset", "users", id, nil)
 	})
 }
@@ -227,6 +237,15 @@ func dropTwoStep(ctx context.Context, tx *gorm.DB, id uuid.UUID, now time.Time) 
 		return err
 	}
 	return tx.Where("user_id = ?", id).Delete(&models.RecoveryCode{}).Error
+}
+
+// tellOfTwoStep queues the mail to an account whose second step was turned on or off: whoever it was not finds out.
+func tellOfTwoStep(ctx context.Context, tx *gorm.DB, u models.User, now time.Time) error {
+	_, err := deliveries.Insert(ctx, tx, deliveries.New{
+		Kind: KindTwoStep, MailboxID: u.MailboxID, SubjectID: u.ID, Purpose: models.PurposeReceipt,
+		DedupeKey: "two_step/" + models.NewID().String(), Priority: models.PriorityReceipt, OnUnknown: models.Resend,
+	}, now)
+	return err
 }
 
 // withCode runs fn in a transaction once the actor's code was right.

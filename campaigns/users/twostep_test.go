@@ -1,6 +1,7 @@
 package users
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"sync"
@@ -258,6 +259,12 @@ func TestTheSecondStepEndsAndIsReset(t *testing.T) {
 		}
 		if half, err := w.Login(ctx, home, "ilse@example.org", secret); err != nil || half.Half {
 			t.Errorf("%+v, %v", half, err)
+		}
+		// On, off, on again, reset: whoever has the account hears of each, as things stand when the mail goes.
+		if told := w.mails(KindTwoStep); len(told) != 4 {
+			t.Errorf("%d mails about it", len(told))
+		} else if c, err := w.render(told[3]); err != nil || !strings.HasSuffix(fmt.Sprint(c.Data), " (UTC) false}") {
+			t.Errorf("%v, %v", c.Data, err)
 		}
 		for _, want := range []string{"user.two_step_on", "user.two_step_off", "user.two_step_reset", "user.recovery_codes"} {
 			if !strings.Contains(w.actions(), want) {
