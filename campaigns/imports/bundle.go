@@ -42,6 +42,9 @@ type member struct {
 // maxMembers is how many files of a ZIP are read.
 const maxMembers = 200
 
+// maxInner is the largest workbook in a ZIP, in bytes: its copy lies on the disk while it is read.
+var maxInner int64 = 1 << 30
+
 var readable = []string{".csv", ".tsv", ".tab", ".txt", ".xlsx"}
 
 // leftWords are the words in a file's name that tell that its people left.
@@ -154,10 +157,13 @@ func (b *bundle) openMember(m *member) (rows, func() error, error) {
 		}
 		return r, rc.Close, nil
 	}
-	at, err := files.Spool(b.ctx, rc)
+	at, err := files.Spool(b.ctx, io.LimitReader(rc, maxInner+1))
 	_ = rc.Close() // read to its end
 	if err != nil {
 		return nil, nil, err
+	}
+	if at.Size > maxInner {
+		return nil, nil, errors.Join(errBomb, at.Close())
 	}
 	z, err := openZIP(at, at.Size)
 	if err == nil && !isBook(z) {

@@ -348,6 +348,16 @@ func TestArchivesThatMeanTrouble(t *testing.T) {
 	if r = d.run(string(good), RunOptions{}); r.New != 1 || !strings.Contains(bad(r), "damaged") || r.Bad[0].File != "zz.xlsx" {
 		t.Errorf("%+v", r)
 	}
+	// A workbook in a ZIP lies on the disk while it is read: it has a limit of its own.
+	defer func(was int64) { maxInner = was }(maxInner)
+	book := importstest.Workbook([]string{"email"}, []string{"bea@example.org"})
+	for most, want := range map[int64]Counts{int64(len(book)): {Rows: 2, New: 1, Unchanged: 1}, int64(len(book)) - 1: {Rows: 2, Unchanged: 1, Skipped: 1}} {
+		maxInner = most
+		r = d.run(string(importstest.ZIP(people, importstest.Named{Name: "zz.xlsx", Content: book})), RunOptions{DryRun: true})
+		if d.want("a large workbook in a ZIP", r.Counts, want); (r.Skipped > 0) != strings.Contains(bad(r), "unpacks to far more") {
+			t.Errorf("%q", bad(r))
+		}
+	}
 	// Bytes changed in the middle of what is packed.
 	torn := importstest.ZIP(people, importstest.Named{Name: "zz.csv", Content: []byte("email\n" + big(500))})
 	copy(torn[bytes.Index(torn, []byte("zz.csv"))+200:], "torn here")
