@@ -157,6 +157,14 @@ func showsTheWorld(t *testing.T, r readyFile) {
 	if status, page := get(t, c, r.URL+"/admin"); status != http.StatusOK || !strings.Contains(page, "Ilse Halvorsen") {
 		t.Errorf("after signing in, the first page answers %d", status)
 	}
+	for path, want := range map[string]string{
+		"/join": "News from the Statehouse", "/forms/lend-a-hand": "How would you like to help?", "/admin/segments": "Signed, in Harrow Bay", "/admin/forms": "Lend a hand",
+		"/admin/supporters?q=hal.brandvold@example.org": "Brandvold", "/admin/duplicates": "00", "/admin/divisions": "Wennick",
+	} {
+		if status, page := get(t, c, r.URL+path); status != http.StatusOK || !strings.Contains(page, want) {
+			t.Errorf("%s answers %d, %q is not in it", path, status, want)
+		}
+	}
 }
 
 func TestDemoInAFolderIsMadeOnce(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 
 	"kithline/campaigns/actor"
 	"kithline/campaigns/clock"
+	"kithline/campaigns/duplicates"
 	"kithline/campaigns/mailboxes"
 	"kithline/campaigns/paging"
 	"kithline/models"
@@ -187,10 +188,11 @@ func TestSampleWorld(t *testing.T) {
 
 		t.Run("mailings", func(t *testing.T) {
 			page, err := m.Mailings.List(ctx, system, paging.Cursor{})
-			if err != nil || len(page.Rows) != 2 || page.Rows[0].State != models.MailingDraft || page.Rows[1].State != models.MailingFinished {
+			if err != nil || len(page.Rows) != 3 || page.Rows[0].State != models.MailingDraft || page.Rows[1].State != models.MailingDraft ||
+				page.Rows[1].Segment != "Signed, in Harrow Bay" || page.Rows[2].State != models.MailingFinished {
 				t.Fatalf("%+v, %v", page.Rows, err)
 			}
-			sent := page.Rows[1]
+			sent := page.Rows[2]
 			agreed := m.count(t, &models.Consent{}, "given_at < ? AND purpose = 'updates'", *sent.FrozenAt)
 			if sent.Sent != agreed || sent.AudienceCount != agreed || agreed < 1000 {
 				t.Errorf("sent to %d of %d, %d had agreed", sent.Sent, sent.AudienceCount, agreed)
@@ -219,6 +221,30 @@ func TestSampleWorld(t *testing.T) {
 			}
 			if c := page.Rows[0].Counts; c.Rows != 12 || c.New != 10 || c.Skipped != 1 || c.Suppressed != 1 || c.Consents != 10 {
 				t.Errorf("%+v", c)
+			}
+		})
+
+		t.Run("chapters", func(t *testing.T) { inChapters(t, m, w) })
+		t.Run("districts", func(t *testing.T) { inDistricts(t, m) })
+		t.Run("joining", func(t *testing.T) { joined(t, m, w) })
+		t.Run("segments", func(t *testing.T) { segmentsCount(t, m) })
+
+		t.Run("duplicates", func(t *testing.T) {
+			page, err := m.Duplicates.List(ctx, system, paging.Cursor{})
+			if err != nil || len(page.Rows) == 0 || len(page.Rows) > 3 { // some have the same name and postal code by chance
+				t.Fatalf("%+v, %v", page.Rows, err)
+			}
+			same := 0
+			for _, p := range page.Rows {
+				if p.A.GivenName+p.A.FamilyName != p.B.GivenName+p.B.FamilyName || p.A.PostalArea != p.B.PostalArea {
+					t.Errorf("%+v", p)
+				}
+				if slices.Equal(p.Rules, []duplicates.Rule{duplicates.ByName, duplicates.ByAddress}) {
+					same++
+				}
+			}
+			if same != 1 {
+				t.Errorf("%d joined twice: %+v", same, page.Rows)
 			}
 		})
 
@@ -264,6 +290,13 @@ func TestSampleWorld(t *testing.T) {
 				{"mailings", "updated_at"},
 				{"consents", "given_at"},
 				{"users", "created_at"},
+				{"submissions", "created_at"},
+				{"submissions", "confirmed_at"},
+				{"supporters", "updated_at"},
+				{"supporter_divisions", "updated_at"},
+				{"taggings", "created_at"},
+				{"notes", "created_at"},
+				{"segments", "updated_at"},
 			} {
 				var n int64
 				if err := m.DB.Table(c.table).Where(c.column+" > ?", end).Count(&n).Error; err != nil || n != 0 {
@@ -330,6 +363,28 @@ func inClear(t *testing.T, m made, w World) {
 		if has(phone) {
 			t.Errorf("a telephone number is in clear: %s", phone)
 		}
+	}
+	for _, j := range w.joining.People {
+		if has(j.Family) || has(strings.ToLower(j.Family)) || has(plain(j.Given)+"."+plain(j.Family)) {
+			t.Errorf("%s %s joined and is in clear", j.Given, j.Family)
+		}
+		if s := j.Answers["access_needs"]; s != "" && has(s) {
+			t.Errorf("what somebody needs to take part is in clear: %s", s)
+		}
+		if s := j.Answers["phone"]; s != "" && has(s[len(s)-8:]) {
+			t.Errorf("a telephone number is in clear: %s", s)
+		}
+	}
+	if has("+news@") || has("+1202555") {
+		t.Error("an address or a telephone number is in clear")
+	}
+	for _, r := range w.joining.Records {
+		if has(r.Note) || has(r.Email) {
+			t.Errorf("a note is in clear: %s", r.Note)
+		}
+	}
+	if !has(w.joining.Segments[0].Name) { // else this test would find nothing of what organizers write
+		t.Error("the name of a segment is not there")
 	}
 	for _, c := range w.comments {
 		if has(c.Text) != (c.State == "shown") {

@@ -26,13 +26,21 @@ import (
 
 	"kithline/campaigns/actor"
 	"kithline/campaigns/audit"
+	"kithline/campaigns/chapters"
 	"kithline/campaigns/clock"
+	"kithline/campaigns/confirmations"
+	"kithline/campaigns/consents"
 	"kithline/campaigns/deliveries"
+	"kithline/campaigns/divisions"
+	"kithline/campaigns/duplicates"
+	"kithline/campaigns/forms"
 	"kithline/campaigns/imports"
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/posts"
+	"kithline/campaigns/segments"
+	"kithline/campaigns/supporters"
 	"kithline/campaigns/tokens"
 	"kithline/campaigns/users"
 	"kithline/models"
@@ -51,6 +59,14 @@ type Services struct {
 	Imports      *imports.Service
 	Mailings     *mailings.Service
 	Deliveries   *deliveries.Service
+	Chapters     *chapters.Service
+	Divisions    *divisions.Service
+	Supporters   *supporters.Service
+	Consents     *consents.Service
+	Forms        *forms.Service
+	Waiting      *confirmations.Service
+	Segments     *segments.Service
+	Duplicates   *duplicates.Service
 }
 
 // What the audit log says of a sample world.
@@ -116,7 +132,10 @@ func Build(ctx context.Context, s Services, w World, clk *clock.Fixed, now time.
 	if standing != Empty {
 		return fmt.Errorf("demo: the database is not empty")
 	}
-	b := &builder{Services: s, w: w, clk: clk, now: clock.Trim(now), rnd: rand.New(rand.NewPCG(w.Seed, w.Seed)), progress: progress, actors: map[string]actor.Actor{}}
+	b := &builder{
+		Services: s, w: w, clk: clk, now: clock.Trim(now), rnd: rand.New(rand.NewPCG(w.Seed, w.Seed)), progress: progress, actors: map[string]actor.Actor{},
+		chapters: map[string]uuid.UUID{}, fields: map[string]uuid.UUID{}, segments: map[string]uuid.UUID{},
+	}
 	if err := b.plan(); err != nil {
 		return err
 	}
@@ -151,6 +170,13 @@ type builder struct {
 
 	petition models.Petition
 	mailing  uuid.UUID // the one that was sent
+	twice    *person   // who signed and joins once more, with another address
+	form     models.Form
+	chapters map[string]uuid.UUID // by slug
+	fields   map[string]uuid.UUID // by name
+	segments map[string]uuid.UUID // by the key in the story
+	topics   []uuid.UUID
+	partner  uuid.UUID
 	done     int
 	judge    []judgement // comments that nobody has read yet
 }

@@ -9,15 +9,23 @@ import (
 	"github.com/riverqueue/river"
 	"gorm.io/gorm"
 
+	"kithline/campaigns/chapters"
 	"kithline/campaigns/clock"
+	"kithline/campaigns/confirmations"
+	"kithline/campaigns/consents"
 	"kithline/campaigns/deliveries"
+	"kithline/campaigns/divisions"
+	"kithline/campaigns/duplicates"
 	"kithline/campaigns/files"
+	"kithline/campaigns/forms"
 	"kithline/campaigns/imports"
 	"kithline/campaigns/jobs"
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/posts"
+	"kithline/campaigns/segments"
+	"kithline/campaigns/supporters"
 	"kithline/campaigns/tokens"
 	"kithline/campaigns/users"
 	"kithline/campaigns/vault"
@@ -59,6 +67,13 @@ func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
 	text := func(_, key string, _ ...any) string { return key }
 	s.Petitions = petitions.New(db, m.vault, clk, s.Signer, store, petitions.Options{BaseURL: site, Words: text})
 	s.Posts = posts.New(db, clk)
+	s.Chapters, s.Divisions, s.Supporters = chapters.New(db, clk), divisions.New(db, clk), supporters.New(db, m.vault, clk)
+	s.Consents = consents.New(db, clk, s.Signer, s.Organisation)
+	s.Forms = forms.New(db, m.vault, clk, s.Signer, s.Consents, forms.Options{BaseURL: site})
+	s.Segments, s.Duplicates = segments.New(db, m.vault, clk), duplicates.New(db, m.vault, clk, s.Supporters)
+	s.Waiting = confirmations.New(clk, s.Signer)
+	s.Waiting.Register(s.Petitions.Source())
+	s.Waiting.Register(s.Forms.Source())
 	sender := func(context.Context) (deliveries.Sender, error) {
 		return deliveries.Sender{
 			Transport: m.mail, Connections: 2, FromName: "WCPC", FromAddress: "hello@example.org", ListDomain: "example.org",
@@ -83,6 +98,9 @@ func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
 		s.Deliveries.Handle(kind, r)
 	}
 	for kind, r := range s.Users.Renderers(users.Words{URL: func(p string) string { return site + p }, Text: text, DateTime: func(_ string, t time.Time) string { return t.String() }}) {
+		s.Deliveries.Handle(kind, r)
+	}
+	for kind, r := range s.Forms.Renderers() {
 		s.Deliveries.Handle(kind, r)
 	}
 	s.Mailings.Register(s.Deliveries)

@@ -67,6 +67,14 @@ func (b *builder) groups() []group {
 		}
 	}
 	b.comments(out)
+	for _, p := range out[0].people {
+		if p.display == models.DisplayAnonymous && p.comment == nil && p.locale == "en" {
+			b.twice = p
+		}
+	}
+	if b.twice == nil {
+		b.twice = out[0].people[0]
+	}
 	// Those who have not confirmed yet came in the last days, among the others.
 	late := from(out, b.now.AddDate(0, 0, -waitDays))
 	for i, p := range pending {

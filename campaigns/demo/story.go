@@ -45,6 +45,8 @@ func (b *builder) plan() (err error) {
 	for _, g := range b.groups() {
 		b.note(g.at, "signing", func(ctx context.Context) error { return b.sign(ctx, g) })
 	}
+	b.planHouse()
+	b.planJoining()
 	for d := range days + 1 {
 		b.note(b.day(d, readHour, readMinute), "reading comments", func(ctx context.Context) error { return b.read(ctx, june) })
 	}
@@ -104,11 +106,17 @@ func (b *builder) setUp(ctx context.Context) error {
 				name = p.Name
 			}
 		}
-		id, err := b.Users.Add(ctx, system, users.NewUser{Name: name, Email: a.Email, Role: actor.Role(a.Role), Locale: a.Locale})
+		if a.Chapter != "" && len(b.chapters) == 0 {
+			if err := b.makeChapters(ctx); err != nil {
+				return err
+			}
+		}
+		chapter := b.chapters[a.Chapter]
+		id, err := b.Users.Add(ctx, system, users.NewUser{Name: name, Email: a.Email, Role: actor.Role(a.Role), ChapterID: chapter, Locale: a.Locale})
 		if err != nil {
 			return err
 		}
-		b.actors[a.Person] = actor.Actor{Kind: actor.User, UserID: id, Role: actor.Role(a.Role)}
+		b.actors[a.Person] = actor.Actor{Kind: actor.User, UserID: id, Role: actor.Role(a.Role), ChapterID: chapter}
 	}
 	return b.Organisation.KeepRecoverySheet(ctx, b.actors[ilse])
 }

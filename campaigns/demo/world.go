@@ -18,6 +18,7 @@ type World struct {
 	Seed       uint64 // who signs, when and how
 
 	story    story
+	joining  joining
 	names    names
 	comments []comment
 	list     string // CSV
@@ -29,7 +30,7 @@ const fewest = 150
 // Sample is the world of the demo. Tests make Signatures smaller.
 func Sample() (World, error) {
 	w := World{Signatures: 3184, Pending: 46, Seed: 412}
-	for name, into := range map[string]any{"coalition.json": &w.story, "names.json": &w.names, "comments.json": &w.comments} {
+	for name, into := range map[string]any{"coalition.json": &w.story, "joining.json": &w.joining, "names.json": &w.names, "comments.json": &w.comments} {
 		b, err := sample.ReadFile("world/" + name)
 		if err != nil {
 			return w, err
@@ -60,15 +61,22 @@ type story struct {
 		CrisisLine    string   `json:"crisis_line"` // 988 is the US Suicide & Crisis Lifeline, see 988lifeline.org
 		MinimumAge    string   `json:"minimum_age"`
 	} `json:"organisation"`
+	Chapters []struct {
+		Slug string `json:"slug"`
+		Name string `json:"name"`
+		From string `json:"from"` // postal codes
+		To   string `json:"to"`
+	} `json:"chapters"`
 	People []struct {
 		ID   string `json:"id"`
 		Name string `json:"name"`
 	} `json:"people"`
 	Accounts []struct {
-		Person string `json:"person"`
-		Email  string `json:"email"`
-		Role   string `json:"role"`
-		Locale string `json:"locale"`
+		Person  string `json:"person"`
+		Email   string `json:"email"`
+		Role    string `json:"role"`
+		Chapter string `json:"chapter"`
+		Locale  string `json:"locale"`
 	} `json:"accounts"`
 	Invitation struct {
 		Email string `json:"email"`
@@ -110,6 +118,61 @@ type story struct {
 		Source string `json:"source"`
 	} `json:"import"`
 	ConsentWords map[string]string `json:"consent_words"`
+}
+
+// joining is world/joining.json: where people live, what they are asked, who joins, and what the coalition makes of it.
+type joining struct {
+	State            string `json:"state"` // Open Civic Data id
+	DivisionsVersion string `json:"divisions_version"`
+	Houses           []struct {
+		From  int `json:"from"` // postal codes, spread evenly over districts
+		To    int `json:"to"`
+		First int `json:"first"`
+		Last  int `json:"last"`
+	} `json:"houses"`
+	Topics []struct {
+		Name  string `json:"name"`
+		About string `json:"about"`
+	} `json:"topics"`
+	Partner struct {
+		Name    string `json:"name"`
+		Website string `json:"website"`
+	} `json:"partner"`
+	Fields []struct {
+		Name    string   `json:"name"`
+		Label   string   `json:"label"`
+		Kind    string   `json:"kind"`
+		Choices []string `json:"choices"`
+		Private bool     `json:"private"`
+		SeenBy  string   `json:"seen_by"`
+	} `json:"fields"`
+	Form struct {
+		Author    string   `json:"author"`
+		Day       int      `json:"day"`
+		Title     string   `json:"title"`
+		Intro     string   `json:"intro"`
+		Thanks    string   `json:"thanks"`
+		Questions []string `json:"questions"` // with ! behind what must be answered
+		Asks      []string `json:"asks"`
+		Tags      []string `json:"tags"`
+	} `json:"form"`
+	People  []joiner `json:"people"`
+	Records []struct {
+		Email  string   `json:"email"`
+		Author string   `json:"author"`
+		Day    int      `json:"day"`
+		Tags   []string `json:"tags"`
+		Note   string   `json:"note"`
+	} `json:"records"`
+	Segments []segmented `json:"segments"`
+	Draft    struct {
+		Author    string `json:"author"`
+		Day       int    `json:"day"`
+		Segment   string `json:"segment"`
+		Subject   string `json:"subject"`
+		Preheader string `json:"preheader"`
+		Body      string `json:"body"`
+	} `json:"draft"`
 }
 
 // text is what a petition says. Its dates stand in braces, see dates.
