@@ -159,7 +159,7 @@ func showsTheWorld(t *testing.T, r readyFile) {
 	}
 	for path, want := range map[string]string{
 		"/join": "News from the Statehouse", "/forms/lend-a-hand": "How would you like to help?", "/admin/segments": "Signed, in Harrow Bay", "/admin/forms": "Lend a hand",
-		"/admin/supporters?q=hal.brandvold@example.org": "Brandvold", "/admin/duplicates": "00", "/admin/divisions": "Wennick",
+		"/admin/supporters": "Tamarack Valley", "/admin/duplicates": "Confirmed addresses that look like one person", "/admin/divisions": "Wennick", "/admin/chapters": "Three Forks",
 	} {
 		if status, page := get(t, c, r.URL+path); status != http.StatusOK || !strings.Contains(page, want) {
 			t.Errorf("%s answers %d, %q is not in it", path, status, want)
