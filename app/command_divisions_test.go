@@ -21,7 +21,7 @@ func TestDivisionsFromTheTerminal(t *testing.T) {
 		return out
 	}
 	run(2, "needs one of: import")
-	run(2, "KIND is ocd, zip, geo", "import", "shapes", data+"us_sldu.csv")
+	run(2, "KIND is ocd, zip, postal, geo", "import", "shapes", data+"us_sldu.csv")
 	run(2, "arg", "import", "ocd")
 	run(2, "--max-gone", "import", "ocd", data+"us_sldu.csv", "--max-gone", "0")
 	run(1, "does not exist", "import", "ocd", filepath.Join(dir, "none.csv"))

@@ -42,7 +42,9 @@ func (s *Service) claim(ctx context.Context, n int) ([]models.Delivery, error) {
 // ReplyPaused is the reply of a delivery that was suppressed because the person paused all mail.
 const ReplyPaused = "paused"
 
-// begin commits that the delivery goes on the wire now. Suppression, consent and the mailing's state are asked in the same
+// begin commits that the delivery goes on the wire now. An address that bounced or complained gets nothing. One that stands on a
+// list as left, or was stopped by hand, still gets receipts: else nobody could ask for the link to their own data, or sign in.
+// Suppression, consent and the mailing's state are asked in the same
 // statement. It reports false when there is nothing to send: suppressed, paused, or taken over by another node.
 func (s *Service) begin(ctx context.Context, d models.Delivery) (bool, error) {
 	var rows []struct{ State models.DeliveryState }
@@ -50,7 +52,8 @@ func (s *Service) begin(ctx context.Context, d models.Delivery) (bool, error) {
 	err := s.db.WithContext(ctx).Raw(`UPDATE deliveries SET updated_at = ?, lease_until = `+database.NowPlus(s.db.DB)+`,
 			reply = CASE WHEN `+paused+` THEN '`+ReplyPaused+`' ELSE reply END, state = CASE
 			WHEN expires_at IS NOT NULL AND expires_at <= ? THEN 'expired'
-			WHEN EXISTS (SELECT 1 FROM mailboxes m WHERE m.id = deliveries.mailbox_id AND (m.suppressed_at IS NOT NULL OR m.address_sealed IS NULL)) THEN 'suppressed'
+			WHEN EXISTS (SELECT 1 FROM mailboxes m WHERE m.id = deliveries.mailbox_id AND m.suppressed_at IS NOT NULL
+				AND (purpose <> 'receipt' OR m.suppressed_reason NOT IN ('`+models.SuppressedImport+`', '`+models.SuppressedByHand+`'))) THEN 'suppressed'
 			WHEN `+paused+` THEN 'suppressed'
 			WHEN purpose <> 'receipt' AND NOT EXISTS (SELECT 1 FROM mailable c
 				WHERE c.mailbox_id = deliveries.mailbox_id AND c.purpose = deliveries.purpose AND c.scope_id = deliveries.scope_id) THEN 'suppressed'

@@ -64,17 +64,25 @@ func Verify(ctx context.Context, tx *gorm.DB, id uuid.UUID, now time.Time) error
 
 // SignedUp notes that the people behind mailboxes signed up for something and confirmed it: Verify for many, and the end of an
 // erasure that is remembered. They came back by themselves, so lists may name them again. Whoever confirms something of a
-// person calls it, in the transaction of the confirmation; signing in to an account is not that.
+// person calls it, in the transaction of the confirmation and before the consents that it gives; signing in to an account is not
+// that. Where a list or an organizer had stopped the mailbox, that ends, and so does every consent from before: what counts is what
+// the person says now.
 func SignedUp(ctx context.Context, tx *gorm.DB, boxes []models.Mailbox, now time.Time) error {
 	tx = tx.WithContext(ctx)
 	for part := range slices.Chunk(boxes, 500) {
 		hashes := make([][]byte, len(part))
-		var fresh []uuid.UUID
+		var fresh, stopped []uuid.UUID
 		for i, m := range part {
 			hashes[i] = m.AddressHash
 			if m.VerifiedAt == nil {
 				fresh = append(fresh, m.ID)
 			}
+			if m.SuppressedReason == models.SuppressedImport || m.SuppressedReason == models.SuppressedByHand {
+				stopped = append(stopped, m.ID)
+			}
+		}
+		if err := goOn(tx, stopped, now); err != nil {
+			return err
 		}
 		if len(fresh) > 0 {
 			err := tx.Model(&models.Mailbox{}).Where("id IN ? AND verified_at IS NULL", fresh).Updates(map[string]any{"verified_at": now, "updated_at": now}).Error
@@ -89,7 +97,21 @@ func SignedUp(ctx context.Context, tx *gorm.DB, boxes []models.Mailbox, now time
 	return nil
 }
 
-// Suppress stops all mail to a mailbox, receipts too. The first reason stays.
+// goOn ends the suppression of mailboxes whose owners came back by themselves.
+func goOn(tx *gorm.DB, boxes []uuid.UUID, now time.Time) error {
+	if len(boxes) == 0 {
+		return nil
+	}
+	err := tx.Model(&models.Consent{}).Where("mailbox_id IN ? AND withdrawn_at IS NULL", boxes).
+		Updates(map[string]any{"withdrawn_at": now, "withdrawn_how": "suppressed"}).Error
+	if err != nil {
+		return err
+	}
+	return tx.Model(&models.Mailbox{}).Where("id IN ?", boxes).Updates(map[string]any{"suppressed_at": nil, "suppressed_reason": "", "updated_at": now}).Error
+}
+
+// Suppress stops mail to a mailbox: all of it after a bounce or a complaint, all but receipts for the other reasons. The first
+// reason stays.
 func Suppress(ctx context.Context, tx *gorm.DB, id uuid.UUID, reason string, now time.Time) error {
 	return tx.WithContext(ctx).Model(&models.Mailbox{}).Where("id = ? AND suppressed_at IS NULL", id).
 		Updates(map[string]any{"suppressed_at": now, "suppressed_reason": reason, "updated_at": now}).Error

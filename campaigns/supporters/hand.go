@@ -244,7 +244,7 @@ func (s *Service) WithdrawConsent(ctx context.Context, a actor.Actor, id, consen
 			return nil, fault.New(fault.NotFound, "error.supporter_unknown")
 		}
 		c := list[0]
-		_, err := consents.Withdraw(ctx, tx, c.MailboxID, c.Purpose, c.ScopeID, "organizer", now)
+		err := consents.End(ctx, tx, c.MailboxID, c.Purpose, c.ScopeID, "organizer", now)
 		return map[string]any{"purpose": c.Purpose, "scope": c.ScopeID, "mailbox": c.MailboxID}, err
 	})
 }
