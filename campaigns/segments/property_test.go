@@ -31,7 +31,7 @@ func inWindow(v map[string]string, t *time.Time) bool {
 			return false
 		}
 		day := t.In(boston).Format(time.DateOnly)
-		return (v["from"] == "" || day >= v["from"]) && (v["to"] == "" || day <= v["to"])
+		return (v["from"] == "" || day >= v["from"]) && (v["until"] == "" || day <= v["until"])
 	}
 	return true
 }
@@ -260,10 +260,10 @@ func window(r *rand.Rand, v map[string]string) map[string]string {
 	case 1:
 		v["when"], v["from"] = "between", day()
 		if r.IntN(2) == 0 {
-			v["to"] = day()
+			v["until"] = day()
 		}
 	case 2:
-		v["when"], v["to"] = "between", day()
+		v["when"], v["until"] = "between", day()
 	}
 	return v
 }

@@ -105,7 +105,7 @@ func TestWrongConditionsAreToldWhereTheyAre(t *testing.T) {
 			{rule(segments.All, is("joined", "when", "last", "days", "0")), map[string]string{"r.0-days": "error.segment_days"}},
 			{rule(segments.All, is("joined", "when", "between")), map[string]string{"r.0-from": "error.segment_dates"}},
 			{rule(segments.All, is("joined", "when", "between", "from", "yesterday")), map[string]string{"r.0-from": "error.segment_date"}},
-			{rule(segments.All, is("joined", "when", "between", "from", "2027-02-02", "to", "2027-02-01")), map[string]string{"r.0-to": "error.segment_dates_order"}},
+			{rule(segments.All, is("joined", "when", "between", "from", "2027-02-02", "until", "2027-02-01")), map[string]string{"r.0-until": "error.segment_dates_order"}},
 			{rule(segments.All, is("field", "of", field(1), "op", "greater", "value", "tall")), map[string]string{"r.0-value": "error.number_invalid"}},
 			{rule(segments.All, is("field", "of", field(2), "op", "before", "value", "1.1.")), map[string]string{"r.0-value": "error.segment_date"}},
 			{rule(segments.All, is("field", "of", field(3), "op", "is", "value", "up")), map[string]string{"r.0-value": "error.value_unknown"}},
@@ -363,7 +363,7 @@ func FuzzRulesAreBound(f *testing.F) {
 		f.Add(s, s, uint8(3))
 	}
 	db := testdb.SQLite(f)
-	names := []string{"tag", "language", "source", "chapter", "division", "begins", "country", "petition", "campaign", "form", "to", "mailing", "state", "import", "when", "days", "from", "of", "op", "value"}
+	names := []string{"tag", "language", "source", "chapter", "division", "begins", "country", "petition", "campaign", "form", "to", "mailing", "state", "import", "when", "days", "from", "until", "of", "op", "value"}
 	f.Fuzz(func(t *testing.T, a, b string, k uint8) {
 		kind := allKinds[int(k)%(len(allKinds)-1)] // all but the segment, which reads rows
 		const mark = "zqxjkvb"

@@ -10,9 +10,9 @@ import (
 // The values of a window of time. An empty whenField means ever.
 const (
 	whenField = "when"
-	daysField = "days" // of lastDays
-	fromField = "from" // of between: 2006-01-02, may be empty
-	toField   = "to"   // of between: 2006-01-02, that day included, may be empty
+	daysField = "days"  // of lastDays
+	fromField = "from"  // of between: 2006-01-02, may be empty
+	toField   = "until" // of between: 2006-01-02, that day included, may be empty
 )
 
 // What whenField can be.
