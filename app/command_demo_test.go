@@ -158,7 +158,7 @@ func showsTheWorld(t *testing.T, r readyFile) {
 		t.Errorf("after signing in, the first page answers %d", status)
 	}
 	for path, want := range map[string]string{
-		"/join": "News from the Statehouse", "/forms/lend-a-hand": "How would you like to help?", "/admin/segments": "Signed, in Harrow Bay", "/admin/forms": "Lend a hand",
+		"/join": "HB 412 and the Statehouse", "/forms/lend-a-hand": "How would you like to help?", "/admin/segments": "Signed, in Harrow Bay", "/admin/forms": "Lend a hand",
 		"/admin/supporters": "Tamarack Valley", "/admin/duplicates": "Confirmed addresses that look like one person", "/admin/divisions": "Wennick", "/admin/chapters": "Three Forks",
 	} {
 		if status, page := get(t, c, r.URL+path); status != http.StatusOK || !strings.Contains(page, want) {

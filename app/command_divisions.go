@@ -54,6 +54,7 @@ Afterwards supporters are placed again by their postal codes. What they chose th
 a point, stays. The same file twice changes nothing, and a run that was stopped can be run again.`,
 		Example: `  kithline divisions import ocd us_congressional_districts.csv
   kithline divisions import zip zccd.csv --dry-run
+  kithline divisions import postal postal_codes.csv
   kithline divisions import geo cd119.geojson --version "Census TIGER 2025"`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
