@@ -117,7 +117,8 @@ func NewRenderer() (*Renderer, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.sets[lang.Name()] = map[string]*set{}
+		sets := map[string]*set{}
+		r.sets[lang.Name()] = sets
 		for _, f := range files {
 			name := strings.TrimSuffix(path.Base(f), ".txt")
 			wg.Go(func() {
@@ -128,7 +129,7 @@ func NewRenderer() (*Renderer, error) {
 					errs = append(errs, fmt.Errorf("mailer: template %s/%s: %w", lang.Name(), name, err))
 					return
 				}
-				r.sets[lang.Name()][name] = s
+				sets[name] = s
 			})
 		}
 	}

@@ -170,7 +170,18 @@ func (tab *Tab) Want(status int, path string) *Tab {
 // Press clicks what the selector finds first and waits for the page that it leads to.
 func (tab *Tab) Press(selector string) int {
 	tab.t.Helper()
+	tab.reach(selector)
 	return tab.arrive(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// reach brings what the selector finds first into view and waits until it is painted there: a click goes to what was painted last at
+// its place, and that may be a frame which was there before the page moved.
+func (tab *Tab) reach(selector string) {
+	tab.t.Helper()
+	tab.do(chromedp.WaitVisible(chromedp.CSS(selector)))
+	if Eval[bool](tab, fmt.Sprintf(`(function (e) { var y = scrollY; e.scrollIntoView({ block: 'nearest', behavior: 'instant' }); return scrollY !== y; })(document.querySelector(%q))`, selector)) {
+		tab.painted()
+	}
 }
 
 // arrive does something that leads to another page and waits for that.
@@ -188,6 +199,7 @@ func (tab *Tab) arrive(steps ...chromedp.Action[chromedp.Void]) int {
 // Click clicks what the selector finds first, which leads to no other page.
 func (tab *Tab) Click(selector string) {
 	tab.t.Helper()
+	tab.reach(selector)
 	tab.do(chromedp.Click(chromedp.CSS(selector)))
 }
 

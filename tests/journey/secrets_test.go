@@ -238,7 +238,7 @@ func TestTheLogNamesNobody(t *testing.T) {
 		}
 		owner := a.Client(t)
 		owner.Get(login).Want(200).Submit("main form button", nil).Want(200)
-		owner.Get("/admin/supporters").Want(200).Submit("form[action='/admin/supporters/find']", map[string]string{"email": "quokka@hidden.example"}).Want(200)
+		owner.Get("/admin/supporters").Want(200).Submit("form[action='/admin/supporters/find']", map[string]string{"q": "quokka@hidden.example"}).Want(200)
 		owner.Post("/admin/users/invite", map[string][]string{"email": {"invited@hidden.example"}, "role": {"viewer"}}).Want(200)
 		invitation := testapp.Link(t, a.WaitMail(t, "invited@hidden.example", 1)[0], "/admin/invitation/")
 		a.Client(t).Get(invitation).Want(200)
