@@ -84,7 +84,6 @@ func (d *demoRun) run(ctx context.Context) (err error) {
 		if err := r.write(d.ready); err != nil {
 			a.Log.Error("writing the ready file", "error", err.Error())
 		}
-		debug.FreeOSMemory() // what making the world took
 	})
 	return closing(err, a.Close)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -39,6 +40,7 @@ func (a *App) Run(ctx context.Context, l net.Listener, ready func()) error {
 	if ready != nil {
 		go ready()
 	}
+	debug.FreeOSMemory() // what building took, and making a sample world
 	a.Log.Info("started", "listen", l.Addr().String(), "site", a.Config.Web.BaseURL, "version", build().Version)
 
 	<-ctx.Done()
