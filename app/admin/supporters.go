@@ -541,9 +541,16 @@ func (p peoplePage) differs(e supporters.Editing, f recordForm, answers map[uuid
 	d := e.Draft
 	var out []changedLine
 	for _, x := range []struct{ key, now, form string }{
-		{"given_name", d.GivenName, f.GivenName}, {"family_name", d.FamilyName, f.FamilyName}, {"phones", d.Phones, f.Phones}, {"street", d.Street, f.Street},
-		{"city", d.City, f.City}, {"region", d.Region, f.Region}, {"postal_area", d.PostalArea, f.PostalArea}, {"country", d.Country, f.Country},
-		{"language", d.Locale, f.Locale}, {"time_zone", d.TimeZone, f.TimeZone},
+		{"given_name", d.GivenName, f.GivenName},
+		{"family_name", d.FamilyName, f.FamilyName},
+		{"phones", d.Phones, f.Phones},
+		{"street", d.Street, f.Street},
+		{"city", d.City, f.City},
+		{"region", d.Region, f.Region},
+		{"postal_area", d.PostalArea, f.PostalArea},
+		{"country", d.Country, f.Country},
+		{"language", d.Locale, f.Locale},
+		{"time_zone", d.TimeZone, f.TimeZone},
 	} {
 		if x.now != x.form {
 			out = append(out, changedLine{p.T("supporter." + x.key), x.now})

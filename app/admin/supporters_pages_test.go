@@ -54,8 +54,12 @@ func TestSupporterPages(t *testing.T) {
 					v.Consents = append(v.Consents, supporters.Consent{ID: uuid.UUID{byte(i + 9)}, Purpose: models.PurposeShare, Scope: "P", Words: "W", Version: 1, Locale: "es", GivenAt: now, How: models.ConsentByMail, WithdrawnAt: &now, WithdrawnHow: how})
 				}
 				v.Timeline = []supporters.Event{
-					{Key: "supporter.signed", At: now, What: "Twenty visits"}, {Key: "supporter.sent", At: now, What: "News"}, {Key: "supporter.sent_receipt", At: now},
-					{Key: "supporter.filled_in", At: now, What: "Form"}, {Key: "supporter.merged", At: now}, {Key: "supporter.said_yes", At: now, What: "Twenty visits", Purpose: models.PurposeUpdates},
+					{Key: "supporter.signed", At: now, What: "Twenty visits"},
+					{Key: "supporter.sent", At: now, What: "News"},
+					{Key: "supporter.sent_receipt", At: now},
+					{Key: "supporter.filled_in", At: now, What: "Form"},
+					{Key: "supporter.merged", At: now},
+					{Key: "supporter.said_yes", At: now, What: "Twenty visits", Purpose: models.PurposeUpdates},
 				}
 				row := supporters.Row{ID: id, Source: "petition", CreatedAt: now, GivenName: "June", Address: "june@example.org", More: 2, PostalArea: "02139", Agreed: []supporters.Agreement{{Purpose: models.PurposeUpdates, Scope: "Twenty visits"}, {Purpose: models.PurposeNewsletter}}}
 				list.Rows, list.Next = []supporters.Row{row, {ID: other, Source: "hand", Suppressed: true, CreatedAt: now}, {ID: other, Source: "form", CreatedAt: now}}, "abc"

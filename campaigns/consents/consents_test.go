@@ -193,8 +193,11 @@ func TestNotTooSoon(t *testing.T) {
 			after time.Duration
 			want  []string
 		}{
-			{time.Hour, []string{"", "failed"}}, {6 * 24 * time.Hour, []string{"", "failed"}}, {7*24*time.Hour - time.Hour, []string{"", "failed", "weekly"}},
-			{29 * 24 * time.Hour, []string{"", "failed", "weekly"}}, {30 * 24 * time.Hour, []string{"", "failed", "monthly", "weekly"}},
+			{time.Hour, []string{"", "failed"}},
+			{6 * 24 * time.Hour, []string{"", "failed"}},
+			{7*24*time.Hour - time.Hour, []string{"", "failed", "weekly"}},
+			{29 * 24 * time.Hour, []string{"", "failed", "weekly"}},
+			{30 * 24 * time.Hour, []string{"", "failed", "monthly", "weekly"}},
 		} {
 			sql, args := NotTooSoon("s", start.Add(c.after))
 			var ids []uuid.UUID

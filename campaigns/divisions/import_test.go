@@ -172,9 +172,16 @@ func TestPointsOfRealBoundaries(t *testing.T) {
 			lat, lon float64
 			want     string
 		}{
-			{"Omaha", 41.2565, -95.9345, "NE-2"}, {"Lincoln", 40.8136, -96.7026, "NE-1"}, {"North Platte", 41.1239, -100.7654, "NE-3"},
-			{"Scottsbluff", 41.8666, -103.6672, "NE-3"}, {"Norfolk", 42.0283, -97.4170, "NE-1"}, {"Cheyenne", 41.1400, -104.8202, "WY-0"},
-			{"Burlington", 44.4759, -73.2121, "VT-0"}, {"Dover", 39.1582, -75.5244, "DE-0"}, {"the Gulf of Guinea", 0, 0, ""}, {"nowhere", 91, 200, ""},
+			{"Omaha", 41.2565, -95.9345, "NE-2"},
+			{"Lincoln", 40.8136, -96.7026, "NE-1"},
+			{"North Platte", 41.1239, -100.7654, "NE-3"},
+			{"Scottsbluff", 41.8666, -103.6672, "NE-3"},
+			{"Norfolk", 42.0283, -97.4170, "NE-1"},
+			{"Cheyenne", 41.1400, -104.8202, "WY-0"},
+			{"Burlington", 44.4759, -73.2121, "VT-0"},
+			{"Dover", 39.1582, -75.5244, "DE-0"},
+			{"the Gulf of Guinea", 0, 0, ""},
+			{"nowhere", 91, 200, ""},
 		} {
 			if got := point(x.lat, x.lon); got != x.want {
 				t.Errorf("%s: %q, want %q", x.place, got, x.want)
@@ -278,12 +285,31 @@ func TestPointsOfShapes(t *testing.T) {
 				lat, lon float64
 				want     string
 			}{
-				{0.5, 0.5, "2"}, {2, 2, "3"}, {2, 6, "1"}, {1, 11, "3"}, {1.5, 10.2, ""}, {3.5, 9, ""},
-				{2, 4, "1"}, {0, 4, "1"}, {4, 4, "1"}, // on the border of two: the first of both, always
-				{1, 2, "2"}, {1, 1, "2"}, // on the edge of the hole
-				{0, 0, "2"}, {4, 8, "1"}, {0, 2, "2"}, {2, 0, "2"}, {2, 11, "3"}, {0, 10.5, "3"}, // on an outer border: inside
-				{2, 21, "4"}, {2, 23, "4 5"}, {2, 25, "5"}, {2, 22, "4"}, {2, 24, "5"}, // only an overlap gives two
-				{-0.001, 2, ""}, {4.001, 2, ""}, {2, -0.001, ""},
+				{0.5, 0.5, "2"},
+				{2, 2, "3"},
+				{2, 6, "1"},
+				{1, 11, "3"},
+				{1.5, 10.2, ""},
+				{3.5, 9, ""},
+				{2, 4, "1"},
+				{0, 4, "1"},
+				{4, 4, "1"}, // on the border of two: the first of both, always
+				{1, 2, "2"},
+				{1, 1, "2"}, // on the edge of the hole
+				{0, 0, "2"},
+				{4, 8, "1"},
+				{0, 2, "2"},
+				{2, 0, "2"},
+				{2, 11, "3"},
+				{0, 10.5, "3"}, // on an outer border: inside
+				{2, 21, "4"},
+				{2, 23, "4 5"},
+				{2, 25, "5"},
+				{2, 22, "4"},
+				{2, 24, "5"}, // only an overlap gives two
+				{-0.001, 2, ""},
+				{4.001, 2, ""},
+				{2, -0.001, ""},
 			} {
 				found, err := s.Point(ctx, x.lat, x.lon)
 				if err != nil {

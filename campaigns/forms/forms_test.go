@@ -189,14 +189,29 @@ func TestSave(t *testing.T) {
 func TestAnswers(t *testing.T) {
 	choice := &models.CustomField{ID: uuid.New(), Kind: models.FieldChoice, Choices: "Write\nCall"}
 	questions := []Asked{
-		{Question: Question{GivenName, true}}, {Question: Question{Key: PostalCode}}, {Question: Question{Key: Country}}, {Question: Question{Key: Phone}},
-		{Question: Question{Key: HowOften}}, {Question: Question{Key: FieldKey(choice.ID), Required: true}, Field: choice},
+		{Question: Question{GivenName, true}},
+		{Question: Question{Key: PostalCode}},
+		{Question: Question{Key: Country}},
+		{Question: Question{Key: Phone}},
+		{Question: Question{Key: HowOften}},
+		{Question: Question{Key: FieldKey(choice.ID), Required: true}, Field: choice},
 	}
 	for _, c := range []struct{ key, typed, want string }{
-		{GivenName, "  June \t Ann ", ""}, {GivenName, "", "error.answer_missing"}, {GivenName, "a\u202eb", "error.text_unreadable"}, {GivenName, strings.Repeat("x", 101), "error.text_too_long"},
-		{PostalCode, "27 601", ""}, {PostalCode, "<b>", "error.postal_code_invalid"}, {PostalCode, "--", "error.postal_code_invalid"},
-		{Country, "us", ""}, {Country, "USA", "error.value_unknown"}, {Phone, "12", "error.phone_invalid"}, {Phone, "+49 30 1234567", ""},
-		{HowOften, "weekly", ""}, {HowOften, "hourly", "error.value_unknown"}, {FieldKey(choice.ID), "call", ""}, {FieldKey(choice.ID), "Sing", "error.field_choice"},
+		{GivenName, "  June \t Ann ", ""},
+		{GivenName, "", "error.answer_missing"},
+		{GivenName, "a\u202eb", "error.text_unreadable"},
+		{GivenName, strings.Repeat("x", 101), "error.text_too_long"},
+		{PostalCode, "27 601", ""},
+		{PostalCode, "<b>", "error.postal_code_invalid"},
+		{PostalCode, "--", "error.postal_code_invalid"},
+		{Country, "us", ""},
+		{Country, "USA", "error.value_unknown"},
+		{Phone, "12", "error.phone_invalid"},
+		{Phone, "+49 30 1234567", ""},
+		{HowOften, "weekly", ""},
+		{HowOften, "hourly", "error.value_unknown"},
+		{FieldKey(choice.ID), "call", ""},
+		{FieldKey(choice.ID), "Sing", "error.field_choice"},
 	} {
 		typed := map[string]string{GivenName: "June", FieldKey(choice.ID): "Call"}
 		typed[c.key] = c.typed

@@ -167,8 +167,13 @@ func TestRetention(t *testing.T) {
 			m               models.Mailbox
 			record, mailbox bool
 		}{
-			{"only this petition", only, false, false}, {"a newsletter", member, true, true}, {"another petition", other, true, true},
-			{"an imported record", listed, true, true}, {"an account", worker, true, true}, {"a suppressed address", bounced, false, true}, {"a form", asked, false, false},
+			{"only this petition", only, false, false},
+			{"a newsletter", member, true, true},
+			{"another petition", other, true, true},
+			{"an imported record", listed, true, true},
+			{"an account", worker, true, true},
+			{"a suppressed address", bounced, false, true},
+			{"a form", asked, false, false},
 		} {
 			if r, m := w.there(x.m); r != x.record || m != x.mailbox {
 				t.Errorf("%s: record %v, mailbox %v", x.who, r, m)

@@ -97,8 +97,12 @@ func (in Draft) facts(bad *fault.Fields) Facts {
 		field, value string
 		most         int
 	}{
-		{"given_name", in.GivenName, maxName}, {"family_name", in.FamilyName, maxName}, {"street", in.Street, maxStreet}, {"city", in.City, maxPlace},
-		{"region", in.Region, maxPlace}, {"postal_area", in.PostalArea, maxPostal},
+		{"given_name", in.GivenName, maxName},
+		{"family_name", in.FamilyName, maxName},
+		{"street", in.Street, maxStreet},
+		{"city", in.City, maxPlace},
+		{"region", in.Region, maxPlace},
+		{"postal_area", in.PostalArea, maxPostal},
 	} {
 		tooLong(bad, x.field, strings.TrimSpace(x.value), x.most)
 	}
@@ -131,9 +135,15 @@ func (in Draft) untouched(v View, f Facts, bad *fault.Fields) Facts {
 		field, typed, was string
 		to                *string
 	}{
-		{"given_name", in.GivenName, v.GivenName, &f.GivenName}, {"family_name", in.FamilyName, v.FamilyName, &f.FamilyName}, {"street", in.Street, v.Street, &f.Street},
-		{"city", in.City, v.City, &f.City}, {"region", in.Region, v.Region, &f.Region}, {"postal_area", in.PostalArea, v.PostalArea, &f.PostalArea},
-		{"country", in.Country, v.Country, &f.Country}, {"locale", in.Locale, v.Locale, &f.Locale}, {"time_zone", in.TimeZone, v.TimeZone, &f.TimeZone},
+		{"given_name", in.GivenName, v.GivenName, &f.GivenName},
+		{"family_name", in.FamilyName, v.FamilyName, &f.FamilyName},
+		{"street", in.Street, v.Street, &f.Street},
+		{"city", in.City, v.City, &f.City},
+		{"region", in.Region, v.Region, &f.Region},
+		{"postal_area", in.PostalArea, v.PostalArea, &f.PostalArea},
+		{"country", in.Country, v.Country, &f.Country},
+		{"locale", in.Locale, v.Locale, &f.Locale},
+		{"time_zone", in.TimeZone, v.TimeZone, &f.TimeZone},
 	} {
 		if x.typed == x.was {
 			*x.to = x.was

@@ -31,8 +31,11 @@ func (w *world) form(title string) models.Form {
 	ctx, step := context.Background(), must[models.Form](w)
 	var fields []models.CustomField
 	for _, f := range []models.CustomField{
-		{Label: "What could you do?", Kind: models.FieldChoice, Choices: "Write a letter\nMake a call"}, {Label: "Have you done this before?", Kind: models.FieldYesNo},
-		{Label: "From which day on?", Kind: models.FieldDate}, {Label: "How many hours?", Kind: models.FieldNumber}, {Label: "What should we know?", Kind: models.FieldText, Private: true},
+		{Label: "What could you do?", Kind: models.FieldChoice, Choices: "Write a letter\nMake a call"},
+		{Label: "Have you done this before?", Kind: models.FieldYesNo},
+		{Label: "From which day on?", Kind: models.FieldDate},
+		{Label: "How many hours?", Kind: models.FieldNumber},
+		{Label: "What should we know?", Kind: models.FieldText, Private: true},
 	} {
 		f.ID, f.SeenBy, f.CreatedAt, f.UpdatedAt = models.NewID(), "organizer", w.Clock.Now(), w.Clock.Now()
 		f.Name = f.ID.String()

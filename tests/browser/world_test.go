@@ -167,9 +167,12 @@ func (w *world) records() {
 	w.t.Helper()
 	ctx := context.Background()
 	for _, in := range []supporters.FieldInput{
-		{Label: "Preferred name", Kind: models.FieldText, SeenBy: actor.Coordinator}, {Label: "Born", Kind: models.FieldDate, SeenBy: actor.Organizer},
-		{Label: "Shirt size", Kind: models.FieldChoice, Choices: "small\nlarge", SeenBy: actor.Organizer}, {Label: "Hours a month", Kind: models.FieldNumber, SeenBy: actor.Organizer},
-		{Label: "Can drive", Kind: models.FieldYesNo, SeenBy: actor.Organizer}, {Label: "Access needs", Kind: models.FieldText, Private: true, SeenBy: actor.Organizer},
+		{Label: "Preferred name", Kind: models.FieldText, SeenBy: actor.Coordinator},
+		{Label: "Born", Kind: models.FieldDate, SeenBy: actor.Organizer},
+		{Label: "Shirt size", Kind: models.FieldChoice, Choices: "small\nlarge", SeenBy: actor.Organizer},
+		{Label: "Hours a month", Kind: models.FieldNumber, SeenBy: actor.Organizer},
+		{Label: "Can drive", Kind: models.FieldYesNo, SeenBy: actor.Organizer},
+		{Label: "Access needs", Kind: models.FieldText, Private: true, SeenBy: actor.Organizer},
 	} {
 		_, err := w.Supporters.AddField(ctx, w.owner, in)
 		w.must(err)
