@@ -8,6 +8,7 @@ import (
 	"kithline/app/web"
 	"kithline/app/web/webtest"
 	"kithline/campaigns/consents"
+	"kithline/campaigns/figures"
 	"kithline/campaigns/forms"
 	"kithline/campaigns/paging"
 	"kithline/models"
@@ -33,7 +34,7 @@ func TestPagesOfFormsAndConsents(t *testing.T) {
 		webtest.All(t, "admin/forms/", func(_ *web.Web, p web.Page) map[string]any {
 			list, start := formList{Page: p}, formStart{Page: p}
 			edit := formEdit{Page: p, Row: draft, Form: formDraft{Locale: "en", Consents: []string{}}, Questions: []questionRow{{Key: "given_name", Label: "Given name", Order: "10"}}}
-			show := formReport{Page: p, Report: forms.Report{Form: draft, Days: make([]forms.DayCount, 30)}}
+			show := formReport{Page: p, Report: forms.Report{Form: draft, Days: make([]figures.Day, 30)}}
 			if full {
 				list.Rows = paging.Page[models.Form]{Rows: []models.Form{row, draft}, Next: paging.Cursor{At: now, ID: row.ID}.String()}
 				start.Page = bad(p, "title", "locale")

@@ -10,6 +10,7 @@ import (
 	"kithline/app/web"
 	"kithline/app/web/webtest"
 	"kithline/campaigns/paging"
+	"kithline/campaigns/figures"
 	"kithline/campaigns/petitions"
 	"kithline/models"
 )
@@ -45,9 +46,9 @@ func TestPagesOfPetitions(t *testing.T) {
 	paused := states[3]
 	paused.PausedAt = &now
 	rows = append(append(rows, states...), paused)
-	days := make([]petitions.DayCount, 30)
+	days := make([]figures.Day, 30)
 	for i := range days {
-		days[i] = petitions.DayCount{Day: now.Add(time.Duration(i-30) * 24 * time.Hour), Count: int64(i * 7 % 11)}
+		days[i] = figures.Day{Day: now.Add(time.Duration(i-30) * 24 * time.Hour), Count: int64(i * 7 % 11)}
 	}
 	for i, row := range append(states, paused, models.Petition{ID: uuid.New(), State: models.PetitionDraft, Title: "x", Locale: "ar", Revision: 1}) {
 		full := i%2 == 0
@@ -79,11 +80,11 @@ func TestPagesOfPetitions(t *testing.T) {
 				read.PictureURL, read.Author = "/x.png", "Maren <O>"
 				report.Author, report.Waiting = "Maren <O>", 7
 				report.Queue, report.Shown, report.Hidden = []petitions.QueuedComment{comment("June O.", true), comment("", false)}, []petitions.QueuedComment{comment("June O.", false)}, []petitions.QueuedComment{comment("", false)}
-				report.Report.Sources = []petitions.SourceCount{{Source: "", Count: 9}, {Source: "qr", Count: 3}, {Source: "mail", Count: 2}, {Source: "poster", Count: 1}}
+				report.Report.Sources = []figures.Source{{Source: "", Count: 9}, {Source: "qr", Count: 3}, {Source: "mail", Count: 2}, {Source: "poster", Count: 1}}
 				comments.Queue, comments.Waiting = report.Queue, 2
 				list.Rows, list.State = paging.Page[models.Petition]{Rows: rows, Next: "abc"}, "draft"
 			} else {
-				report.Report.Days = make([]petitions.DayCount, 30)
+				report.Report.Days = make([]figures.Day, 30)
 			}
 			report.Chart = h.chart(p, report.Report)
 			review := read

@@ -30,7 +30,7 @@ const (
 // floor stand in sameLevel.
 var levels = [][]string{
 	{"fault", "actor", "paging", "clock", "address", "postal", "markdown", "qr"},
-	{"audit", "jobs", "tokens", "vault", "mailboxes", "files", "deliveries", "groupcommit", "inbound", "today", "confirmations"},
+	{"audit", "jobs", "tokens", "vault", "mailboxes", "files", "deliveries", "groupcommit", "inbound", "today", "confirmations", "figures"},
 	{"organisation", "users", "supporters", "consents", "segments", "divisions", "legislators", "chapters", "erasures", "keys"},
 	{""}, // campaigns itself
 	{"petitions", "letters", "events", "rosters", "posts", "services", "flows", "forms", "duplicates"},
