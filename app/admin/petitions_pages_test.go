@@ -9,8 +9,8 @@ import (
 
 	"kithline/app/web"
 	"kithline/app/web/webtest"
-	"kithline/campaigns/paging"
 	"kithline/campaigns/figures"
+	"kithline/campaigns/paging"
 	"kithline/campaigns/petitions"
 	"kithline/models"
 )

@@ -7,8 +7,8 @@ import (
 	"github.com/google/uuid"
 
 	"kithline/campaigns/actor"
-	"kithline/campaigns/figures"
 	"kithline/campaigns/chapters"
+	"kithline/campaigns/figures"
 	"kithline/campaigns/paging"
 	"kithline/models"
 )

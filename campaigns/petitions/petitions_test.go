@@ -18,10 +18,10 @@ import (
 	"gorm.io/gorm"
 
 	"kithline/campaigns/actor"
-	"kithline/campaigns/figures"
 	"kithline/campaigns/clock"
 	"kithline/campaigns/confirmations"
 	"kithline/campaigns/fault"
+	"kithline/campaigns/figures"
 	"kithline/campaigns/files"
 	"kithline/campaigns/mailboxes"
 	"kithline/campaigns/paging"
@@ -830,7 +830,7 @@ func TestReport(t *testing.T) {
 		if err != nil || len(r.Days) != 30 || r.Today() != 1 || r.Days[28].Count != 2 || r.Days[27].Count != 1 || r.Best().Count != 2 {
 			t.Errorf("%+v, %v", r, err)
 		}
-		if len(r.Sources) != 2 || r.Sources[0] != (figures.Source{"qr", 3}) || r.Sources[1] != (figures.Source{"", 1}) {
+		if len(r.Sources) != 2 || r.Sources[0] != (figures.Source{Source: "qr", Count: 3}) || r.Sources[1] != (figures.Source{Count: 1}) {
 			t.Errorf("%+v", r.Sources)
 		}
 		viewer, _ := w.user("v@example.org", actor.Viewer)
