@@ -201,11 +201,11 @@ func TestKilledWhilePeopleSign(t *testing.T) {
 		if rows < int64(len(told)) || mails != rows || pending != rows {
 			t.Fatalf("%d were told, %d signatures, %d mails, count %d", len(told), rows, mails, pending)
 		}
+		s.kill() // first: while it lives it makes its leases longer
 		// What the dead processes had claimed comes back when their leases end; nobody waits for the minute here.
 		if err := db.Exec("UPDATE deliveries SET lease_until = '2020-01-01 00:00:00+00:00' WHERE state IN ('claimed', 'sending')").Error; err != nil {
 			t.Fatal(err)
 		}
-		s.kill()
 		serve(t, dir, dbURL, "127.0.0.1:0", sink.Addr)
 		ctx, cancel := context.WithTimeout(context.Background(), 2*testapp.Patience)
 		defer cancel()
