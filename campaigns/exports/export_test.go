@@ -19,11 +19,8 @@ func ChunkSize(t *testing.T, n int) {
 	t.Cleanup(func() { chunkSize = was })
 }
 
-// BeforeFinish calls fn when a file is written and its row is not, until the test ends.
-func BeforeFinish(t *testing.T, fn func()) {
-	beforeFinish = fn
-	t.Cleanup(func() { beforeFinish = func() {} })
-}
+// BeforeFinish calls fn when a file is written and its row is not.
+func BeforeFinish(s *Service, fn func()) { s.beforeFinish = fn }
 
 // Way says what is wrong with how a column gets into the files; "" is nothing.
 func Way(table string, c tables.Column) string {

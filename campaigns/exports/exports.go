@@ -50,10 +50,13 @@ type Options struct {
 }
 
 // Service makes exports. It is safe for concurrent use.
-type Service struct{ Options }
+type Service struct {
+	Options
+	beforeFinish func() // where a test lets something happen; nil otherwise
+}
 
 // New makes the service. Register its workers with AddWorkers.
-func New(o Options) *Service { return &Service{o} }
+func New(o Options) *Service { return &Service{Options: o} }
 
 // The kinds of exports.
 const (

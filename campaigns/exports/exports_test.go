@@ -420,7 +420,7 @@ func TestErasedMeanwhile(t *testing.T) {
 		w.add(somebody{given: "Here"})
 		id, err := w.svc.Create(t.Context(), owner, exports.Input{Kind: exports.KindSupporters, Format: exports.JSONL, Columns: []string{"given_name"}})
 		w.must(err)
-		exports.BeforeFinish(t, func() {
+		exports.BeforeFinish(w.svc, func() {
 			w.must(w.db.Exec("DELETE FROM supporters WHERE id = ?", p.ID).Error)
 			w.create(&models.Erasure{ID: models.NewID(), AddressHash: []byte{1}, How: "person", CreatedAt: w.clk.Now()})
 		})
@@ -429,7 +429,7 @@ func TestErasedMeanwhile(t *testing.T) {
 		if !errors.As(err, &snooze) || w.state(id).State != models.ExportWaiting || w.count("files") != 0 {
 			t.Fatalf("%v, %+v", err, w.state(id))
 		}
-		exports.BeforeFinish(t, func() {})
+		exports.BeforeFinish(w.svc, func() {})
 		w.work(id)
 		rc, _, err := w.svc.Open(t.Context(), owner, id)
 		w.must(err)

@@ -134,12 +134,11 @@ func (s *Service) run(ctx context.Context, id uuid.UUID) error {
 		return err
 	}
 	f.ChapterID = m.ChapterID
-	beforeFinish()
+	if s.beforeFinish != nil {
+		s.beforeFinish()
+	}
 	return s.finish(ctx, a, m, h, f, done, seen)
 }
-
-// beforeFinish is where a test lets something happen.
-var beforeFinish = func() {}
 
 // finish lets the file be fetched. If somebody was erased since the file was begun, it may hold them: then it never is.
 func (s *Service) finish(ctx context.Context, a actor.Actor, m models.Export, h *heart, f models.File, done Done, seen erased) error {
