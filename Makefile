@@ -11,7 +11,7 @@ GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 # Packages whose work runs side by side, tested with the race detector too.
 SIDE_BY_SIDE := campaigns/clock campaigns/groupcommit campaigns/jobs campaigns/vault campaigns/mailboxes campaigns/deliveries campaigns/petitions \
-	campaigns/mailings campaigns/today campaigns/backups campaigns/supporters campaigns/keys campaigns/exports campaigns/imports \
+	campaigns/mailings campaigns/today campaigns/backups campaigns/supporters campaigns/keys campaigns/exports \
 	models/database models/migrations mailer app app/web app/public
 RACE = $(sort $(dir $(wildcard $(patsubst %,./%/*.go,$(SIDE_BY_SIDE)))))
 
