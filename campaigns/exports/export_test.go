@@ -2,7 +2,6 @@ package exports
 
 import (
 	"slices"
-	"testing"
 
 	"github.com/riverqueue/river"
 
@@ -12,12 +11,8 @@ import (
 // Worker is the job's worker, for tests that are the queue.
 func Worker(s *Service) river.Worker[RunArgs] { return &worker{s: s} }
 
-// ChunkSize sets how many people go together, until the test ends.
-func ChunkSize(t *testing.T, n int) {
-	was := chunkSize
-	chunkSize = n
-	t.Cleanup(func() { chunkSize = was })
-}
+// ChunkSize sets how many people go together.
+func ChunkSize(s *Service, n int) { s.chunk = n }
 
 // BeforeFinish calls fn when a file is written and its row is not.
 func BeforeFinish(s *Service, fn func()) { s.beforeFinish = fn }

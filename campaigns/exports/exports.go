@@ -52,11 +52,12 @@ type Options struct {
 // Service makes exports. It is safe for concurrent use.
 type Service struct {
 	Options
+	chunk        int    // people that go together: chunkSize, less in tests
 	beforeFinish func() // where a test lets something happen; nil otherwise
 }
 
 // New makes the service. Register its workers with AddWorkers.
-func New(o Options) *Service { return &Service{Options: o} }
+func New(o Options) *Service { return &Service{Options: o, chunk: chunkSize} }
 
 // The kinds of exports.
 const (

@@ -484,7 +484,7 @@ func TestSignatures(t *testing.T) {
 // More chunks than workers, and a list that picks a few out of many, come out whole and in order.
 func TestManyChunks(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		exports.ChunkSize(t, 7)
+		exports.ChunkSize(w.svc, 7)
 		seg := models.Segment{ID: models.NewID(), Name: "Some", Rule: `{"kind":"all"}`, FrozenAt: &start, FrozenCount: 1, Revision: 1, CreatedAt: start, UpdatedAt: start}
 		w.create(&seg)
 		var all, some []string

@@ -12,7 +12,7 @@ import (
 )
 
 // chunkSize is how many people are read, opened and written together.
-var chunkSize = 2000
+const chunkSize = 2000
 
 // chunk is some people on their way through: begun with their own rows, then
 // given what belongs to them, then opened and formatted by one worker, then written in its turn. Its
@@ -67,7 +67,7 @@ func (p *plan) write(ctx context.Context, w io.Writer, f format, told func(rows 
 	chunks := workers + 4
 	free, begun, ordered, work := make(chan *chunk, chunks), make(chan *chunk, chunks), make(chan *chunk, chunks), make(chan *chunk, chunks)
 	for range cap(free) {
-		free <- &chunk{people: make([]person, 0, chunkSize), done: make(chan error, 1)}
+		free <- &chunk{people: make([]person, 0, p.chunk), done: make(chan error, 1)}
 	}
 	g.Go(func() error {
 		defer close(begun)
@@ -138,7 +138,7 @@ func (p *plan) read(ctx context.Context, free <-chan *chunk, begun chan<- *chunk
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		for len(c.people) < chunkSize && people.next() {
+		for len(c.people) < p.chunk && people.next() {
 			v := people.values()
 			o := c.one()
 			o.id = p.snap.id(v[atID])

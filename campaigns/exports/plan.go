@@ -24,6 +24,7 @@ type plan struct {
 	args    []any
 	dense   bool // everybody is in it
 	lookups func(c *chunk) []lookup
+	chunk   int // people that go together
 
 	vault    *vault.Vault
 	snap     snapshot
@@ -86,7 +87,7 @@ func (s *Service) plan(ctx context.Context, a actor.Actor, m models.Export) (*pl
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{vault: s.Vault}
+	p := &plan{vault: s.Vault, chunk: s.chunk}
 	if p.columns, err = choose(names, m.Purpose, custom); err != nil {
 		return nil, err
 	}

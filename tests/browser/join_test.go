@@ -214,8 +214,12 @@ func TestFormInAFrame(t *testing.T) {
 		tab := New(t, origin)
 		tab.Open(origin + "/")
 		tab.Keys(kb.Tab)
+		if listed {
+			tab.InFrame(w.URL, `document.hasFocus() && document.activeElement.name === "email"`)
+		}
 		tab.Keys("june@example.org")
 		if listed {
+			tab.InFrame(w.URL, `document.activeElement.value === "june@example.org"`)
 			tab.KeysAway(kb.Enter)
 		} else {
 			tab.Keys(kb.Enter)

@@ -276,7 +276,7 @@ func (tab *Tab) Until(expr string) {
 	tab.t.Helper()
 	ctx, cancel := context.WithTimeout(tab.ctx, patience)
 	defer cancel()
-	wait := chromedp.Evaluate[bool](`new Promise(done => { (function look() { let so = false; try { so = `+expr+`; } catch {} so ? done(true) : setTimeout(look, 20); })(); })`, chromedp.EvalAwaitPromise)
+	wait := chromedp.Evaluate[bool](waitFor(expr), chromedp.EvalAwaitPromise)
 	for {
 		_, err := chromedp.Run(ctx, wait)
 		if err == nil {
@@ -286,6 +286,35 @@ func (tab *Tab) Until(expr string) {
 			tab.t.Fatalf("%v: %s; the page is %s", err, expr, tab.where())
 		}
 	}
+}
+
+// InFrame waits until a JavaScript expression is true in the page's frame from the site at origin. A frame of another site is a
+// process of its own in the browser: what the page around it was told, a key press too, reaches it a moment later.
+func (tab *Tab) InFrame(origin, expr string) {
+	tab.t.Helper()
+	frames, err := chromedp.Targets(tab.ctx)
+	if err != nil {
+		tab.t.Fatal(err)
+	}
+	for _, f := range frames {
+		if f.Type != "iframe" || !strings.HasPrefix(f.URL, origin+"/") {
+			continue
+		}
+		frame, leave := chromedp.NewContext(tab.ctx, chromedp.WithTargetID(f.TargetID))
+		tab.t.Cleanup(leave) // it closes the page
+		ctx, cancel := context.WithTimeout(frame, patience)
+		defer cancel()
+		if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](waitFor(expr), chromedp.EvalAwaitPromise)); err != nil {
+			tab.t.Fatalf("%v: %s in the frame", err, expr)
+		}
+		return
+	}
+	tab.t.Fatalf("no frame of %s in %s", origin, tab.where())
+}
+
+// waitFor is a promise that is kept once a JavaScript expression is true.
+func waitFor(expr string) string {
+	return `new Promise(done => { (function look() { let so = false; try { so = ` + expr + `; } catch {} so ? done(true) : setTimeout(look, 20); })(); })`
 }
 
 // replaced reports whether an answer did not come because the page it was asked of is gone.
