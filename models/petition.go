@@ -53,6 +53,7 @@ type Petition struct {
 	AnsweredAt     *time.Time
 	OutcomeToldAt  *time.Time // when the mails about it were begun
 	BreakerAt      *time.Time // since when confirmation mails are held back
+	PressureUntil  *time.Time // until then the form asks for a proof of work
 	EditedAt       *time.Time // when its words were last changed in public
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
@@ -125,6 +126,9 @@ type Signature struct {
 	Source           string
 	RecruitedBy      *uuid.UUID // the signature whose link it came by
 	ClientHash       []byte     // of the device address, with the key of that day; dropped after 14 days
+	InboxHash        []byte     // of the inbox behind the address, where one inbox has many addresses
+	ProofHash        []byte     // of the proof of work that came with it: one proof is good for one signature
+	Flag             string     // what to look at when judging many, a code: it holds nothing back
 	SuspectReason    string     // why it waits to be looked at, a code; "" for the usual way
 	CodeTries        int
 	Number           int // the how manieth confirmed one; 0 until then
@@ -134,7 +138,7 @@ type Signature struct {
 	ConfirmedAt      *time.Time
 	WithdrawnAt      *time.Time
 	EditedAt         *time.Time // by its writer
-	InvalidationID   *uuid.UUID // what took it out of the count
+	InvalidationID   *uuid.UUID // what took it out of the count, or let it in from among the suspect ones
 	InvalidatedAt    *time.Time
 	ExpiresAt        time.Time // a pending row goes then
 }
@@ -318,7 +322,7 @@ type AbuseRule struct {
 	EndedAt     *time.Time
 }
 
-// Invalidation is signatures that were taken out of the count together, by a condition.
+// Invalidation is signatures that were taken out of the count together, by a condition; or suspect ones that were let in.
 type Invalidation struct {
 	ID            uuid.UUID
 	PetitionID    uuid.UUID

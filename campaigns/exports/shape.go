@@ -33,6 +33,8 @@ var LeftOutColumns = map[string]string{
 	"merges.before_sealed":               "a merge cannot be undone on another server",
 	"files.key_id":                       "it belongs to the keys of one server",
 	"signatures.client_hash":             "it is of one day, and of one server's key",
+	"signatures.inbox_hash":              "it belongs to the key of one server",
+	"signatures.proof_hash":              "it is of one form, on one server",
 	"abuse_rules.address_hash":           "it belongs to the key of one server: addresses are listed again there",
 	"files.store_key":                    "made anew: the content is a file of its own",
 }

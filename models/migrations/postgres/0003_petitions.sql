@@ -16,6 +16,7 @@ ALTER TABLE petitions ADD COLUMN outcome_text text NOT NULL DEFAULT '';
 ALTER TABLE petitions ADD COLUMN answered_at timestamptz;
 ALTER TABLE petitions ADD COLUMN outcome_told_at timestamptz;
 ALTER TABLE petitions ADD COLUMN breaker_at timestamptz;
+ALTER TABLE petitions ADD COLUMN pressure_until timestamptz;
 ALTER TABLE petitions ADD COLUMN edited_at timestamptz;
 
 -- Who starts a petition without an account: one leads, others may join. They prove their address by a mailed link.
@@ -219,6 +220,9 @@ ALTER TABLE signatures ADD COLUMN seat integer NOT NULL DEFAULT 0 CHECK (seat IN
 ALTER TABLE signatures ADD COLUMN role_sealed bytea;
 ALTER TABLE signatures ADD COLUMN suspect_reason text NOT NULL DEFAULT '';
 ALTER TABLE signatures ADD COLUMN client_hash bytea;
+ALTER TABLE signatures ADD COLUMN inbox_hash bytea;
+ALTER TABLE signatures ADD COLUMN proof_hash bytea;
+ALTER TABLE signatures ADD COLUMN flag text NOT NULL DEFAULT '';
 ALTER TABLE signatures ADD COLUMN recruited_by uuid;
 ALTER TABLE signatures ADD COLUMN reminders integer NOT NULL DEFAULT 0;
 ALTER TABLE signatures ADD COLUMN reminded_at timestamptz;
@@ -228,6 +232,8 @@ ALTER TABLE signatures ADD COLUMN invalidated_at timestamptz;
 ALTER TABLE signatures DROP CONSTRAINT signatures_petition_id_mailbox_id_key;
 ALTER TABLE signatures ADD CONSTRAINT signatures_one_a_seat UNIQUE (petition_id, mailbox_id, seat);
 CREATE INDEX signatures_by_client ON signatures (petition_id, client_hash, created_at) WHERE client_hash IS NOT NULL;
+CREATE INDEX signatures_by_inbox ON signatures (petition_id, inbox_hash) WHERE inbox_hash IS NOT NULL;
+CREATE INDEX signatures_by_proof ON signatures (proof_hash) WHERE proof_hash IS NOT NULL;
 CREATE INDEX signatures_suspect ON signatures (petition_id, confirmed_at, id) WHERE state = 'suspect' AND confirmed_at IS NOT NULL;
 CREATE INDEX signatures_invalidated ON signatures (invalidation_id, id) WHERE invalidation_id IS NOT NULL;
 CREATE INDEX signatures_recruited ON signatures (recruited_by) WHERE recruited_by IS NOT NULL;

@@ -16,6 +16,7 @@ ALTER TABLE petitions ADD COLUMN outcome_text text NOT NULL DEFAULT '';
 ALTER TABLE petitions ADD COLUMN answered_at datetime;
 ALTER TABLE petitions ADD COLUMN outcome_told_at datetime;
 ALTER TABLE petitions ADD COLUMN breaker_at datetime;
+ALTER TABLE petitions ADD COLUMN pressure_until datetime;
 ALTER TABLE petitions ADD COLUMN edited_at datetime;
 
 -- Who starts a petition without an account: one leads, others may join. They prove their address by a mailed link.
@@ -237,6 +238,9 @@ CREATE TABLE signatures_new (
     source text NOT NULL,
     recruited_by text,
     client_hash blob,
+    inbox_hash blob,
+    proof_hash blob,
+    flag text NOT NULL DEFAULT '',
     suspect_reason text NOT NULL DEFAULT '',
     code_tries integer NOT NULL,
     number integer NOT NULL,
@@ -265,6 +269,8 @@ CREATE INDEX signatures_by_area ON signatures (petition_id, postal_area) WHERE s
 CREATE INDEX signatures_by_mailbox ON signatures (mailbox_id, state, confirmed_at, petition_id);
 CREATE INDEX signatures_withdrawn ON signatures (withdrawn_at) WHERE state = 'withdrawn' AND given_name_sealed IS NOT NULL;
 CREATE INDEX signatures_by_client ON signatures (petition_id, client_hash, created_at) WHERE client_hash IS NOT NULL;
+CREATE INDEX signatures_by_inbox ON signatures (petition_id, inbox_hash) WHERE inbox_hash IS NOT NULL;
+CREATE INDEX signatures_by_proof ON signatures (proof_hash) WHERE proof_hash IS NOT NULL;
 CREATE INDEX signatures_suspect ON signatures (petition_id, confirmed_at, id) WHERE state = 'suspect' AND confirmed_at IS NOT NULL;
 CREATE INDEX signatures_invalidated ON signatures (invalidation_id, id) WHERE invalidation_id IS NOT NULL;
 CREATE INDEX signatures_recruited ON signatures (recruited_by) WHERE recruited_by IS NOT NULL;
