@@ -279,6 +279,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	a.DB.Hear(func(topic string) { dropKept(a.web, topic) })
 	a.fiber = web.NewFiber(a.web)
 	mountHealth(a.fiber, a)
 	mountMetrics(a.fiber, a)
@@ -324,6 +325,19 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountJobs(a.fiber, a.web, a.Jobs)
 	admin.MountAudit(a.fiber, a.web, a.Audit, a.Users)
 	return nil
+}
+
+// dropKept lets go of the kept pages that show what an announcement is about, of this node and of others.
+func dropKept(w *web.Web, topic string) {
+	slug, is := petitions.ChangedSlug(topic)
+	switch {
+	case is:
+		for _, prefix := range []string{"/petitions/" + slug, "/petitions\x00", "/petitions.atom\x00", "/campaigns/", "/\x00"} {
+			w.Drop(prefix)
+		}
+	case topic == "" || topic == erasures.Topic:
+		w.Drop("/")
+	}
 }
 
 // recoverySheets reads the key file for the page that is printed.

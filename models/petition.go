@@ -92,6 +92,9 @@ const (
 // Outcomes lists those that can be recorded.
 var Outcomes = []Outcome{OutcomeWon, OutcomePartly, OutcomeLost}
 
+// PetitionTopic begins the announcement that what everybody can see of a petition is not what it was; its slug follows.
+const PetitionTopic = "petition:"
+
 // Total is the public number: signatures that were confirmed, and those on paper.
 func (p Petition) Total() int { return p.SignatureCount + p.PaperCount }
 

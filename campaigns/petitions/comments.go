@@ -125,6 +125,11 @@ func (s *Service) JudgeComment(ctx context.Context, a actor.Actor, petition, id 
 		if err := tx.Model(&models.Signature{}).Where("id = ? AND state = 'confirmed'", id).Updates(set).Error; err != nil {
 			return err
 		}
+		p, err := take(ctx, tx, petition)
+		if err != nil {
+			return err
+		}
+		Changed(tx, p.Slug)
 		return audit.Write(ctx, tx, a, now, "comment."+map[bool]string{true: "show", false: "hide"}[show], "signatures", id, map[string]any{"petition": petition})
 	})
 }

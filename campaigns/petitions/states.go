@@ -112,5 +112,6 @@ func move(ctx context.Context, tx *gorm.DB, a actor.Actor, p *models.Petition, d
 	}
 	fresh, err := take(ctx, tx, p.ID)
 	*p = fresh
+	Changed(tx, p.Slug)
 	return err
 }

@@ -86,6 +86,7 @@ func (s *Service) Withdraw(ctx context.Context, boxes []uuid.UUID, id uuid.UUID)
 		if err != nil {
 			return err
 		}
+		Changed(tx, p.Slug)
 		return count(ctx, tx, nil, map[uuid.UUID]int{p.ID: -1})
 	})
 	return slug, err
@@ -122,6 +123,7 @@ func (s *Service) Restore(ctx context.Context, boxes []uuid.UUID, id uuid.UUID) 
 		if err != nil {
 			return err
 		}
+		Changed(tx, p.Slug)
 		return count(ctx, tx, nil, map[uuid.UUID]int{p.ID: 1})
 	})
 	return slug, err

@@ -80,6 +80,7 @@ func (s *Service) PostUpdate(ctx context.Context, a actor.Actor, petitionID uuid
 		if err := tx.Create(&post).Error; err != nil {
 			return err
 		}
+		database.Announce(tx, models.PetitionTopic+p.Slug)
 		return audit.Write(ctx, tx, a, now, "post.publish", "posts", post.ID, map[string]any{"petition": p.ID})
 	})
 	return post, err
