@@ -19,4 +19,6 @@ func Changed(tx *gorm.DB, slug string) {
 }
 
 // ChangedSlug returns the slug of a petition from the topic that Changed announced; ok is false for any other topic.
-func ChangedSlug(topic string) (slug string, ok bool) { return strings.CutPrefix(topic, models.PetitionTopic) }
+func ChangedSlug(topic string) (slug string, ok bool) {
+	return strings.CutPrefix(topic, models.PetitionTopic)
+}
