@@ -54,11 +54,11 @@ type Count struct {
 	N        int
 }
 
-// CountByDivision counts the confirmed signatures of a petition by divisions of a kind, valid on the day of now, from the postal
-// areas of the signatures alone: what a signer's record says about them is not asked.
+// CountByDivision counts the confirmed signatures of a petition by divisions of a kind, valid on the day of now, from its tallies by
+// postal area alone: no signature is read, and what a signer's record says about them is not asked.
 func CountByDivision(ctx context.Context, tx *gorm.DB, petition uuid.UUID, kind models.DivisionKind, now time.Time) (Tally, error) {
 	tx, today := tx.WithContext(ctx), day(now)
-	const signed = "(SELECT postal_area, COUNT(*) AS n FROM signatures WHERE petition_id = ? AND state = ? GROUP BY postal_area)"
+	const signed = "(SELECT name AS postal_area, confirmed AS n FROM petition_tallies WHERE petition_id = ? AND kind = ? AND confirmed > 0)"
 	var found []struct {
 		DivisionID uuid.UUID
 		N          int
@@ -67,14 +67,14 @@ func CountByDivision(ctx context.Context, tx *gorm.DB, petition uuid.UUID, kind 
 		JOIN postal_divisions p ON p.postal_area = c.postal_area JOIN divisions d ON d.id = p.division_id AND d.kind = ? AND `+valid("d")+`
 		WHERE c.postal_area <> '' AND NOT EXISTS (SELECT 1 FROM postal_divisions q JOIN divisions e ON e.id = q.division_id AND e.kind = d.kind AND `+valid("e")+`
 			WHERE q.postal_area = c.postal_area AND q.division_id <> p.division_id)
-		GROUP BY p.division_id`, petition, models.SignatureConfirmed, kind, today, today, today, today).Scan(&found).Error
+		GROUP BY p.division_id`, petition, models.TallyPlace, kind, today, today, today, today).Scan(&found).Error
 	if err != nil {
 		return Tally{}, err
 	}
 	var sums struct{ Total, Known int }
 	err = tx.Raw(`SELECT COALESCE(SUM(c.n), 0) AS total, COALESCE(SUM(CASE WHEN c.postal_area <> '' AND EXISTS (
 			SELECT 1 FROM postal_divisions p JOIN divisions d ON d.id = p.division_id AND d.kind = ? AND `+valid("d")+` WHERE p.postal_area = c.postal_area
-		) THEN c.n ELSE 0 END), 0) AS known FROM `+signed+` c`, kind, today, today, petition, models.SignatureConfirmed).Scan(&sums).Error
+		) THEN c.n ELSE 0 END), 0) AS known FROM `+signed+` c`, kind, today, today, petition, models.TallyPlace).Scan(&sums).Error
 	if err != nil {
 		return Tally{}, err
 	}

@@ -86,7 +86,7 @@ func (s *Service) names(sig models.Signature) (given, family string, err error) 
 // pendingAt reads the signatures that wait at a mailbox, oldest first.
 func (s *Service) pendingAt(ctx context.Context, box uuid.UUID, now time.Time) ([]models.Signature, error) {
 	var rows []models.Signature
-	err := s.db.WithContext(ctx).Where("mailbox_id = ? AND state = ? AND expires_at > ?", box, models.SignaturePending, now).Order("created_at, id").Find(&rows).Error
+	err := s.db.WithContext(ctx).Where("mailbox_id = ? AND "+unconfirmed+" AND expires_at > ?", box, now).Order("created_at, id").Find(&rows).Error
 	return rows, err
 }
 
@@ -109,9 +109,13 @@ func petitionsOf(ctx context.Context, tx *gorm.DB, sigs []models.Signature) (map
 	return out, err
 }
 
+// pressed picks the signatures that were confirmed by mail and stand, those that are held back among them: who signed is told the
+// same of both.
+const pressed = "confirmed_at IS NOT NULL AND state IN ('confirmed', 'suspect')"
+
 // counted reads the newest confirmed signatures of a mailbox: those of ids, or all where ids is nil.
 func (s *Service) counted(ctx context.Context, tx *gorm.DB, box uuid.UUID, ids []uuid.UUID) ([]CountedSignature, error) {
-	q := tx.WithContext(ctx).Where("mailbox_id = ? AND state = ?", box, models.SignatureConfirmed).Order("confirmed_at DESC, id DESC").Limit(10)
+	q := tx.WithContext(ctx).Where("mailbox_id = ? AND "+pressed, box).Order("confirmed_at DESC, id DESC").Limit(10)
 	if ids != nil {
 		q = q.Where("id IN ?", ids)
 	}

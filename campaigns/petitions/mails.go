@@ -40,9 +40,9 @@ type StateMail struct{ PetitionTitle, State, Reason, URL string }
 
 func gone() error { return fault.New(fault.Gone, "error.mail_gone") }
 
-// signed reads the signature and petition of a delivery, if the signature is in the state.
-func (s *Service) signed(ctx context.Context, d models.Delivery, state models.SignatureState) (sig models.Signature, p models.Petition, given, family string, err error) {
-	err = s.db.WithContext(ctx).Where("id = ? AND mailbox_id = ? AND state = ?", d.SubjectID, d.MailboxID, state).Take(&sig).Error
+// signed reads the signature and petition of a delivery, if the signature is one that where picks.
+func (s *Service) signed(ctx context.Context, d models.Delivery, where string) (sig models.Signature, p models.Petition, given, family string, err error) {
+	err = s.db.WithContext(ctx).Where("id = ? AND mailbox_id = ? AND "+where, d.SubjectID, d.MailboxID).Take(&sig).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		err = gone()
 	}
@@ -57,7 +57,7 @@ func (s *Service) signed(ctx context.Context, d models.Delivery, state models.Si
 }
 
 func (s *Service) confirmMail(ctx context.Context, d models.Delivery) (deliveries.Content, error) {
-	sig, p, given, family, err := s.signed(ctx, d, models.SignaturePending)
+	sig, p, given, family, err := s.signed(ctx, d, unconfirmed)
 	if err != nil {
 		return deliveries.Content{}, err
 	}
@@ -72,7 +72,7 @@ func (s *Service) confirmMail(ctx context.Context, d models.Delivery) (deliverie
 }
 
 func (s *Service) alreadyMail(ctx context.Context, d models.Delivery) (deliveries.Content, error) {
-	sig, p, given, _, err := s.signed(ctx, d, models.SignatureConfirmed)
+	sig, p, given, _, err := s.signed(ctx, d, pressed)
 	if err != nil {
 		return deliveries.Content{}, err
 	}

@@ -72,6 +72,9 @@ type Options struct {
 	BaseURL string // of the site, without a slash at the end: for links in mails
 	// Words translates a locale key, for the parts of mails that are chosen from a list.
 	Words func(lang, key string, args ...any) string
+	// Judge looks at a form that was checked, before it is written; a fault refuses it. It is called for every form: what it asks
+	// for, it keeps for a while. nil judges nobody.
+	Judge func(ctx context.Context, p models.Petition, j Judged) (Verdict, error)
 	Log   *slog.Logger
 }
 
@@ -88,6 +91,7 @@ type Service struct {
 	recent     recent
 	signing    *groupcommit.Group[newSignature]
 	confirming *groupcommit.Group[confirmation]
+	counting   []func(ctx context.Context, tx *gorm.DB, petitions []uuid.UUID) error // see onCount
 }
 
 // New makes the service. End it with Close.

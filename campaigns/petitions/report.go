@@ -32,7 +32,8 @@ func (r Report) Best() figures.Day {
 	return best
 }
 
-// Report counts confirmed signatures by day, as days are in zone, and by source. It needs actor.SeeFigures; one that is not
+// Report tells confirmed signatures by day, as days are in zone, and by source, from the tallies: an hour of UTC belongs to the day in
+// which it begins, also where a zone is half an hour off. It needs actor.SeeFigures; one that is not
 // public is seen by its author and by moderators only.
 func (s *Service) Report(ctx context.Context, a actor.Actor, id uuid.UUID, zone *time.Location) (Report, error) {
 	p, err := s.Get(ctx, a, id)
@@ -40,6 +41,36 @@ func (s *Service) Report(ctx context.Context, a actor.Actor, id uuid.UUID, zone 
 		return Report{}, err
 	}
 	r := Report{Petition: p}
-	r.Days, r.Sources, err = figures.Course(ctx, s.db.DB, "signatures", "petition_id", id, s.clk.Now(), zone)
+	now := s.clk.Now()
+	r.Days = lastDays(now, zone)
+	var hours []models.PetitionTally
+	err = s.db.WithContext(ctx).Where("petition_id = ? AND kind = ? AND name >= ?", id, models.TallyHour, hourOf(r.Days[0].Day)).Find(&hours).Error
+	if err != nil {
+		return r, err
+	}
+	for _, h := range hours {
+		at, err := time.Parse(hourForm, h.Name)
+		if err != nil {
+			return r, err
+		}
+		for i := len(r.Days) - 1; i >= 0; i-- {
+			if !at.Before(r.Days[i].Day) {
+				r.Days[i].Count += int64(h.Confirmed)
+				break
+			}
+		}
+	}
+	err = s.db.WithContext(ctx).Model(&models.PetitionTally{}).Select("name AS source, confirmed AS count").
+		Where("petition_id = ? AND kind = ? AND confirmed > 0", id, models.TallySource).Order("confirmed DESC, name").Limit(12).Scan(&r.Sources).Error
 	return r, err
+}
+
+// lastDays are the last days up to now as days are in zone, the oldest first.
+func lastDays(now time.Time, zone *time.Location) []figures.Day {
+	y, m, d := now.In(zone).Date()
+	out := make([]figures.Day, figures.Days)
+	for i := range out {
+		out[i].Day = time.Date(y, m, d-figures.Days+1+i, 0, 0, 0, 0, zone)
+	}
+	return out
 }

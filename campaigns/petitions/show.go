@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -139,7 +138,7 @@ func (s *Service) view(ctx context.Context, p models.Petition) (View, error) {
 	return v, err
 }
 
-// places returns those of the areas of signatures from which at least ten people signed. It reads at most ten rows of each.
+// places returns those of the areas of signatures from which at least ten people signed.
 func (s *Service) places(ctx context.Context, petition uuid.UUID, sigs []models.Signature) (map[string]string, error) {
 	var areas []string
 	for _, sig := range sigs {
@@ -151,25 +150,13 @@ func (s *Service) places(ctx context.Context, petition uuid.UUID, sigs []models.
 	if len(areas) == 0 {
 		return out, nil
 	}
-	var parts []string
-	var args []any
-	for _, area := range areas {
-		parts = append(parts, `SELECT ? AS area, COUNT(*) AS n FROM (SELECT 1 FROM signatures WHERE petition_id = ? AND postal_area = ? AND state = 'confirmed' LIMIT ?) AS few`)
-		args = append(args, area, petition, area, placeFrom)
+	var shown []string
+	err := s.db.WithContext(ctx).Model(&models.PetitionTally{}).
+		Where("petition_id = ? AND kind = ? AND name IN ? AND confirmed >= ?", petition, models.TallyPlace, areas, placeFrom).Pluck("name", &shown).Error
+	for _, name := range shown {
+		out[name] = name
 	}
-	var rows []struct {
-		Area string
-		N    int
-	}
-	if err := s.db.WithContext(ctx).Raw(strings.Join(parts, " UNION ALL "), args...).Scan(&rows).Error; err != nil {
-		return nil, err
-	}
-	for _, r := range rows {
-		if r.N >= placeFrom {
-			out[r.Area] = r.Area
-		}
-	}
-	return out, nil
+	return out, err
 }
 
 // Figures are the open figures of a petition, for everybody's own use.

@@ -2,8 +2,8 @@ package petitions
 
 import (
 	"context"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -93,7 +93,7 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 		}
 		// The mailboxes are held, so nobody else adds a signature of theirs: what is not there now is new.
 		var there []models.Signature
-		err = tx.Select("id", "petition_id", "mailbox_id", "state", "created_at", "expires_at").
+		err = tx.Select("id", "petition_id", "mailbox_id", "state", "created_at", "confirmed_at", "expires_at").
 			Where("mailbox_id IN ? AND petition_id IN ?", known, petitionIDs).Find(&there).Error
 		if err != nil {
 			return err
@@ -105,12 +105,16 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 			return err
 		}
 	}
-	added := map[uuid.UUID]int{}
+	added := map[uuid.UUID]moved{}
+	var began []tallyMove
 	asked, fresh := make([]request, 0, len(wanted)), make([]models.Signature, 0, len(wanted))
 	for _, sig := range wanted {
 		switch t, ok := found[pair{sig.PetitionID, sig.MailboxID}]; {
 		case !ok:
-			added[sig.PetitionID]++
+			m := added[sig.PetitionID]
+			m.pending++
+			added[sig.PetitionID] = m
+			began = talliesOf(began, sig, models.RoleNone, 1, 0)
 			fresh = append(fresh, sig)
 			asked = append(asked, request{sig, true})
 		case t.ID != sig.ID: // else this very row was written by a run before, with all that goes with it
@@ -123,7 +127,10 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 	if err := mails(ctx, tx, asked, byID, known, now); err != nil {
 		return err
 	}
-	return count(ctx, tx, added, nil)
+	if _, err := count(ctx, tx, added); err != nil {
+		return err
+	}
+	return tally(ctx, tx, began)
 }
 
 // refuse notes which rows are for petitions that do not take them any more, and returns the petitions of the others.
@@ -152,30 +159,44 @@ func refuse(tx *gorm.DB, rows []newSignature) (open []uuid.UUID, err error) {
 	return open, nil
 }
 
-// count moves the numbers of petitions in tx: by how many signatures began to wait (below zero: no longer wait), and by how
-// many were confirmed. Rows are taken in one order, so that two transactions never wait for each other.
-func count(ctx context.Context, tx *gorm.DB, pending, confirmed map[uuid.UUID]int) error {
-	var ids []uuid.UUID
-	for id := range pending {
-		ids = append(ids, id)
-	}
-	for id := range confirmed {
-		if _, twice := pending[id]; !twice {
-			ids = append(ids, id)
-		}
-	}
-	slices.SortFunc(ids, func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) })
-	for _, id := range ids {
+// moved is by how much the numbers of a petition move: signatures that wait for the button of their mail, that count, and that were
+// confirmed and are held back.
+type moved struct{ pending, confirmed, suspect int }
+
+// numbers are the public number of a petition and its address.
+type numbers struct {
+	SignatureCount int
+	Slug           string
+}
+
+// count moves the numbers of petitions in tx and returns how many count now. Rows are taken in one order, so that two transactions
+// never wait for each other. Whoever moves the public number calls Service.afterCount at the end of the transaction.
+func count(ctx context.Context, tx *gorm.DB, by map[uuid.UUID]moved) (now map[uuid.UUID]numbers, err error) {
+	now = make(map[uuid.UUID]numbers, len(by))
+	for _, id := range sorted(by) {
 		// Never below zero: a wrong count must not keep anybody from confirming; the recount repairs it.
-		err := tx.WithContext(ctx).Exec(`UPDATE petitions SET
+		m := by[id]
+		var counted []numbers
+		err := tx.WithContext(ctx).Raw(`UPDATE petitions SET
 				pending_count = CASE WHEN pending_count + ? < 0 THEN 0 ELSE pending_count + ? END,
-				signature_count = CASE WHEN signature_count + ? < 0 THEN 0 ELSE signature_count + ? END
-			WHERE id = ?`, pending[id], pending[id], confirmed[id], confirmed[id], id).Error
+				signature_count = CASE WHEN signature_count + ? < 0 THEN 0 ELSE signature_count + ? END,
+				suspect_count = CASE WHEN suspect_count + ? < 0 THEN 0 ELSE suspect_count + ? END
+			WHERE id = ? RETURNING signature_count, slug`, m.pending, m.pending, m.confirmed, m.confirmed, m.suspect, m.suspect, id).Scan(&counted).Error
 		if err != nil {
-			return err
+			return nil, err
+		}
+		if len(counted) > 0 {
+			now[id] = counted[0]
 		}
 	}
-	return nil
+	return now, nil
+}
+
+// sorted are the petitions of by in the order in which everybody takes them.
+func sorted[T any](by map[uuid.UUID]T) []uuid.UUID {
+	ids := slices.Collect(maps.Keys(by))
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	return ids
 }
 
 // request is a signature whose form was just sent; fresh where the row was made by it.
@@ -191,12 +212,12 @@ func mails(ctx context.Context, tx *gorm.DB, asked []request, boxes map[uuid.UUI
 	out := make([]confirmations.Request, 0, len(asked))
 	for _, sig := range asked {
 		r := confirmations.Request{Kind: KindConfirm, MailboxID: sig.MailboxID, Subject: sig.ID, DedupeKey: KindConfirm + "/" + sig.ID.String(), Ends: sig.ExpiresAt}
-		switch sig.State {
-		case models.SignaturePending, models.SignatureSuspect:
+		switch {
+		case waits(sig.Signature):
 			if !sig.fresh { // it waited before: the mail of then is not this one
 				r.DedupeKey += "/" + now.Format("2006-01-02")
 			}
-		case models.SignatureConfirmed:
+		case sig.State == models.SignatureConfirmed, sig.State == models.SignatureSuspect:
 			r.Kind, r.DedupeKey = KindAlready, KindAlready+"/"+sig.ID.String()+"/"+now.Format("2006-01-02")
 			r.Ends = now.Add(3 * day)
 		default:
@@ -206,6 +227,9 @@ func mails(ctx context.Context, tx *gorm.DB, asked []request, boxes map[uuid.UUI
 	}
 	return confirmations.Queue(ctx, tx, out, boxes, known, now)
 }
+
+// unconfirmed picks the signatures that wait for the button of their mail, those that somebody will look at among them.
+const unconfirmed = "confirmed_at IS NULL AND state IN ('pending', 'suspect')"
 
 const (
 	day  = 24 * time.Hour
@@ -223,19 +247,22 @@ func expirePending(ctx context.Context, tx *gorm.DB, now time.Time, where string
 func dropPending(ctx context.Context, tx *gorm.DB, now time.Time, where string, args ...any) (int, error) {
 	tx = tx.WithContext(ctx)
 	var gone []models.Signature
-	if err := tx.Raw("DELETE FROM signatures WHERE state = 'pending' AND "+where+" RETURNING id, petition_id, mailbox_id", args...).Scan(&gone).Error; err != nil {
+	if err := tx.Raw("DELETE FROM signatures WHERE "+unconfirmed+" AND "+where+" RETURNING id, petition_id, mailbox_id", args...).Scan(&gone).Error; err != nil {
 		return 0, err
 	}
 	if len(gone) == 0 {
 		return 0, nil
 	}
-	ids, boxes, fewer := make([]uuid.UUID, len(gone)), make([]uuid.UUID, len(gone)), map[uuid.UUID]int{}
+	ids, boxes, fewer := make([]uuid.UUID, len(gone)), make([]uuid.UUID, len(gone)), map[uuid.UUID]moved{}
 	for i, g := range gone {
 		ids[i], boxes[i] = g.ID, g.MailboxID
-		fewer[g.PetitionID]--
+		m := fewer[g.PetitionID]
+		m.pending--
+		fewer[g.PetitionID] = m
 	}
 	if err := confirmations.Drop(ctx, tx, KindConfirm, boxes, ids, now); err != nil {
 		return 0, err
 	}
-	return len(gone), count(ctx, tx, fewer, nil)
+	_, err := count(ctx, tx, fewer)
+	return len(gone), err
 }
