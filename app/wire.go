@@ -221,6 +221,7 @@ func (a *App) features(words *mailer.Renderer) {
 		Consents: a.Consents, Erasures: a.Erasures, BaseURL: a.Config.Web.BaseURL, Words: text,
 	})
 	a.Waiting.Register(a.Forms.Source())
+	a.Waiting.Register(a.Petitions.DigestSource())
 	a.Exports = exports.New(exports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Enqueue: enqueue, Version: build().Version})
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Petitions: a.Petitions, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{
@@ -246,6 +247,10 @@ func (a *App) features(words *mailer.Renderer) {
 		a.Deliveries.Handle(kind, r)
 	}
 	a.Mailings.Register(a.Deliveries)
+	read, stop := a.Petitions.OutcomeStopper()
+	a.Mailings.Stops(petitions.KindOutcome, mailings.Stopper{Purpose: "outcome", Read: read, Stop: stop})
+	read, stop = a.Petitions.DigestStopper()
+	a.Mailings.Stops(petitions.KindDigest, mailings.Stopper{Purpose: "digest", Read: read, Stop: stop})
 
 	a.Today.Register("settings", a.Organisation.Today)
 	a.Today.Register("settings", a.waiting)

@@ -37,7 +37,18 @@ type (
 	}
 	petitionAlready struct{ GivenName, PetitionTitle, PetitionURL string }
 	petitionState   struct{ PetitionTitle, State, Reason, URL string }
-	userInvitation  struct {
+	petitionOutcome struct{ GivenName, PetitionTitle, Outcome, Text, PetitionURL, StopURL string }
+	petitionDigest  struct {
+		PetitionTitle, Decider, PetitionURL, StopURL string
+		Count, Growth, Every                         int
+	}
+	petitionDigestConfirm struct {
+		PetitionTitle, PetitionURL    string
+		Every                         int
+		ConfirmURL, ConfirmHost, Code string
+		Days                          int
+	}
+	userInvitation struct {
 		Inviter, OrgName, RoleName, URL string
 		Days                            int
 	}
@@ -80,6 +91,13 @@ var samples = []struct {
 		"Twenty visits for pain", "returned", "Please name the committee.\nThe second paragraph <script>needs</script> a source, so that a reader can check it.\n\nThank you.",
 		"https://act.example.org/admin/petitions/1",
 	}},
+	{"petition_outcome_won", "petition_outcome", petitionOutcome{
+		"June", "Twenty visits for pain", "won", "The committee voted 9 to 4.\n\nFrom July, <all> plans pay for twenty visits a year.", "https://act.example.org/petitions/twenty-visits", "https://act.example.org/u/" + token,
+	}},
+	{"petition_outcome_partly", "petition_outcome", petitionOutcome{"", "Twenty visits for pain", "partly", "Twelve visits.", "https://act.example.org/petitions/twenty-visits", "https://act.example.org/u/" + token}},
+	{"petition_outcome_lost", "petition_outcome", petitionOutcome{"June", "Twenty visits for pain", "lost", "The bill was not brought to a vote.", "https://act.example.org/petitions/twenty-visits", "https://act.example.org/u/" + token}},
+	{"petition_digest", "petition_digest", petitionDigest{"Twenty visits for pain", "the House Health Committee", "https://act.example.org/petitions/twenty-visits", "https://act.example.org/u/" + token, 3012, 1004, 1000}},
+	{"petition_digest_confirm", "petition_digest_confirm", petitionDigestConfirm{"Twenty visits for pain", "https://act.example.org/petitions/twenty-visits", 1000, "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 7}},
 	{"user_invitation", "user_invitation", userInvitation{"Ilse Halvorsen", "Wennick Chronic Pain Coalition", "Organizer", "https://act.example.org/invite/" + token, 3}},
 	{"user_login_link", "user_login_link", userLoginLink{"https://act.example.org/login/" + token, 15}},
 	{"user_password_changed", "user_password_changed", userPasswordChanged{"9 March 2027, 14:05"}},

@@ -219,7 +219,7 @@ var NotPersonal = map[string][]string{
 		"picture_id", "author_id", "revision", "pending_count", "signature_count", "legacy_count", "legacy_source", "anonymised_at", "submitted_at", "published_at", "paused_at",
 		"returned_at", "return_reason", "return_text", "reviewed_by", "deadline_at", "closed_at", "created_at", "updated_at",
 		"picture_alt", "district_kind", "claimed_by", "claimed_at", "suspect_count", "paper_count", "response_from", "response_text", "responded_at",
-		"outcome", "outcome_text", "answered_at", "outcome_told_at", "breaker_at", "pressure_until", "edited_at",
+		"outcome", "outcome_text", "answered_at", "outcome_told_at", "outcome_told_after", "outcome_told_count", "outcome_told_done_at", "breaker_at", "pressure_until", "edited_at",
 	},
 	"signatures": {
 		"id", "petition_id", "seat", "state", "display", "wants_updates", "consent_text_id", "source", "flag", "proof_hash", "suspect_reason", "code_tries", "number",
@@ -282,7 +282,7 @@ var NotPersonal = map[string][]string{
 	"invalidations":       {"id", "petition_id", "condition", "reason", "state", "matched", "done_count", "reverted_count", "created_by", "reverted_by", "created_at", "updated_at", "finished_at", "reverted_at"},
 	"handovers":           {"id", "petition_id", "handed_at", "recipient", "handed_by", "note", "picture_id", "picture_alt", "signature_count", "paper_count", "created_by", "created_at"},
 	"petition_packs":      {"id", "petition_id", "options", "state", "signature_count", "manifest", "file_id", "message", "created_by", "created_at", "updated_at", "finished_at"},
-	"petition_digests":    {"id", "petition_id", "every", "last_count", "last_at", "created_by", "created_at"},
+	"petition_digests":    {"id", "petition_id", "every", "last_count", "before_count", "last_at", "stopped_at", "created_by", "created_at"},
 }
 
 // sealKeys names the columns whose bytes, one after the other, are the row key that the sealed values of a table are bound to,

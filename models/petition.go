@@ -52,11 +52,15 @@ type Petition struct {
 	OutcomeText    string // Markdown
 	AnsweredAt     *time.Time
 	OutcomeToldAt  *time.Time // when the mails about it were begun
-	BreakerAt      *time.Time // since when confirmation mails are held back
-	PressureUntil  *time.Time // until then the form asks for a proof of work
-	EditedAt       *time.Time // when its words were last changed in public
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
+	// How far they are: the last mailbox that was looked at, how many mails were made, and when all were.
+	OutcomeToldAfter  *uuid.UUID
+	OutcomeToldCount  int
+	OutcomeToldDoneAt *time.Time
+	BreakerAt         *time.Time // since when confirmation mails are held back
+	PressureUntil     *time.Time // until then the form asks for a proof of work
+	EditedAt          *time.Time // when its words were last changed in public
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
 }
 
 // PetitionState is where a petition is on its way.
@@ -377,12 +381,14 @@ type PetitionPack struct {
 
 // PetitionDigest is a mail to who decides, every so many signatures.
 type PetitionDigest struct {
-	ID         uuid.UUID
-	PetitionID uuid.UUID
-	MailboxID  uuid.UUID
-	Every      int
-	LastCount  int
-	LastAt     *time.Time
-	CreatedBy  *uuid.UUID
-	CreatedAt  time.Time
+	ID          uuid.UUID
+	PetitionID  uuid.UUID
+	MailboxID   uuid.UUID
+	Every       int        // signatures
+	LastCount   int        // at the last mail, or when it was confirmed
+	BeforeCount int        // at the mail before that
+	LastAt      *time.Time // nil until its reader pressed the button
+	StoppedAt   *time.Time // by its reader
+	CreatedBy   *uuid.UUID
+	CreatedAt   time.Time
 }

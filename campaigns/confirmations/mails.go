@@ -18,13 +18,14 @@ import (
 // The mails that a form can cause by an address that somebody typed: kinds of deliveries, and names of their templates. One
 // that is not in Kinds is not limited, so a new form adds its own here.
 const (
-	PetitionConfirm = "petition_confirm" // subject: the signature
-	PetitionAlready = "petition_already" // subject: the signature
-	JoinConfirm     = "join_confirm"     // subject: the submission
+	PetitionConfirm = "petition_confirm"        // subject: the signature
+	PetitionAlready = "petition_already"        // subject: the signature
+	JoinConfirm     = "join_confirm"            // subject: the submission
+	DigestConfirm   = "petition_digest_confirm" // subject: the digest
 )
 
 // Kinds lists them.
-var Kinds = []string{PetitionConfirm, PetitionAlready, JoinConfirm}
+var Kinds = []string{PetitionConfirm, PetitionAlready, JoinConfirm, DigestConfirm}
 
 const (
 	day  = 24 * time.Hour

@@ -19,6 +19,8 @@ import (
 func (s *Service) Regular() []jobs.Regular {
 	return []jobs.Regular{
 		{Name: "petition_expire", Every: 10 * time.Minute, Run: func(ctx context.Context) error { _, err := s.Expire(ctx); return err }},
+		{Name: "petition_outcome", Every: 10 * time.Second, Run: s.TellOn},
+		{Name: "petition_digest", Every: time.Minute, Run: s.Digest},
 		{Name: "petition_recount", Every: 6 * time.Hour, Run: func(ctx context.Context) error { _, err := s.Recount(ctx); return err }},
 	}
 }

@@ -22,7 +22,7 @@ const (
 
 // Renderers makes the content of each kind of mail at the moment it goes: register them with deliveries.Service.Handle.
 func (s *Service) Renderers() map[string]deliveries.Renderer {
-	return map[string]deliveries.Renderer{KindConfirm: s.confirmMail, KindAlready: s.alreadyMail, KindState: s.stateMail}
+	return map[string]deliveries.Renderer{KindConfirm: s.confirmMail, KindAlready: s.alreadyMail, KindState: s.stateMail, KindOutcome: s.outcomeMail, KindDigest: s.digestMail, KindDigestConfirm: s.digestConfirmMail}
 }
 
 // ConfirmMail is the data of the template petition_confirm.

@@ -173,7 +173,7 @@ func confirmableAt(p models.Petition, now time.Time) bool {
 	switch {
 	case p.State == models.PetitionPublished:
 		return p.DeadlineAt == nil || now.Before(p.DeadlineAt.Add(afterClose))
-	case p.State == models.PetitionClosed && p.ClosedAt != nil:
+	case p.State.Public() && p.ClosedAt != nil: // also when it was handed over or answered soon after
 		return now.Before(p.ClosedAt.Add(afterClose))
 	}
 	return false

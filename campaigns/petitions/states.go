@@ -26,10 +26,12 @@ const (
 	Hide     Action = "hide"     // nobody sees it
 	Show     Action = "show"     // hidden no longer
 	Withdraw Action = "withdraw" // by its author: not mine any more
+	HandOver Action = "handover" // to who decides: see RecordHandover; no new signatures from then on
+	Answer   Action = "answer"   // what became of it: see RecordOutcome
 )
 
 // Actions lists every action.
-var Actions = []Action{Submit, Publish, Return, Pause, Resume, Close, Hide, Show, Withdraw}
+var Actions = []Action{Submit, Publish, Return, Pause, Resume, Close, Hide, Show, Withdraw, HandOver, Answer}
 
 // moves is the state machine: where each action leads from each state; what is not here cannot be done.
 var moves = map[Action]map[models.PetitionState]models.PetitionState{
@@ -42,6 +44,15 @@ var moves = map[Action]map[models.PetitionState]models.PetitionState{
 	Hide:     {models.PetitionPublished: models.PetitionHidden, models.PetitionClosed: models.PetitionHidden},
 	Show:     {models.PetitionHidden: models.PetitionPublished},
 	Withdraw: {models.PetitionDraft: models.PetitionWithdrawn, models.PetitionSubmitted: models.PetitionWithdrawn, models.PetitionReturned: models.PetitionWithdrawn, models.PetitionPublished: models.PetitionWithdrawn},
+	// Handed over more than once, and an answer that is corrected, leave it where it is.
+	HandOver: {
+		models.PetitionPublished: models.PetitionHandedOver, models.PetitionClosed: models.PetitionHandedOver,
+		models.PetitionHandedOver: models.PetitionHandedOver, models.PetitionAnswered: models.PetitionAnswered,
+	},
+	Answer: {
+		models.PetitionPublished: models.PetitionAnswered, models.PetitionClosed: models.PetitionAnswered,
+		models.PetitionHandedOver: models.PetitionAnswered, models.PetitionAnswered: models.PetitionAnswered,
+	},
 }
 
 // Next returns the state that an action leads to, and whether it can be done at all. A petition that was closed before it

@@ -15,6 +15,9 @@ ALTER TABLE petitions ADD COLUMN outcome text NOT NULL DEFAULT '' CHECK (outcome
 ALTER TABLE petitions ADD COLUMN outcome_text text NOT NULL DEFAULT '';
 ALTER TABLE petitions ADD COLUMN answered_at datetime;
 ALTER TABLE petitions ADD COLUMN outcome_told_at datetime;
+ALTER TABLE petitions ADD COLUMN outcome_told_after text;
+ALTER TABLE petitions ADD COLUMN outcome_told_count integer NOT NULL DEFAULT 0;
+ALTER TABLE petitions ADD COLUMN outcome_told_done_at datetime;
 ALTER TABLE petitions ADD COLUMN breaker_at datetime;
 ALTER TABLE petitions ADD COLUMN pressure_until datetime;
 ALTER TABLE petitions ADD COLUMN edited_at datetime;
@@ -199,7 +202,9 @@ CREATE TABLE petition_digests (
     mailbox_id text NOT NULL REFERENCES mailboxes (id),
     every integer NOT NULL CHECK (every >= 0),
     last_count integer NOT NULL,
+    before_count integer NOT NULL,
     last_at datetime,
+    stopped_at datetime,
     created_by text,
     created_at datetime NOT NULL,
     UNIQUE (petition_id, mailbox_id)
