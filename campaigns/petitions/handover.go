@@ -141,6 +141,7 @@ func (s *Service) RemoveHandover(ctx context.Context, a actor.Actor, id, handove
 		if err := audit.Write(ctx, tx, a, now, "petition.handover_remove", "petitions", id, details); err != nil {
 			return err
 		}
+		Changed(tx, p.Slug)
 		p, err = take(ctx, tx, id)
 		return err
 	})

@@ -73,6 +73,7 @@ func (s *Service) RecordResponse(ctx context.Context, a actor.Actor, id uuid.UUI
 		if err := audit.Write(ctx, tx, a, now, "petition.response", "petitions", id, details); err != nil {
 			return err
 		}
+		Changed(tx, p.Slug)
 		p, err = take(ctx, tx, id)
 		return err
 	})
