@@ -292,6 +292,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountHome(a.fiber, a.web, a.Petitions)
 	public.MountCampaigns(a.fiber, a.web, a.Campaigns, a.Petitions)
 	use := public.NewPrefiller(a.web, a.Me)
+	public.MountStarts(a.fiber, a.web, a.Petitions, a.Posts, a.Organisation)
 	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Organisation, a.Waiting, use)
 	public.MountForms(a.fiber, a.web, a.Forms, a.Waiting, use)
 	public.MountMe(a.fiber, a.web, a.Me, use)

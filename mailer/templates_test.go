@@ -65,7 +65,12 @@ type (
 		For, URL string
 		Minutes  int
 	}
-	setupTest struct{ OrgName string }
+	setupTest     struct{ OrgName string }
+	petitionDraft struct {
+		Inviter, URL, ResumeHost, Code string
+		Confirmed                      bool
+		Days, LinkDays                 int
+	}
 )
 
 const token = "AZHq3k0Yc8mR5nXw2pVtLs7uJd1bEf9gKhQzT4iOaC6yBr8e0N"
@@ -98,6 +103,10 @@ var samples = []struct {
 	{"petition_outcome_lost", "petition_outcome", petitionOutcome{"June", "Twenty visits for pain", "lost", "The bill was not brought to a vote.", "https://act.example.org/petitions/twenty-visits", "https://act.example.org/u/" + token}},
 	{"petition_digest", "petition_digest", petitionDigest{"Twenty visits for pain", "the House Health Committee", "https://act.example.org/petitions/twenty-visits", "https://act.example.org/u/" + token, 3012, 1004, 1000}},
 	{"petition_digest_confirm", "petition_digest_confirm", petitionDigestConfirm{"Twenty visits for pain", "https://act.example.org/petitions/twenty-visits", 1000, "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 7}},
+	{"petition_start", "petition_start", petitionDraft{"", "https://act.example.org/petitions/draft/" + token, "act.example.org/petitions/resume", "7Q4MK2", false, 7, 30}},
+	{"petition_start_again", "petition_start", petitionDraft{"", "https://act.example.org/petitions/draft/" + token, "act.example.org/petitions/resume", "7Q4MK2", true, 7, 30}},
+	{"petition_costart", "petition_costart", petitionDraft{"June <O>", "https://act.example.org/petitions/draft/" + token, "act.example.org/petitions/resume", "7Q4MK2", false, 7, 30}},
+	{"petition_costart_bare", "petition_costart", petitionDraft{"", "https://act.example.org/petitions/draft/" + token, "act.example.org/petitions/resume", "7Q4MK2", false, 1, 1}},
 	{"user_invitation", "user_invitation", userInvitation{"Ilse Halvorsen", "Wennick Chronic Pain Coalition", "Organizer", "https://act.example.org/invite/" + token, 3}},
 	{"user_login_link", "user_login_link", userLoginLink{"https://act.example.org/login/" + token, 15}},
 	{"user_password_changed", "user_password_changed", userPasswordChanged{"9 March 2027, 14:05"}},

@@ -175,6 +175,7 @@ var PersonalColumns = []Personal{
 	{"petition_starters", "mailbox_id", "mailbox_id", Clear, RowGoes, false},
 	{"petition_starters", "petition_id", "mailbox_id", Clear, RowGoes, true},
 	{"petition_starters", "name_sealed", "mailbox_id", Sealed, RowGoes, true},
+	{"petition_starters", "shown_name", "mailbox_id", Clear, RowGoes, true},
 	{"petition_starters", "locale", "mailbox_id", Clear, RowGoes, true},
 	{"petition_starters", "confirmed_at", "mailbox_id", Clear, RowGoes, true},
 	{"petition_digests", "mailbox_id", "mailbox_id", Clear, RowGoes, false},

@@ -205,6 +205,7 @@ type PetitionStarter struct {
 	MailboxID   uuid.UUID
 	Lead        bool // began it; the others were invited
 	NameSealed  []byte
+	ShownName   string // what they chose to show on the public page; "" for nothing
 	Locale      string
 	CodeTries   int        // of the code that resumes
 	InvitedBy   *uuid.UUID // the starter who did

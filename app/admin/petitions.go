@@ -43,6 +43,9 @@ func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, c *campaig
 	g.Get("/:id/edit", h.edit)
 	g.Post("/:id/edit", h.save)
 	g.Post("/:id/draft", h.autosave)
+	g.Post("/:id/texts", h.addText)
+	g.Get("/:id/texts/:locale", h.text)
+	g.Post("/:id/texts/:locale", h.saveText)
 	g.Get("/:id/picture", h.showPicture)
 	g.Post("/:id/picture", h.picture)
 	g.Get("/:id/preview", h.preview)
@@ -138,53 +141,6 @@ func (h *petitionAdmin) create(c *fiber.Ctx) error {
 func showPath(id uuid.UUID) string { return "/admin/petitions/" + id.String() }
 func editPath(id uuid.UUID) string { return showPath(id) + "/edit" }
 
-// draftForm is the whole text of a petition.
-type draftForm struct {
-	Title        string `form:"title,max=80"`
-	Summary      string `form:"summary_text,max=300,lines"`
-	Body         string `form:"body,max=10000,lines"`
-	Decider      string `form:"decider,max=200"`
-	WhyNow       string `form:"why_now,max=1000,lines"`
-	SystemChange string `form:"system_change,max=1000,lines"`
-	Place        string `form:"place,max=100"`
-	Goal         int    `form:"goal"`
-	Deadline     string `form:"deadline,max=20"`
-	Locale       string `form:"locale,max=20"`
-	Revision     int    `form:"revision"`
-	Do           string `form:"do,max=20"`
-}
-
-// input turns the form into a draft. A deadline is a day, and holds until that day is over in the organisation's zone.
-func (f draftForm) input(zone *time.Location) (petitions.Draft, error) {
-	d := petitions.Draft{
-		Title: f.Title, Summary: f.Summary, Body: f.Body, Decider: f.Decider, WhyNow: f.WhyNow, SystemChange: f.SystemChange,
-		Place: f.Place, Goal: f.Goal, Locale: f.Locale,
-	}
-	if f.Deadline == "" {
-		return d, nil
-	}
-	day, err := time.ParseInLocation(time.DateOnly, f.Deadline, zone)
-	if err != nil || day.Year() < 2000 || day.Year() > 2200 {
-		var bad fault.Fields
-		bad.Add("deadline", "error.petition_deadline")
-		return d, bad.Err()
-	}
-	last := time.Date(day.Year(), day.Month(), day.Day()+1, 0, 0, 0, 0, zone).Add(-time.Second)
-	d.DeadlineAt = &last
-	return d, nil
-}
-
-func formOf(p models.Petition, zone *time.Location) draftForm {
-	f := draftForm{
-		Title: p.Title, Summary: p.Summary, Body: p.Body, Decider: p.Decider, WhyNow: p.WhyNow, SystemChange: p.SystemChange,
-		Place: p.Place, Goal: p.Goal, Locale: p.Locale, Revision: p.Revision,
-	}
-	if p.DeadlineAt != nil {
-		f.Deadline = p.DeadlineAt.In(zone).Format(time.DateOnly)
-	}
-	return f
-}
-
 func zoneOf(p web.Page) *time.Location {
 	if p.Site.Zone == nil {
 		return time.UTC
@@ -194,29 +150,30 @@ func zoneOf(p web.Page) *time.Location {
 
 type editPage struct {
 	web.Page
-	Petition models.Petition
-	Form     draftForm
-	Goal     string
-	Locales  []web.Option
-	Stored   *models.Petition // what another page saved in the meantime
+	web.PetitionFields
+	petitions.Said
+	Petition  models.Petition
+	Base      string
+	Stored    *models.Petition // what another page saved in the meantime
+	NewLocale string
 }
 
-func (h *petitionAdmin) editPage(c *fiber.Ctx, row models.Petition) *editPage {
-	p := &editPage{Page: h.web.Page(c, "petition.edit_title", "petitions"), Petition: row}
-	p.fill(formOf(row, zoneOf(p.Page)))
-	return p
-}
+// StoredClaims are the facts that another page saved in the meantime.
+func (p *editPage) StoredClaims() []petitions.Claim { return p.Claims }
 
-// fill puts values into the form.
-func (p *editPage) fill(f draftForm) {
-	p.Form, p.Goal = f, ""
-	if f.Goal != 0 {
-		p.Goal = p.Digits(int64(f.Goal))
-	}
-	p.Locales = p.LanguageOptions()
-	if !slices.ContainsFunc(p.Locales, func(o web.Option) bool { return o.Value == f.Locale }) && f.Locale != "" {
-		p.Locales = append(p.Locales, web.Option{Value: f.Locale, Label: f.Locale})
-	}
+// Language is a language in its own words.
+func (p *editPage) Language(locale string) string { return web.LanguageName(locale) }
+
+// More lists the languages that there is no version in yet.
+func (p *editPage) More() []web.Option { return web.MoreLanguages(p.Page, p.Petition, p.Texts) }
+
+func (h *petitionAdmin) editPage(c *fiber.Ctx, row models.Petition) (*editPage, error) {
+	p := &editPage{Page: h.web.Page(c, "petition.edit_title", "petitions"), Petition: row, Base: showPath(row.ID)}
+	var err error
+	_, p.Said, err = h.petitions.Said(c.UserContext(), h.web.Actor(c), row.ID)
+	p.HasPicture = row.PictureID != nil
+	p.Fill(p.Page, web.PetitionFormOf(row, p.Claims, zoneOf(p.Page)))
+	return p, err
 }
 
 func (h *petitionAdmin) draft(c *fiber.Ctx) (models.Petition, error) {
@@ -235,17 +192,11 @@ func (h *petitionAdmin) edit(c *fiber.Ctx) error {
 	if !row.Editable() {
 		return web.SeeOther(c, showPath(row.ID))
 	}
-	return h.web.Render(c, "admin/petitions/edit", h.editPage(c, row))
-}
-
-// bindDraft reads the form of a draft.
-func bindDraft(c *fiber.Ctx, zone *time.Location) (draftForm, petitions.SaveInput, error) {
-	var f draftForm
-	if err := web.Bind(c, &f); err != nil {
-		return f, petitions.SaveInput{}, err
+	p, err := h.editPage(c, row)
+	if err != nil {
+		return err
 	}
-	d, err := f.input(zone)
-	return f, petitions.SaveInput{Draft: d, Revision: f.Revision}, err
+	return h.web.Render(c, "admin/petitions/edit", p)
 }
 
 func (h *petitionAdmin) save(c *fiber.Ctx) error {
@@ -253,15 +204,18 @@ func (h *petitionAdmin) save(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	p := h.editPage(c, row)
-	f, in, err := bindDraft(c, zoneOf(p.Page))
-	p.fill(f)
+	p, err := h.editPage(c, row)
+	if err != nil {
+		return err
+	}
+	f, d, err := web.BindPetition(c, zoneOf(p.Page))
+	p.Fill(p.Page, f)
 	if p.Failed(err) {
 		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/edit", p)
 	} else if err != nil {
 		return err
 	}
-	stored, err := h.petitions.Save(c.UserContext(), h.web.Actor(c), row.ID, in)
+	stored, err := h.petitions.Save(c.UserContext(), h.web.Actor(c), row.ID, petitions.SaveInput{Draft: d, Revision: f.Revision})
 	switch {
 	case p.Failed(err):
 		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/edit", p)
@@ -277,6 +231,8 @@ func (h *petitionAdmin) save(c *fiber.Ctx) error {
 		return web.SeeOther(c, showPath(row.ID)+"/preview")
 	case "check":
 		return web.SeeOther(c, showPath(row.ID)+"/check")
+	case "more":
+		return web.SeeOther(c, editPath(row.ID)+"#g-facts")
 	}
 	h.web.Flash(c, "good", "petition.saved")
 	return web.SeeOther(c, editPath(row.ID))
@@ -289,11 +245,11 @@ func (h *petitionAdmin) autosave(c *fiber.Ctx) error {
 		return err
 	}
 	p := h.web.Blank(c.UserContext(), "", c.Path())
-	_, in, err := bindDraft(c, zoneOf(p))
+	f, d, err := web.BindPetition(c, zoneOf(p))
 	if err != nil {
 		return err
 	}
-	row, err := h.petitions.Save(c.UserContext(), h.web.Actor(c), id, in)
+	row, err := h.petitions.Save(c.UserContext(), h.web.Actor(c), id, petitions.SaveInput{Draft: d, Revision: f.Revision})
 	if err != nil {
 		return err
 	}
@@ -317,7 +273,10 @@ func (h *petitionAdmin) picture(c *fiber.Ctx) error {
 	if err == nil {
 		err = h.petitions.SetPicture(ctx, a, row.ID, name, bytes.NewReader(content))
 	}
-	p := h.editPage(c, row)
+	p, err2 := h.editPage(c, row)
+	if err2 != nil {
+		return err2
+	}
 	if p.Failed(err) {
 		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/edit", p)
 	} else if err != nil {
@@ -349,6 +308,7 @@ func (h *petitionAdmin) showPicture(c *fiber.Ctx) error {
 // readPage shows a petition's text, with what can be done about it.
 type readPage struct {
 	web.Page
+	petitions.Said
 	Petition   models.Petition
 	View       petitions.View
 	Author     string
@@ -366,6 +326,17 @@ type returnForm struct {
 	Revision int    `form:"revision"`
 }
 
+// Language is a language in its own words.
+func (p readPage) Language(locale string) string { return web.LanguageName(locale) }
+
+// Change is the page on which an answer is changed, "" where the reader changes none.
+func (p readPage) Change() string {
+	if !p.Petition.Editable() || !p.Does("submit") {
+		return ""
+	}
+	return editPath(p.Petition.ID)
+}
+
 // Does reports whether an action is among those that the reader can take.
 func (p readPage) Does(do string) bool { return slices.Contains(p.Can, petitions.Action(do)) }
 
@@ -379,6 +350,11 @@ func (h *petitionAdmin) readPage(c *fiber.Ctx, row models.Petition, titleKey str
 		p.Reasons = append(p.Reasons, web.Option{Value: r, Label: p.T("petition.reason_" + r)})
 	}
 	var err error
+	if a.May(actor.DraftPetition) {
+		if _, p.Said, err = h.petitions.Said(c.UserContext(), a, row.ID); err != nil && !fault.Is(err, fault.NotFound) {
+			return p, err
+		}
+	}
 	p.Author, err = h.petitions.AuthorName(c.UserContext(), a, row)
 	return p, err
 }

@@ -69,14 +69,24 @@ func TestPagesOfPetitions(t *testing.T) {
 			if row.PictureID == nil {
 				edit.Page = wrong("picture")
 			}
-			edit.fill(formOf(row, time.UTC))
+			said := petitions.Said{}
+			if full {
+				said.Claims = []petitions.Claim{{Claim: "A <fact>", SourceTitle: "A study", SourceURL: "https://example.org/a?b=1&c=2"}, {Claim: "Another", SourceURL: "ftp://example.org/x"}}
+				said.Texts = []petitions.Text{{Locale: "es", Title: "Veinte <visitas>", Summary: "s", Body: "b", Decider: "d", WhyNow: "w", SystemChange: "c"}, {Locale: "ar"}}
+				edit.Page = wrong(append(text, "place", "locale", "claim_1_url", "claim_2_source", "new_locale", "")...)
+			}
+			edit.Said, edit.Base = said, "/admin/petitions/1"
+			edit.HasPicture = row.PictureID != nil
+			edit.Fill(edit.Page, web.PetitionFormOf(row, said.Claims, time.UTC))
 			read := readPage{Page: wrong(text...), Petition: row, Body: template.HTML("<p>Text</p>"), Can: petitions.Can(p.Actor, row), Missing: full, Reasons: reasons}
-			read.View = petitions.View{Petition: row}
+			read.View, read.Said = petitions.View{Petition: row, Said: said}, said
+			version := petitionTextPage{Page: wrong("title", "body"), Petition: row, Base: "/admin/petitions/1", Form: web.TextForm{Locale: "es", Title: "x"}, There: full}
 			report := reportPage{Page: p, Petition: row, Can: petitions.Can(p.Actor, row), Moderate: full, MayPost: full, Report: petitions.Report{Petition: row, Days: days}}
 			comments := commentsPage{Page: p}
 			list := petitionList{Page: p, States: petitions.States}
 			if full {
 				edit.Stored = &base
+				version.Stored = &said.Texts[0]
 				read.PictureURL, read.Author = "/x.png", "Maren <O>"
 				report.Author, report.Waiting = "Maren <O>", 7
 				report.Queue, report.Shown, report.Hidden = []petitions.QueuedComment{comment("June O.", true), comment("", false)}, []petitions.QueuedComment{comment("June O.", false)}, []petitions.QueuedComment{comment("", false)}
@@ -94,6 +104,7 @@ func TestPagesOfPetitions(t *testing.T) {
 			}
 			return map[string]any{
 				"admin/petitions/list": &list, "admin/petitions/new": &petitionStart{Page: wrong("title", "locale"), Form: startForm{Title: "x", Locale: "en"}, Campaigns: make([]web.Option, 1+i%2)},
+				"admin/petitions/text": &version,
 				"admin/petitions/edit": &edit, "admin/petitions/preview": &readPage{Page: p, Petition: row, View: read.View, Can: read.Can, PictureURL: read.PictureURL},
 				"admin/petitions/check": &read, "admin/petitions/review": &review, "admin/petitions/report": &report, "admin/petitions/comments": &comments,
 				"admin/petitions/update": &updatePage{Page: wrong("title", "body"), Petition: row, Form: updateForm{Title: "a", Body: "b\n"}},

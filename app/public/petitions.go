@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -28,10 +29,9 @@ type petitionPages struct {
 }
 
 // MountPetitions puts the pages of a petition in place: /petitions/:slug with its form, what comes after it, its open
-// figures (/petitions/:slug.json), QR code and picture; and /petitions/new, where an advocate begins.
+// figures (/petitions/:slug.json), QR code and picture.
 func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, org *organisation.Service, door *confirmations.Service, use *Prefiller) {
 	h := &petitionPages{w, s, org, door, use}
-	r.Get("/petitions/new", func(c *fiber.Ctx) error { return web.SeeOther(c, "/admin/petitions/new") })
 	r.Get("/petitions/:slug.json", h.figures)
 	r.Get("/petitions/:slug", h.show)
 	r.Get("/petitions/:slug/sign", func(c *fiber.Ctx) error { return web.SeeOther(c, "/petitions/"+c.Params("slug")+"#sign") })
@@ -64,7 +64,9 @@ type petitionPage struct {
 	Updates    []updateView
 	PictureURL string
 	MinimumAge string
-	Filled     bool // with what the reader told before
+	Filled     bool          // with what the reader told before
+	By         string        // who started it, as they chose to be named
+	Versions   []web.NavLink // in its languages, where it has several
 }
 
 // updateView is an update with its text ready to show.
@@ -90,8 +92,10 @@ func (h *petitionPages) show(c *fiber.Ctx) error {
 		if err != nil {
 			return petitionPage{}, err
 		}
+		versions := versionsOf(p, &v)
 		p.Title = v.Petition.Title
 		page := petitionPage{Page: p, View: v, Body: markdown.HTML(v.Petition.Body), Updates: updatesOf(v.Updates), PictureURL: pictureURL(v.Petition)}
+		page.By, page.Versions = byline(p, v.Starters), versions
 		page.Form.Display = string(models.DisplayInitials)
 		if s := p.Query("source"); sourceCode.MatchString(s) {
 			page.Form.Source = s
@@ -108,7 +112,29 @@ func (h *petitionPages) show(c *fiber.Ctx) error {
 		page.Form.GivenName, page.Form.FamilyName, page.Form.Email, page.Form.PostalCode = facts.GivenName, facts.FamilyName, facts.Email, facts.PostalCode
 		return h.web.Render(c, "public/petitions/show", &page)
 	}
-	return h.web.Cached(c, "public/petitions/show", "home", func(ctx context.Context, p web.Page) (any, error) { return build(ctx, p) }, "source")
+	return h.web.Cached(c, "public/petitions/show", "home", func(ctx context.Context, p web.Page) (any, error) { return build(ctx, p) }, "source", "lang")
+}
+
+// versionsOf puts a petition into the language that the address asks for, or else the reader's, where it has a version in it, and
+// links all of them.
+func versionsOf(p web.Page, v *petitions.View) []web.NavLink {
+	spoken := petitions.Spoken(v.Petition, v.Texts)
+	locale := p.Lang
+	if l := p.Query("lang"); slices.Contains(spoken, l) {
+		locale = l
+	}
+	v.Petition = petitions.In(v.Petition, v.Texts, locale)
+	if len(spoken) < 2 {
+		return nil
+	}
+	out := make([]web.NavLink, len(spoken))
+	for i, l := range spoken {
+		out[i] = web.NavLink{URL: "/petitions/" + v.Petition.Slug + "?lang=" + l, Label: web.LanguageName(l), Lang: l}
+		if l == v.Petition.Locale {
+			out[i].Current = "true"
+		}
+	}
+	return out
 }
 
 func pictureURL(p models.Petition) string {

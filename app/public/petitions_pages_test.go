@@ -33,6 +33,11 @@ func TestPagesOfPetitions(t *testing.T) {
 		Signers:  []petitions.Signer{{Name: "June O.", Place: "00012", At: now}, {Name: "Cal <W>", At: now.Add(-time.Hour)}},
 		Comments: []petitions.Comment{{ID: uuid.New(), Text: "It was \"not\" <the> same.", Locale: "en", Name: "June O.", Place: "00012", At: now}, {ID: uuid.New(), Text: "Sí", Locale: "es", At: now}},
 		Updates:  posts,
+		Said: petitions.Said{
+			Claims:   []petitions.Claim{{Claim: "A <fact>", SourceTitle: "A study", SourceURL: "https://example.org/a?b=1&c=2"}, {Claim: "x", SourceTitle: "y", SourceURL: "ftp://example.org"}},
+			Texts:    []petitions.Text{{Locale: "es", Title: "Veinte", Summary: "s", Body: "b", Decider: "d", WhyNow: "w", SystemChange: "c"}},
+			Starters: []string{"June <O>", "Cal"},
+		},
 	}
 	form := signForm{GivenName: "June", FamilyName: "Okafor", Email: "june.example.org", Comment: "a\n<b>", Display: "anonymous", Updates: true, Source: "poster"}
 	bad := func(p web.Page, fields ...string) web.Page {
@@ -60,6 +65,7 @@ func TestPagesOfPetitions(t *testing.T) {
 			sign := petitionPage{Page: p, View: view, Form: form}
 			sent := sentPage{Page: p, Petition: view.Petition}
 			if full {
+				show.By, show.Versions = byline(p, view.Starters), versionsOf(p, &show.View)
 				show.Updates, show.PictureURL, show.MinimumAge, sign.MinimumAge = updatesOf(posts), pictureURL(view.Petition), "You must be 16.", "You must be 16."
 				sign.Page, sent.Page = bad(p, "given_name", "family_name", "email", "postal_code", "comment", "display", "updates", ""), bad(p, "code")
 			}

@@ -115,7 +115,7 @@ func New(o Options) (*Web, error) {
 	if w.opt.TokenPrefixes == nil {
 		w.opt.TokenPrefixes = []string{
 			"/confirm/", "/me/", "/cant/", "/u/", "/admin/setup/", "/admin/login/", "/admin/invitation/",
-			"/petitions/drafts/", "/drafts/",
+			"/petitions/drafts/", "/petitions/draft/", "/drafts/",
 		}
 	}
 	if w.opt.OneClick == nil {

@@ -22,10 +22,12 @@ const (
 	PetitionAlready = "petition_already"        // subject: the signature
 	JoinConfirm     = "join_confirm"            // subject: the submission
 	DigestConfirm   = "petition_digest_confirm" // subject: the digest
+	PetitionStart   = "petition_start"          // subject: the starter
+	PetitionCostart = "petition_costart"        // subject: the starter
 )
 
 // Kinds lists them.
-var Kinds = []string{PetitionConfirm, PetitionAlready, JoinConfirm, DigestConfirm}
+var Kinds = []string{PetitionConfirm, PetitionAlready, JoinConfirm, DigestConfirm, PetitionStart, PetitionCostart}
 
 const (
 	day  = 24 * time.Hour

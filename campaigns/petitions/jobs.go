@@ -21,6 +21,7 @@ func (s *Service) Regular() []jobs.Regular {
 		{Name: "petition_expire", Every: 10 * time.Minute, Run: func(ctx context.Context) error { _, err := s.Expire(ctx); return err }},
 		{Name: "petition_outcome", Every: 10 * time.Second, Run: s.TellOn},
 		{Name: "petition_digest", Every: time.Minute, Run: s.Digest},
+		{Name: "petition_vanish", Every: time.Hour, Run: func(ctx context.Context) error { _, err := s.Vanish(ctx); return err }},
 		{Name: "petition_recount", Every: 6 * time.Hour, Run: func(ctx context.Context) error { _, err := s.Recount(ctx); return err }},
 	}
 }

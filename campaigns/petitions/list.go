@@ -2,6 +2,7 @@ package petitions
 
 import (
 	"context"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -27,6 +28,8 @@ func (s *Service) List(ctx context.Context, a actor.Actor, state models.Petition
 	if state != "" {
 		q = q.Where("state = ?", state)
 	}
+	// What somebody began to write, and did not confirm by mail, is nobody's yet.
+	q = q.Where("NOT (state = 'draft' AND EXISTS (SELECT 1 FROM petition_starters s WHERE s.petition_id = petitions.id AND s.lead AND s.confirmed_at IS NULL))")
 	if !a.May(actor.ModeratePetition) {
 		q = q.Where("(state IN ? OR author_id = ?)", models.PublicPetitionStates, a.UserID)
 	}
@@ -43,6 +46,12 @@ func (s *Service) List(ctx context.Context, a actor.Actor, state models.Petition
 // Get returns a petition for the organizer's side: a public one with actor.SeeFigures, any other as Draft does. The fault
 // is NotFound, error.petition_unknown.
 func (s *Service) Get(ctx context.Context, a actor.Actor, id uuid.UUID) (models.Petition, error) {
+	if a.Kind == actor.Person {
+		if err := proved(a); err != nil {
+			return models.Petition{}, err
+		}
+		return mine(ctx, s.db.DB, a, id)
+	}
 	if err := a.Need(actor.SeeFigures); err != nil {
 		return models.Petition{}, err
 	}
@@ -55,6 +64,16 @@ func (s *Service) Get(ctx context.Context, a actor.Actor, id uuid.UUID) (models.
 
 // AuthorName opens the name of a petition's author, for the organizer's side; "" where the server itself made it.
 func (s *Service) AuthorName(ctx context.Context, a actor.Actor, p models.Petition) (string, error) {
+	if p.AuthorID == nil && a.May(actor.ModeratePetition) {
+		all, err := s.colleagues(ctx, p.ID)
+		var names []string
+		for _, c := range all {
+			if c.Confirmed {
+				names = append(names, c.Name)
+			}
+		}
+		return strings.Join(names, ", "), err
+	}
 	if p.AuthorID == nil || !a.Is(p.AuthorID) && !a.May(actor.ModeratePetition) {
 		return "", nil
 	}

@@ -18,11 +18,13 @@ const (
 	KindConfirm = confirmations.PetitionConfirm // subject: the signature
 	KindAlready = confirmations.PetitionAlready // subject: the signature
 	KindState   = "petition_state"              // subject: the petition
+	KindStart   = confirmations.PetitionStart   // subject: the starter
+	KindCostart = confirmations.PetitionCostart // subject: the starter
 )
 
 // Renderers makes the content of each kind of mail at the moment it goes: register them with deliveries.Service.Handle.
 func (s *Service) Renderers() map[string]deliveries.Renderer {
-	return map[string]deliveries.Renderer{KindConfirm: s.confirmMail, KindAlready: s.alreadyMail, KindState: s.stateMail, KindOutcome: s.outcomeMail, KindDigest: s.digestMail, KindDigestConfirm: s.digestConfirmMail}
+	return map[string]deliveries.Renderer{KindConfirm: s.confirmMail, KindAlready: s.alreadyMail, KindState: s.stateMail, KindStart: s.startMail, KindCostart: s.startMail, KindOutcome: s.outcomeMail, KindDigest: s.digestMail, KindDigestConfirm: s.digestConfirmMail}
 }
 
 // ConfirmMail is the data of the template petition_confirm.
@@ -86,32 +88,28 @@ func (s *Service) alreadyMail(ctx context.Context, d models.Delivery) (deliverie
 
 func (s *Service) stateMail(ctx context.Context, d models.Delivery) (deliveries.Content, error) {
 	p, err := take(ctx, s.db.DB, d.SubjectID)
-	if fault.Is(err, fault.NotFound) || err == nil && p.AuthorID == nil {
+	if fault.Is(err, fault.NotFound) {
 		return deliveries.Content{}, gone()
 	}
 	if err != nil {
 		return deliveries.Content{}, err
 	}
-	var author models.User
-	if err := s.db.WithContext(ctx).Where("id = ?", *p.AuthorID).Take(&author).Error; err != nil {
+	lang, own, edit, err := s.told(ctx, p, d)
+	if err != nil {
 		return deliveries.Content{}, err
-	}
-	lang := author.Locale
-	if lang == "" {
-		lang = p.Locale
 	}
 	m := StateMail{PetitionTitle: p.Title, State: string(p.State)}
 	switch p.State {
 	case models.PetitionPublished:
 		m.URL = s.opt.BaseURL + "/petitions/" + p.Slug
 	case models.PetitionReturned:
-		m.URL = s.opt.BaseURL + "/admin/petitions/" + p.ID.String() + "/edit"
+		m.URL = edit
 		m.Reason = s.word(lang, "petition.reason_"+p.ReturnReason)
 		if p.ReturnText != "" {
 			m.Reason = strings.TrimSpace(m.Reason + "\n" + p.ReturnText)
 		}
 	case models.PetitionSubmitted:
-		m.URL = s.opt.BaseURL + "/admin/petitions/" + p.ID.String()
+		m.URL = own
 	default: // it went on since: a later mail tells
 		return deliveries.Content{}, gone()
 	}

@@ -17,6 +17,7 @@
 //   - A confirmation after closing counts for 24 hours.
 //   - A name shows as its owner chose, a place only where at least ten signed, a comment once somebody has read it. Comments
 //     with words of self-harm stand first in that queue.
+//   - Whoever starts a petition needs no account either: see starters.go.
 //   - Two numbers are kept with the petition, pending and confirmed, moved in the transaction of what they count; a periodic
 //     recount repairs them. Pages never count.
 //
@@ -138,8 +139,11 @@ func take(ctx context.Context, tx *gorm.DB, id uuid.UUID) (models.Petition, erro
 }
 
 // mine reads a petition that the actor may work on: their own, or any with actor.ModeratePetition. Anybody else's is
-// unknown to them.
+// unknown to them. See started for who has no account.
 func mine(ctx context.Context, tx *gorm.DB, a actor.Actor, id uuid.UUID) (models.Petition, error) {
+	if a.Kind == actor.Person {
+		return started(ctx, tx, a, id)
+	}
 	if err := a.Need(actor.DraftPetition); err != nil {
 		return models.Petition{}, err
 	}

@@ -1002,13 +1002,21 @@ func TestPictureAndUpdates(t *testing.T) {
 		if _, err := news.PostUpdate(w.ctx, w.author, p.ID, posts.UpdateInput{Title: "a", Body: "b"}); !fault.Is(err, fault.Conflict) {
 			t.Errorf("an update of a draft: %v", err)
 		}
-		if p, err = w.Submit(w.ctx, w.author, p.ID, 1); err != nil {
+		if _, err = w.Submit(w.ctx, w.author, p.ID, 1); fields(err) != "picture_alt" {
+			t.Errorf("a picture without words: %v", err)
+		}
+		told := draftOf(p)
+		told.PictureAlt = "A ferry on a calm day"
+		if p, err = w.Save(w.ctx, w.author, p.ID, SaveInput{told, 1}); err != nil {
+			t.Fatal(err)
+		}
+		if p, err = w.Submit(w.ctx, w.author, p.ID, 2); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.RemovePicture(w.ctx, w.author, p.ID); !fault.Is(err, fault.Conflict) {
 			t.Errorf("changed after submitting: %v", err)
 		}
-		if p, err = w.Publish(w.ctx, w.boss, p.ID, 1); err != nil {
+		if p, err = w.Publish(w.ctx, w.boss, p.ID, 2); err != nil {
 			t.Fatal(err)
 		}
 		if rc, _, err := w.Picture(w.ctx, p.Slug); err != nil {

@@ -29,7 +29,11 @@ func (s *Service) Check(ctx context.Context, a actor.Actor, id uuid.UUID) (model
 	if err != nil {
 		return p, err
 	}
-	return p, draftOf(p).complete(s.clk.Now()).Err()
+	bad, err := ready(ctx, s.db.DB, p, s.clk.Now())
+	if err != nil {
+		return p, err
+	}
+	return p, bad.Err()
 }
 
 // Submit asks for a draft to be published. revision is the one that the page showed. The faults are those of Check;
@@ -41,11 +45,18 @@ func (s *Service) Submit(ctx context.Context, a actor.Actor, id uuid.UUID, revis
 		if p, err = mine(ctx, tx, a, id); err != nil {
 			return err
 		}
+		if err := proved(a); err != nil {
+			return err
+		}
 		if _, ok := Next(p, Submit); ok {
 			if p.Revision != revision {
 				return fault.New(fault.Conflict, "error.petition_changed")
 			}
-			if err := draftOf(p).complete(now).Err(); err != nil {
+			bad, err := ready(ctx, tx, p, now)
+			if err != nil {
+				return err
+			}
+			if err := bad.Err(); err != nil {
 				return err
 			}
 		}
@@ -84,7 +95,11 @@ func (s *Service) publish(ctx context.Context, a actor.Actor, id uuid.UUID, revi
 			if p.Revision != revision {
 				return fault.New(fault.Conflict, "error.petition_changed")
 			}
-			if err := draftOf(p).complete(now).Err(); err != nil {
+			bad, err := ready(ctx, tx, p, now)
+			if err != nil {
+				return err
+			}
+			if err := bad.Err(); err != nil {
 				return err
 			}
 			if set["slug"], err = campaigns.FreeSlug(ctx, tx, &models.Petition{}, p.Title, p.ID); err != nil {
@@ -148,27 +163,30 @@ func (s *Service) Return(ctx context.Context, a actor.Actor, id uuid.UUID, in Re
 	return p, err
 }
 
-// tellAuthor queues the mail that says where the petition is now. A petition without an author's account tells nobody.
+// tellAuthor queues the mail that says where the petition is now, to its author or to its starters. A petition without either
+// tells nobody.
 func tellAuthor(ctx context.Context, tx *gorm.DB, p models.Petition, now time.Time) error {
-	if p.AuthorID == nil {
-		return nil
-	}
-	var u models.User
-	if err := tx.WithContext(ctx).Where("id = ?", *p.AuthorID).Take(&u).Error; err != nil {
+	boxes, err := addressees(ctx, tx, p)
+	if err != nil {
 		return err
 	}
-	_, err := deliveries.Insert(ctx, tx, deliveries.New{
-		Kind: KindState, MailboxID: u.MailboxID, SubjectID: p.ID, Purpose: models.PurposeReceipt,
-		DedupeKey: fmt.Sprintf("%s/%s/%s/%d", KindState, p.ID, p.State, now.UnixMicro()),
-		Priority:  models.PriorityReceipt, OnUnknown: models.Resend,
-	}, now)
-	return err
+	for _, box := range boxes {
+		_, err := deliveries.Insert(ctx, tx, deliveries.New{
+			Kind: KindState, MailboxID: box, SubjectID: p.ID, Purpose: models.PurposeReceipt,
+			DedupeKey: fmt.Sprintf("%s/%s/%s/%d/%s", KindState, p.ID, p.State, now.UnixMicro(), box),
+			Priority:  models.PriorityReceipt, OnUnknown: models.Resend,
+		}, now)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Steer does what needs no words: Pause, Resume, Close, Hide, Show, and Withdraw by the author. The faults are Forbidden;
 // NotFound, error.petition_unknown; Conflict, error.petition_state.
 func (s *Service) Steer(ctx context.Context, a actor.Actor, id uuid.UUID, do Action) (models.Petition, error) {
-	if err := a.Need(actor.DraftPetition); err != nil {
+	if err := draws(a); err != nil {
 		return models.Petition{}, err
 	}
 	now := s.clk.Now()
@@ -187,6 +205,9 @@ func (s *Service) Steer(ctx context.Context, a actor.Actor, id uuid.UUID, do Act
 	var p models.Petition
 	err := s.db.Tx(ctx, func(tx *gorm.DB) (err error) {
 		if p, err = mine(ctx, tx, a, id); err != nil {
+			return err
+		}
+		if err := needLead(ctx, tx, a, id); err != nil {
 			return err
 		}
 		return move(ctx, tx, a, &p, do, set, now, nil)

@@ -47,6 +47,7 @@ type View struct {
 	Signers      []Signer
 	Comments     []Comment
 	Updates      []models.Post
+	Said         // claims, versions in other languages, who started it
 }
 
 // public reads a petition that everybody may see.
@@ -105,8 +106,12 @@ func (s *Service) view(ctx context.Context, p models.Petition) (View, error) {
 	if c.State != models.CampaignDraft {
 		v.CampaignSlug = c.Slug
 	}
+	var err error
+	if v.Said, err = saidBy(ctx, s.db.DB, p); err != nil {
+		return v, err
+	}
 	var signers, comments []models.Signature
-	err := db.Select("id", "display_name", "postal_area", "confirmed_at").
+	err = db.Select("id", "display_name", "postal_area", "confirmed_at").
 		Where("petition_id = ? AND state = 'confirmed' AND display <> 'anonymous'", p.ID).
 		Order("confirmed_at DESC, id DESC").Limit(shownSigners).Find(&signers).Error
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"kithline/campaigns/actor"
@@ -82,6 +83,9 @@ func Can(a actor.Actor, p models.Petition) []Action {
 // may reports whether the actor has the right to an action, whatever the state. An author publishes their own petition only
 // with the right to moderate.
 func may(a actor.Actor, p models.Petition, do Action) bool {
+	if a.Kind == actor.Person { // whose petition it is, mine asked before
+		return a.MailboxID != uuid.Nil && (do == Submit || do == Withdraw)
+	}
 	switch do {
 	case Submit:
 		return a.May(actor.DraftPetition) && (a.Is(p.AuthorID) || a.May(actor.ModeratePetition))

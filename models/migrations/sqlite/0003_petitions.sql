@@ -29,6 +29,7 @@ CREATE TABLE petition_starters (
     mailbox_id text NOT NULL REFERENCES mailboxes (id),
     lead boolean NOT NULL,
     name_sealed blob,
+    shown_name text NOT NULL,
     locale text NOT NULL,
     code_tries integer NOT NULL,
     invited_by text,
