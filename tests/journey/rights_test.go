@@ -202,6 +202,8 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	w.ids["/admin/partners/:id"] = []string{partner.String()}
 	w.ids["/admin/consents/:name"] = []string{"phone", "nothing"}
 	w.ids["/admin/petitions/:id"] = []string{p.ID.String(), draft.ID.String()}
+	w.ids["/petitions/mine/:id"] = w.ids["/admin/petitions/:id"]
+	w.ids[":locale"], w.ids[":starter"] = []string{"es", "xx"}, []string{uuid.NewString()}
 	w.ids["/admin/mailings/:id"] = []string{m.String()}
 	chosen, err := a.Segments.Create(ctx, owner, segments.Input{Name: "Everybody", Rule: segments.Everybody()})
 	must(err)
