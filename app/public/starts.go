@@ -141,17 +141,17 @@ func (h *startPages) start(c *fiber.Ctx) error {
 		}
 		return h.web.Render(c, "public/start/new", &p)
 	}
+	in := petitions.StartInput{Draft: draft, Name: p.You.Name, Email: p.You.Email, ShowName: p.You.Show, Language: p.Lang}
 	failed := p.Failed(err)
 	failed = p.Failed(err2) || failed
-	if err2 != nil && !failed {
+	switch {
+	case err2 != nil && !failed:
 		return err2
-	}
-	if !failed {
+	case failed: // all that is wrong is told at once
+		p.FailedToo(petitions.CheckStart(in))
+	default:
 		var made petitions.Started
-		made, err = h.petitions.Start(ctx, h.web.Cookie(c, starterCookie), petitions.StartInput{
-			Draft: draft, Name: p.You.Name, Email: p.You.Email, ShowName: p.You.Show, Language: p.Lang,
-		})
-		if err == nil {
+		if made, err = h.petitions.Start(ctx, h.web.Cookie(c, starterCookie), in); err == nil {
 			h.keep(c, made.Cookie)
 			h.web.Flash(c, "good", "start.kept")
 			return web.SeeOther(c, minePath(made.Petition.ID)+"/edit")

@@ -33,22 +33,32 @@ type Started struct {
 	Cookie   string
 }
 
-// Start keeps what somebody began to write, and queues the mail with the link and the code that go on with it. held is the
-// cookie of the browser. It answers the same for every address. Anybody may call it. The faults are Invalid with the fields of
-// a draft, of which only the title must be there, your_name and your_email.
-func (s *Service) Start(ctx context.Context, held string, in StartInput) (Started, error) {
+// CheckStart says what Start would not take, and keeps nothing.
+func CheckStart(in StartInput) error {
 	in.trim()
 	bad := in.check()
 	if in.Title == "" {
 		bad = append(fault.Fields{{Name: "title", Key: "error.petition_title_missing"}}, bad...)
 	}
-	now := s.clk.Now()
-	name := personName(&bad, "your_name", in.Name)
-	typed, err := mailboxes.NewRow(s.vault, in.Email, now)
-	if err != nil {
+	personName(&bad, "your_name", in.Name)
+	if _, _, err := address.CanonicalAddress(in.Email); err != nil {
 		bad.Add("your_email", address.Key(err))
 	}
-	if err := bad.Err(); err != nil {
+	return bad.Err()
+}
+
+// Start keeps what somebody began to write, and queues the mail with the link and the code that go on with it. held is the
+// cookie of the browser. It answers the same for every address. Anybody may call it. The faults are Invalid with the fields of
+// a draft, of which only the title must be there, your_name and your_email.
+func (s *Service) Start(ctx context.Context, held string, in StartInput) (Started, error) {
+	if err := CheckStart(in); err != nil {
+		return Started{}, err
+	}
+	in.trim()
+	now := s.clk.Now()
+	name := personName(&fault.Fields{}, "your_name", in.Name)
+	typed, err := mailboxes.NewRow(s.vault, in.Email, now)
+	if err != nil {
 		return Started{}, err
 	}
 	if !localeForm.MatchString(in.Language) {
