@@ -34,6 +34,7 @@ import (
 const (
 	anybody actor.Right = "anybody" // a form of the public pages, or a page that a secret link opens
 	signed  actor.Right = "signed"  // any account, on itself
+	starter actor.Right = "starter" // no account: the browser in which the petition was begun or its address proved
 )
 
 // posts says what each route that takes a POST needs. A route that is not here fails the test: say who may use it.
@@ -51,6 +52,11 @@ var posts = map[string]actor.Right{
 	"/me": anybody, "/me/forget": anybody, "/me/download/:token": anybody, "/me/erase/:token": anybody,
 	"/me/:token/details": anybody, "/me/:token/districts": anybody, "/me/:token/undo": anybody, "/me/:token/stop": anybody, "/me/:token/again": anybody, "/me/:token/topics": anybody,
 	"/me/:token/pause": anybody, "/me/:token/resume": anybody, "/me/:token/use": anybody, "/me/:token/download": anybody, "/me/:token/erase": anybody,
+	"/petitions/new": anybody, "/petitions/resume": anybody, "/petitions/draft/:token": anybody, "/petitions/draft/:token/refuse": anybody, "/petitions/mine/leave": anybody,
+	"/petitions/mine/:id/edit": starter, "/petitions/mine/:id/draft": starter, "/petitions/mine/:id/submit": starter, "/petitions/mine/:id/withdraw": starter,
+	"/petitions/mine/:id/texts": starter, "/petitions/mine/:id/texts/:locale": starter, "/petitions/mine/:id/starters": starter,
+	"/petitions/mine/:id/starters/:starter/remove": starter, "/petitions/mine/:id/name": starter, "/petitions/mine/:id/update": starter,
+	"/admin/petitions/:id/texts": actor.DraftPetition, "/admin/petitions/:id/texts/:locale": actor.DraftPetition,
 	"/admin/setup/:token":       anybody,
 	"/admin/setup/:token/mail":  anybody,
 	"/admin/setup/:token/texts": anybody,
