@@ -3,6 +3,7 @@ package petitions
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -60,7 +61,7 @@ func (c source) Waiting(ctx context.Context, box uuid.UUID, now time.Time) (conf
 		p := petitions[sig.PetitionID]
 		item := confirmations.Item{
 			ID: sig.ID, Kind: KindPetition, Title: p.Title, TitleLocale: p.Locale, Path: "/petitions/" + p.Slug, Thanks: "/petitions/" + p.Slug + "/thanks",
-			At: sig.CreatedAt, Open: confirmableAt(p, now), ShownName: shown(sig.Display, given, family), Updates: sig.WantsUpdates,
+			At: sig.CreatedAt, Open: confirmableAt(p, now), Person: strings.TrimSpace(given + " " + family), ShownName: shown(sig.Display, given, family), Updates: sig.WantsUpdates,
 		}
 		if comment != "" {
 			item.Says = []confirmations.Said{{Key: "confirm.said_comment", Text: comment}}

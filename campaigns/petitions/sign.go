@@ -161,7 +161,7 @@ func (s *Service) prepare(p models.Petition, in SignInput, now time.Time) (newSi
 	}
 	id := models.NewID()
 	n := newSignature{
-		Mailbox:    box,
+		Mailbox: box, Name: foldName(given, family),
 		CampaignID: p.CampaignID,
 		Signature: models.Signature{
 			ID: id, PetitionID: p.ID, State: models.SignaturePending,

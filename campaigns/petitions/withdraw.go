@@ -141,21 +141,6 @@ func (s *Service) hold(ctx context.Context, tx *gorm.DB, boxes []uuid.UUID, id u
 	return rows[0], p, err
 }
 
-// makeRoom deletes in tx the withdrawn signatures among those found, whose owner signs anew, and takes them out of found.
-func makeRoom(tx *gorm.DB, found map[pair]models.Signature) error {
-	var ids []uuid.UUID
-	for k, sig := range found {
-		if sig.State == models.SignatureWithdrawn {
-			ids = append(ids, sig.ID)
-			delete(found, k)
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	return tx.Where("id IN ? AND state = ?", ids, models.SignatureWithdrawn).Delete(&models.Signature{}).Error
-}
-
 // forgetWithdrawn empties the names and comments of signatures that were taken back more than 30 minutes before now: nobody
 // can bring them back any more. The rows stay, without a name, for the person's own page.
 func (s *Service) forgetWithdrawn(ctx context.Context, now time.Time) error {
