@@ -43,6 +43,7 @@ type Item struct {
 	Updates     bool   // asks for mails about it
 	Says        []Said // everything else that a press stands for, in the order of the form
 	Number      int    // of what counts: which one it is, 0 where nobody counts
+	Own         string // of what counts: the page where it can be changed and taken back, a path; "" for none
 }
 
 // Said is one answer of a form.

@@ -30,10 +30,10 @@ type CountedSignature struct {
 	At                       time.Time
 }
 
-func (c CountedSignature) item() confirmations.Item {
+func (s *Service) item(c CountedSignature) confirmations.Item {
 	path := "/petitions/" + c.Slug
 	return confirmations.Item{
-		ID: c.ID, Kind: KindPetition, Title: c.Title, TitleLocale: c.TitleLocale, Path: path, Thanks: path + "/thanks", At: c.At, Open: true, Number: c.Number,
+		Own: s.OwnLink(c.Slug, c.ID, s.clk.Now()), ID: c.ID, Kind: KindPetition, Title: c.Title, TitleLocale: c.TitleLocale, Path: path, Thanks: path + "/thanks", At: c.At, Open: true, Number: c.Number,
 	}
 }
 
@@ -70,7 +70,7 @@ func (c source) Waiting(ctx context.Context, box uuid.UUID, now time.Time) (conf
 	}
 	counted, err := s.counted(ctx, s.db.DB, box, nil)
 	for _, sig := range counted {
-		out.Done = append(out.Done, sig.item())
+		out.Done = append(out.Done, s.item(sig))
 	}
 	return out, err
 }
@@ -174,7 +174,7 @@ func (c source) Confirm(ctx context.Context, box uuid.UUID, ids []uuid.UUID) (co
 	done, err := c.s.confirm(ctx, box, ids)
 	out := confirmations.Confirmed{Already: done.Already}
 	for _, sig := range done.Counted {
-		out.Items = append(out.Items, sig.item())
+		out.Items = append(out.Items, c.s.item(sig))
 	}
 	return out, err
 }

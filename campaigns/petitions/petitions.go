@@ -66,7 +66,7 @@ const (
 	CommentMax = 2000                     // characters
 	pendingFor = confirmations.PendingFor // then a pending signature goes
 	afterClose = 24 * time.Hour           // a confirmation still counts
-	placeFrom  = 10                       // signers from which on a place shows
+	placeFrom  = 10                       // signers from which on a place or a role shows
 )
 
 // Options are what the service needs of its surroundings.

@@ -765,7 +765,7 @@ func TestCommentsAndPlaces(t *testing.T) {
 			w.confirmed(in)
 		}
 		v, err := w.Public(w.ctx, p.Slug)
-		if err != nil || len(v.Comments) != 0 || len(v.Signers) != 10 {
+		if err != nil || len(v.Comments) != 0 || len(v.Signers) != 11 {
 			t.Fatalf("%+v, %v", v, err)
 		}
 		if v.Signers[0].Place != "" || v.Signers[1].Place != "00012" || v.Signers[1].Name != "June O." {

@@ -50,17 +50,22 @@ func (s *Service) SignedFrom(ctx context.Context, boxes []uuid.UUID) ([]OwnSigna
 	out := make([]OwnSignature, len(rows))
 	for i, sig := range rows {
 		p := petitions[sig.PetitionID]
-		own := OwnSignature{ID: sig.ID, Slug: p.Slug, Title: p.Title, TitleLocale: p.Locale, ShownName: sig.DisplayName, State: sig.State, At: sig.CreatedAt, Public: p.State.Public()}
-		switch {
-		case sig.State != models.SignatureWithdrawn && sig.ConfirmedAt != nil:
-			own.At = *sig.ConfirmedAt
-		case sig.State == models.SignatureWithdrawn && sig.WithdrawnAt != nil:
-			own.At = *sig.WithdrawnAt
-			own.Undo = restorable(sig, p, now)
-		}
-		out[i] = own
+		out[i] = ownOf(sig, p, now)
 	}
 	return out, nil
+}
+
+// ownOf is a signature as its owner sees it.
+func ownOf(sig models.Signature, p models.Petition, now time.Time) OwnSignature {
+	own := OwnSignature{ID: sig.ID, Slug: p.Slug, Title: p.Title, TitleLocale: p.Locale, ShownName: sig.DisplayName, State: sig.State, At: sig.CreatedAt, Public: p.State.Public()}
+	switch {
+	case sig.State != models.SignatureWithdrawn && sig.ConfirmedAt != nil:
+		own.At = *sig.ConfirmedAt
+	case sig.State == models.SignatureWithdrawn && sig.WithdrawnAt != nil:
+		own.At = *sig.WithdrawnAt
+		own.Undo = restorable(sig, p, now)
+	}
+	return own
 }
 
 // restorable reports whether a withdrawn signature can count again without a new form.
