@@ -48,6 +48,10 @@ type (
 		ConfirmURL, ConfirmHost, Code string
 		Days                          int
 	}
+	petitionReceipt struct {
+		GivenName, PetitionTitle, SignedAs, PetitionURL, OwnURL string
+		Days                                                    int
+	}
 	userInvitation struct {
 		Inviter, OrgName, RoleName, URL string
 		Days                            int
@@ -89,6 +93,15 @@ var samples = []struct {
 	}},
 	{"join_confirm", "join_confirm", joinConfirm{"", true, "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 7}},
 	{"join_confirm_form", "join_confirm", joinConfirm{"Tell us <what> helps & where", false, "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 1}},
+	{"petition_reminder", "petition_reminder", petitionConfirm{
+		"June", "Twenty visits for pain", "", true, "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 6,
+	}},
+	{"petition_receipt", "petition_receipt", petitionReceipt{
+		"June", "Twenty visits for pain", "June H.", "https://act.example.org/petitions/twenty-visits", "https://act.example.org/petitions/twenty-visits/mine/" + token, 30,
+	}},
+	{"petition_receipt_bare", "petition_receipt", petitionReceipt{
+		"", "Twenty <visits>", "", "https://act.example.org/petitions/twenty-visits", "https://act.example.org/petitions/twenty-visits/mine/" + token, 30,
+	}},
 	{"petition_already", "petition_already", petitionAlready{"June", "Twenty visits for pain", "https://act.example.org/petitions/twenty-visits"}},
 	{"petition_state_submitted", "petition_state", petitionState{"Twenty visits for pain", "submitted", "", "https://act.example.org/admin/petitions/1"}},
 	{"petition_state_published", "petition_state", petitionState{"Twenty visits for pain", "published", "", "https://act.example.org/petitions/twenty-visits"}},

@@ -39,6 +39,7 @@ func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, org *organ
 	r.Get("/petitions/:slug/sent", h.sent)
 	r.Post("/petitions/:slug/sent", w.Limit(30, tryWindow), h.again)
 	r.Get("/petitions/:slug/thanks", h.thanks)
+	mountOwn(r, h)
 	r.Get("/petitions/:slug/share", h.thanks)
 	r.Get("/petitions/:slug/qr.svg", h.qr)
 	r.Get("/petitions/:slug/picture", h.picture)
@@ -51,6 +52,8 @@ type signForm struct {
 	PostalCode string `form:"postal_code,max=40"`
 	Comment    string `form:"comment,max=2000,lines"`
 	Display    string `form:"display,max=20"`
+	Role       string `form:"role,max=20"`
+	By         string `form:"by,max=100"`
 	Updates    bool   `form:"updates"`
 	Source     string `form:"source,max=100"`
 }
@@ -96,7 +99,10 @@ func (h *petitionPages) show(c *fiber.Ctx) error {
 		p.Title = v.Petition.Title
 		page := petitionPage{Page: p, View: v, Body: markdown.HTML(v.Petition.Body), Updates: updatesOf(v.Updates), PictureURL: pictureURL(v.Petition)}
 		page.By, page.Versions = byline(p, v.Starters), versions
-		page.Form.Display = string(models.DisplayInitials)
+		page.Form.Display = string(models.DisplayAnonymous)
+		if by := p.Query("by"); h.petitions.Recruiter(by) {
+			page.Form.By = by
+		}
 		if s := p.Query("source"); sourceCode.MatchString(s) {
 			page.Form.Source = s
 		}
@@ -112,7 +118,7 @@ func (h *petitionPages) show(c *fiber.Ctx) error {
 		page.Form.GivenName, page.Form.FamilyName, page.Form.Email, page.Form.PostalCode = facts.GivenName, facts.FamilyName, facts.Email, facts.PostalCode
 		return h.web.Render(c, "public/petitions/show", &page)
 	}
-	return h.web.Cached(c, "public/petitions/show", "home", func(ctx context.Context, p web.Page) (any, error) { return build(ctx, p) }, "source", "lang")
+	return h.web.Cached(c, "public/petitions/show", "home", func(ctx context.Context, p web.Page) (any, error) { return build(ctx, p) }, "source", "by", "lang")
 }
 
 // versionsOf puts a petition into the language that the address asks for, or else the reader's, where it has a version in it, and
@@ -160,6 +166,7 @@ func (h *petitionPages) sign(c *fiber.Ctx) error {
 	signed, err := h.petitions.Sign(ctx, petitions.SignInput{
 		Slug: slug, GivenName: p.Form.GivenName, FamilyName: p.Form.FamilyName, Email: p.Form.Email, PostalCode: p.Form.PostalCode,
 		Comment: p.Form.Comment, Display: p.Form.Display, Updates: p.Form.Updates, Locale: p.Lang, Source: p.Form.Source,
+		Role: p.Form.Role, By: p.Form.By, ClientIP: h.web.Client(c).String(),
 		ConsentText: p.T("petition.updates") + "\n" + p.T("petition.updates_hint"),
 	})
 	switch {
@@ -219,7 +226,8 @@ func (h *petitionPages) again(c *fiber.Ctx) error {
 type thanksPage struct {
 	web.Page
 	Petition models.Petition
-	Signed   bool // comes from the confirmation, not from a link to pass on
+	Signed   bool   // comes from the confirmation, not from a link to pass on
+	OwnURL   string // of the page of the signature that this browser confirmed; "" for none
 	ShareURL string
 	MailURL  string
 }
@@ -232,6 +240,10 @@ func (h *petitionPages) thanks(c *fiber.Ctx) error {
 	p := thanksPage{Page: h.web.Page(c, "petition.share_title", "home"), Petition: petition, Signed: strings.HasSuffix(c.Path(), "/thanks")}
 	if p.Signed {
 		p.Title = p.T("petition.thanks_title")
+		if own := h.web.Cookie(c, ownCookie); strings.HasPrefix(own, petition.Slug+"/mine/") {
+			p.OwnURL = "/petitions/" + own
+			private(c)
+		}
 	}
 	p.ShareURL = h.web.URL("/petitions/" + petition.Slug)
 	body := p.T("petition.share_mail", "Title", petition.Title, "URL", p.ShareURL+"?source=mail")

@@ -41,7 +41,7 @@ func published(t *testing.T, a *testapp.App, title string) models.Petition {
 }
 
 func june(email string) map[string]string {
-	return map[string]string{"given_name": "June", "family_name": "Okafor", "email": email, "postal_code": "00012"}
+	return map[string]string{"given_name": "June", "family_name": "Okafor", "email": email, "postal_code": "00012", "display": "initials"}
 }
 
 const signForm = "form[action$='/sign']"
@@ -102,6 +102,10 @@ func TestSignConfirmCounted(t *testing.T) {
 		thanks := confirm.Submit("form button.main", nil).Want(200)
 		if thanks.Path != "/petitions/twenty-visits/thanks" || !strings.Contains(thanks.Text("main"), "It is number 1.") {
 			t.Errorf("%s: %s", thanks.Path, thanks.Text("main"))
+		}
+		own := thanks.Follow("main a[href*='/mine/']").Want(200)
+		if text := own.Text("main"); !strings.Contains(text, "June Okafor") || !strings.Contains(text, "June O.") || !strings.Contains(text, "It was <b>not</b> the same.") || own.Header.Get("Referrer-Policy") != "no-referrer" {
+			t.Errorf("%s: %v", text, own.Header)
 		}
 		if f := figures(t, c, p.Slug); f.SignatureCount != 1 || f.Goal != 500 || f.State != "published" || f.Title != "Twenty visits" {
 			t.Errorf("%+v", f)
@@ -238,7 +242,7 @@ func TestTheSamePageForKnownAndUnknown(t *testing.T) {
 				t.Errorf("%s: another answer: %s", email, again)
 			}
 		}
-		note := a.WaitMail(t, "june@example.org", 2)[1]
+		note := a.WaitMail(t, "june@example.org", 3)[2]
 		if !strings.Contains(note.Subject, "already counted") {
 			t.Errorf("%q", note.Subject)
 		}

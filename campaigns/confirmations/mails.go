@@ -20,6 +20,7 @@ import (
 const (
 	PetitionConfirm = "petition_confirm"        // subject: the signature
 	PetitionAlready = "petition_already"        // subject: the signature
+	PetitionRemind  = "petition_reminder"       // subject: the signature
 	JoinConfirm     = "join_confirm"            // subject: the submission
 	DigestConfirm   = "petition_digest_confirm" // subject: the digest
 	PetitionStart   = "petition_start"          // subject: the starter
@@ -27,7 +28,7 @@ const (
 )
 
 // Kinds lists them.
-var Kinds = []string{PetitionConfirm, PetitionAlready, JoinConfirm, DigestConfirm, PetitionStart, PetitionCostart}
+var Kinds = []string{PetitionConfirm, PetitionAlready, PetitionRemind, JoinConfirm, DigestConfirm, PetitionStart, PetitionCostart}
 
 const (
 	day  = 24 * time.Hour

@@ -55,7 +55,7 @@ var named = map[string][2]string{
 
 // spoken are the columns whose values are words of the program, each with the beginning of their locale keys.
 var spoken = map[string]string{
-	"consents.purpose": "me.data_purpose_", "consents.how": "me.how_", "signatures.display": "me.data_display_", "signatures.state": "me.data_state_",
+	"consents.purpose": "me.data_purpose_", "consents.how": "me.how_", "signatures.display": "me.data_display_", "signatures.state": "me.data_state_", "signatures.role_sealed": "sign.role_",
 	"submissions.state": "me.data_state_",
 }
 
@@ -417,7 +417,7 @@ func (s *Service) sayForms(ctx context.Context, part *Part) error {
 
 // mailKeys are the kinds of mails that a person gets, in words.
 var mailKeys = map[string]string{
-	"mailing": "me.mail_mailing", "petition_confirm": "me.mail_confirm", "petition_already": "me.mail_already", "join_confirm": "me.mail_confirm",
+	"mailing": "me.mail_mailing", "petition_confirm": "me.mail_confirm", "petition_already": "me.mail_already", "petition_reminder": "me.mail_confirm", "petition_receipt": "sign.mail_receipt", "join_confirm": "me.mail_confirm",
 	"petition_outcome": "me.mail_outcome", "petition_digest": "me.mail_digest", "petition_digest_confirm": "me.mail_confirm",
 	KindLink: "me.mail_link", KindDownload: "me.mail_link", KindErase: "me.mail_link", "user_login_link": "me.mail_account", "user_invitation": "me.mail_account",
 	"user_password_changed": "me.mail_account", "user_two_step": "me.mail_account", "petition_state": "me.mail_account",

@@ -101,6 +101,9 @@ func (s *Service) confirmBoxes(ctx context.Context, tx *gorm.DB, batch []*confir
 	if err := consents.GiveAll(ctx, tx, yes, now); err != nil {
 		return err
 	}
+	if err := receipts(ctx, tx, presses, now); err != nil {
+		return err
+	}
 	// Petitions last: their rows are the busiest.
 	counted, err := count(ctx, tx, by)
 	if err != nil {

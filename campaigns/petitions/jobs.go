@@ -15,13 +15,15 @@ import (
 	"kithline/models"
 )
 
-// Regular lists what runs by itself: see Expire and Recount.
+// Regular lists what runs by itself: see Expire, Remind, ForgetClients and Recount.
 func (s *Service) Regular() []jobs.Regular {
 	return []jobs.Regular{
 		{Name: "petition_expire", Every: 10 * time.Minute, Run: func(ctx context.Context) error { _, err := s.Expire(ctx); return err }},
 		{Name: "petition_outcome", Every: 10 * time.Second, Run: s.TellOn},
 		{Name: "petition_digest", Every: time.Minute, Run: s.Digest},
 		{Name: "petition_vanish", Every: time.Hour, Run: func(ctx context.Context) error { _, err := s.Vanish(ctx); return err }},
+		{Name: "petition_remind", Every: 30 * time.Minute, Run: func(ctx context.Context) error { _, err := s.Remind(ctx); return err }},
+		{Name: "petition_clients", Every: 6 * time.Hour, Run: s.ForgetClients},
 		{Name: "petition_recount", Every: 6 * time.Hour, Run: func(ctx context.Context) error { _, err := s.Recount(ctx); return err }},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -11,23 +12,26 @@ import (
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/fault"
 	"kithline/models"
+	"kithline/models/database"
 )
 
 // The kinds of mails of this package, which are also the names of their templates.
 const (
-	KindConfirm = confirmations.PetitionConfirm // subject: the signature
-	KindAlready = confirmations.PetitionAlready // subject: the signature
-	KindState   = "petition_state"              // subject: the petition
-	KindStart   = confirmations.PetitionStart   // subject: the starter
-	KindCostart = confirmations.PetitionCostart // subject: the starter
+	KindConfirm  = confirmations.PetitionConfirm // subject: the signature
+	KindAlready  = confirmations.PetitionAlready // subject: the signature
+	KindReminder = confirmations.PetitionRemind  // subject: the signature
+	KindReceipt  = "petition_receipt"            // subject: the signature
+	KindState    = "petition_state"              // subject: the petition
+	KindStart    = confirmations.PetitionStart   // subject: the starter
+	KindCostart  = confirmations.PetitionCostart // subject: the starter
 )
 
 // Renderers makes the content of each kind of mail at the moment it goes: register them with deliveries.Service.Handle.
 func (s *Service) Renderers() map[string]deliveries.Renderer {
-	return map[string]deliveries.Renderer{KindConfirm: s.confirmMail, KindAlready: s.alreadyMail, KindState: s.stateMail, KindStart: s.startMail, KindCostart: s.startMail, KindOutcome: s.outcomeMail, KindDigest: s.digestMail, KindDigestConfirm: s.digestConfirmMail}
+	return map[string]deliveries.Renderer{KindConfirm: s.confirmMail, KindReminder: s.confirmMail, KindAlready: s.alreadyMail, KindReceipt: s.receiptMail, KindState: s.stateMail, KindStart: s.startMail, KindCostart: s.startMail, KindOutcome: s.outcomeMail, KindDigest: s.digestMail, KindDigestConfirm: s.digestConfirmMail}
 }
 
-// ConfirmMail is the data of the template petition_confirm.
+// ConfirmMail is the data of the templates petition_confirm and petition_reminder.
 type ConfirmMail struct {
 	GivenName, PetitionTitle, SignedAs string
 	WithUpdates                        bool
@@ -36,6 +40,12 @@ type ConfirmMail struct {
 
 // AlreadyMail is the data of the template petition_already.
 type AlreadyMail struct{ GivenName, PetitionTitle, PetitionURL string }
+
+// ReceiptMail is the data of the template petition_receipt.
+type ReceiptMail struct {
+	GivenName, PetitionTitle, SignedAs, PetitionURL, OwnURL string
+	Days                                                    int // the link works
+}
 
 // StateMail is the data of the template petition_state. State is published, returned or submitted.
 type StateMail struct{ PetitionTitle, State, Reason, URL string }
@@ -67,10 +77,43 @@ func (s *Service) confirmMail(ctx context.Context, d models.Delivery) (deliverie
 	if !now.Before(sig.ExpiresAt) || !confirmableAt(p, now) {
 		return deliveries.Content{}, gone()
 	}
-	return deliveries.Content{Template: KindConfirm, Lang: sig.Locale, Data: ConfirmMail{
+	return deliveries.Content{Template: d.Kind, Lang: sig.Locale, Data: ConfirmMail{
 		GivenName: given, PetitionTitle: p.Title, SignedAs: shown(sig.Display, given, family), WithUpdates: sig.WantsUpdates,
 		Links: confirmations.LinksOf(s.signer, s.opt.BaseURL, sig.MailboxID, sig.ID, sig.ExpiresAt, now),
 	}}, nil
+}
+
+func (s *Service) receiptMail(ctx context.Context, d models.Delivery) (deliveries.Content, error) {
+	sig, p, given, family, err := s.signed(ctx, d, pressed)
+	if err != nil {
+		return deliveries.Content{}, err
+	}
+	if !p.State.Public() {
+		return deliveries.Content{}, gone()
+	}
+	return deliveries.Content{Template: KindReceipt, Lang: sig.Locale, Data: ReceiptMail{
+		GivenName: given, PetitionTitle: p.Title, SignedAs: shown(sig.Display, given, family), PetitionURL: s.opt.BaseURL + "/petitions/" + p.Slug,
+		OwnURL: s.opt.BaseURL + s.OwnLink(p.Slug, sig.ID, s.clk.Now()), Days: int(ownFor / day),
+	}}, nil
+}
+
+// receipts queues in tx the receipts of signatures that were confirmed just now.
+func receipts(ctx context.Context, tx *gorm.DB, presses []press, now time.Time) error {
+	ends := now.Add(3 * day)
+	var rows []models.Delivery
+	for _, p := range presses {
+		for _, sig := range p.sigs {
+			rows = append(rows, deliveries.New{
+				Kind: KindReceipt, MailboxID: p.mailbox.ID, SubjectID: sig.ID, Purpose: models.PurposeReceipt, DedupeKey: KindReceipt + "/" + sig.ID.String(),
+				Priority: models.PriorityReceipt, OnUnknown: models.Resend, ExpiresAt: &ends,
+			}.Row(now))
+		}
+	}
+	_, err := database.InsertAll(tx.WithContext(ctx), rows, "ON CONFLICT (dedupe_key) DO NOTHING")
+	if err == nil && len(rows) > 0 {
+		deliveries.Wake(tx)
+	}
+	return err
 }
 
 func (s *Service) alreadyMail(ctx context.Context, d models.Delivery) (deliveries.Content, error) {

@@ -10,6 +10,7 @@
 //   - The person who reads the mailbox presses one button on a mailed page. Then, in one transaction, the signature is
 //     confirmed and gets its number, the counts move, the mailbox is verified, the supporter's record is found or made, and
 //     the yes to updates is written down. Opening the page changes nothing. Pressing twice counts once.
+//   - Two people may share a mailbox: a second name signs from it where the postal area is the same. A third does not.
 //   - The form answers the same for every address. Who has signed already gets a mail that says so, at most one a day. An
 //     address that was never confirmed gets one mail in 24 hours and three in a week, whatever is typed into forms; its page
 //     lists everything that waits. A confirmed address gets one mail an action, at most ten a day.
@@ -65,7 +66,7 @@ const (
 	CommentMax = 2000                     // characters
 	pendingFor = confirmations.PendingFor // then a pending signature goes
 	afterClose = 24 * time.Hour           // a confirmation still counts
-	placeFrom  = 10                       // signers from which on a place shows
+	placeFrom  = 10                       // signers from which on a place or a role shows
 )
 
 // Options are what the service needs of its surroundings.
@@ -110,7 +111,7 @@ func New(db *database.DB, v *vault.Vault, clk clock.Clock, signer *tokens.Signer
 		for i, r := range batch {
 			rows[i] = *r
 		}
-		err := insertSignatures(ctx, tx, rows)
+		err := s.insert(ctx, tx, rows)
 		for i, r := range batch {
 			r.Refused = rows[i].Refused
 		}

@@ -392,7 +392,7 @@ func TestTheSameAnswerForEveryAddress(t *testing.T) {
 		seen := map[uuid.UUID]bool{}
 		for _, email := range []string{"june@example.org", "cal@example.org", "new@example.org", "june@example.org", "cal@example.org"} {
 			in := form(p.Slug, email)
-			in.GivenName, in.Display, in.Comment = "Mallory", "name", "changed"
+			in.GivenName, in.Display, in.Comment, in.PostalCode = "Mallory", "name", "changed", "00099"
 			r, err := w.Sign(w.ctx, in)
 			if err != nil || r.ID == uuid.Nil || seen[r.ID] {
 				t.Errorf("%s: %v, %v", email, r, err)
@@ -718,7 +718,7 @@ func TestABatchGivesTheSameWhenRunAgain(t *testing.T) {
 			batch = append(batch, row)
 		}
 		for range 2 {
-			if err := w.db.Tx(w.ctx, func(tx *gorm.DB) error { return insertSignatures(w.ctx, tx, batch) }); err != nil {
+			if err := w.db.Tx(w.ctx, func(tx *gorm.DB) error { return w.insert(w.ctx, tx, batch) }); err != nil {
 				t.Fatal(err)
 			}
 			if w.counts(p.ID) != [2]int{3, 0} || w.counts(two.ID) != [2]int{1, 0} || w.mailed(KindConfirm) != 3 || w.rows(&models.ConsentText{}, "1 = 1") != 1 {
@@ -765,7 +765,7 @@ func TestCommentsAndPlaces(t *testing.T) {
 			w.confirmed(in)
 		}
 		v, err := w.Public(w.ctx, p.Slug)
-		if err != nil || len(v.Comments) != 0 || len(v.Signers) != 10 {
+		if err != nil || len(v.Comments) != 0 || len(v.Signers) != 11 {
 			t.Fatalf("%+v, %v", v, err)
 		}
 		if v.Signers[0].Place != "" || v.Signers[1].Place != "00012" || v.Signers[1].Name != "June O." {

@@ -22,9 +22,9 @@ const (
 	shownUpdates  = 20
 )
 
-// Signer is somebody who chose to be shown.
+// Signer is somebody who signed, as they chose to be shown.
 type Signer struct {
-	Name  string
+	Name  string // "" for anonymous
 	Place string // "" where fewer than ten signed
 	At    time.Time
 }
@@ -47,7 +47,14 @@ type View struct {
 	Signers      []Signer
 	Comments     []Comment
 	Updates      []models.Post
-	Said         // claims, versions in other languages, who started it
+	Said                     // claims, versions in other languages, who started it
+	Roles        []RoleCount // what at least ten signers each said of themselves, in the order of models.Roles
+}
+
+// RoleCount is how many signers said what they are in the matter.
+type RoleCount struct {
+	Role models.Role
+	N    int
 }
 
 // public reads a petition that everybody may see.
@@ -111,8 +118,8 @@ func (s *Service) view(ctx context.Context, p models.Petition) (View, error) {
 		return v, err
 	}
 	var signers, comments []models.Signature
-	err = db.Select("id", "display_name", "postal_area", "confirmed_at").
-		Where("petition_id = ? AND state = 'confirmed' AND display <> 'anonymous'", p.ID).
+	err = db.Select("id", "display", "display_name", "postal_area", "confirmed_at").
+		Where("petition_id = ? AND state = 'confirmed'", p.ID).
 		Order("confirmed_at DESC, id DESC").Limit(shownSigners).Find(&signers).Error
 	if err != nil {
 		return v, err
@@ -128,7 +135,7 @@ func (s *Service) view(ctx context.Context, p models.Petition) (View, error) {
 		return v, err
 	}
 	for _, sig := range signers {
-		if sig.DisplayName != "" { // erased since
+		if sig.DisplayName != "" || sig.Display == models.DisplayAnonymous { // else erased since
 			v.Signers = append(v.Signers, Signer{Name: sig.DisplayName, Place: places[sig.PostalArea], At: *sig.ConfirmedAt})
 		}
 	}
@@ -139,8 +146,25 @@ func (s *Service) view(ctx context.Context, p models.Petition) (View, error) {
 			})
 		}
 	}
+	if v.Roles, err = s.roles(ctx, p.ID); err != nil {
+		return v, err
+	}
 	v.Updates, err = posts.Published(ctx, s.db.DB, []uuid.UUID{p.ID}, now, shownUpdates)
 	return v, err
+}
+
+// roles counts the signers by what they said of themselves, where at least ten said the same. It is never crossed with a place.
+func (s *Service) roles(ctx context.Context, petition uuid.UUID) ([]RoleCount, error) {
+	rows, err := Tallies(ctx, s.db.DB, petition, models.TallyRole)
+	var out []RoleCount
+	for _, role := range models.Roles {
+		for _, r := range rows {
+			if r.Name == string(role) && r.Confirmed >= placeFrom {
+				out = append(out, RoleCount{role, r.Confirmed})
+			}
+		}
+	}
+	return out, err
 }
 
 // places returns those of the areas of signatures from which at least ten people signed.

@@ -101,6 +101,12 @@ type Verdict struct {
 	ProofHash []byte // of the proof of work that came with it
 }
 
+// Recruiter reports whether a share code is one, so that a form may carry it.
+func (s *Service) Recruiter(code string) bool {
+	_, ok := s.signer.ReadShare(code)
+	return ok
+}
+
 // recent are the petitions that were open when somebody signed, by slug.
 type recent struct{ sync.Map }
 
@@ -136,11 +142,7 @@ func (s *Service) prepare(p models.Petition, in SignInput, now time.Time) (newSi
 		bad.Add("email", address.Key(err))
 	}
 	postal := postalArea(&bad, "postal_code", in.PostalCode)
-	comment := strings.TrimSpace(norm.NFC.String(strings.ReplaceAll(in.Comment, "\r\n", "\n")))
-	text(&bad, "comment", comment, CommentMax)
-	if !bad.Has("comment") && overloaded(comment) {
-		bad.Add("comment", "error.text_unreadable")
-	}
+	comment := commentOf(&bad, in.Comment)
 	display := models.Display(in.Display)
 	switch display {
 	case models.DisplayName, models.DisplayInitials, models.DisplayAnonymous:
@@ -161,19 +163,16 @@ func (s *Service) prepare(p models.Petition, in SignInput, now time.Time) (newSi
 	}
 	id := models.NewID()
 	n := newSignature{
-		Mailbox:    box,
+		Mailbox: box, Name: foldName(given, family),
 		CampaignID: p.CampaignID,
 		Signature: models.Signature{
 			ID: id, PetitionID: p.ID, State: models.SignaturePending,
 			GivenNameSealed:  s.vault.Seal("signatures", "given_name_sealed", id, given),
 			FamilyNameSealed: s.vault.Seal("signatures", "family_name_sealed", id, family),
 			PostalArea:       postal, Display: display,
-			CommentSealed: s.vault.Seal("signatures", "comment_sealed", id, comment),
-			WantsUpdates:  in.Updates, Locale: in.Locale, Source: sourceCode(in.Source), CreatedAt: now, ExpiresAt: now.Add(pendingFor),
+			CommentSealed: s.vault.Seal("signatures", "comment_sealed", id, comment), RoleSealed: sealedRole(s, id, role),
+			WantsUpdates: in.Updates, Locale: in.Locale, Source: sourceCode(in.Source), CreatedAt: now, ExpiresAt: now.Add(pendingFor),
 		},
-	}
-	if role != models.RoleNone {
-		n.Signature.RoleSealed = s.vault.Seal("signatures", "role_sealed", id, in.Role)
 	}
 	if by, ok := s.signer.ReadShare(in.By); ok {
 		n.Signature.RecruitedBy = &by

@@ -22,17 +22,18 @@ type newSignature struct {
 	Signature   models.Signature
 	CampaignID  uuid.UUID
 	ConsentText string // the words beside the box; "" where it was not ticked
-	Refused     error  // set by insertSignatures: why this one was not written, although its batch was
+	Name        string // as it is compared: see foldName
+	Refused     error  // set by insert: why this one was not written, although its batch was
 }
 
-// pair is what makes a signature one of a kind.
+// pair is a petition and a mailbox that signed it.
 type pair struct{ petition, mailbox uuid.UUID }
 
-// insertSignatures writes prepared signatures in tx, with everything that goes with them: mailboxes, the words of consents,
-// the mails, and pending_count. It takes one or many. Who has signed before gets no second row: see mails for what they get
-// instead. A row whose petition takes no signatures any more is passed over, and told in Refused. A row that is written again
-// by a batch that ran before changes nothing.
-func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) error {
+// insert writes prepared signatures in tx, with everything that goes with them: mailboxes, the words of consents, the mails, the
+// numbers and tallies. It takes one or many. Who has signed before gets no second row, and a third person of a mailbox none at all:
+// see mails for what they get instead. A row whose petition takes no signatures any more is passed over, and told in Refused. A row
+// that is written again by a batch that ran before changes nothing.
+func (s *Service) insert(ctx context.Context, tx *gorm.DB, rows []newSignature) error {
 	tx = tx.WithContext(ctx)
 	petitionIDs, err := refuse(tx, rows)
 	if err != nil || len(petitionIDs) == 0 {
@@ -60,17 +61,33 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 		}
 	}
 
+	tables, err := s.tables(ctx, tx, rows, boxes, known, petitionIDs, now)
+	if err != nil {
+		return err
+	}
 	texts := map[[2]string]uuid.UUID{}
-	seen := map[pair]bool{}
-	wanted := make([]models.Signature, 0, len(rows))
+	added := map[uuid.UUID]moved{}
+	var began []tallyMove
+	var left []uuid.UUID
+	asked, fresh := make([]request, 0, len(rows)), make([]models.Signature, 0, len(rows))
 	for _, r := range rows {
 		sig := r.Signature
 		sig.MailboxID = boxes[string(r.Mailbox.AddressHash)].ID
-		if k := (pair{sig.PetitionID, sig.MailboxID}); seen[k] {
-			continue
-		} else {
-			seen[k] = true
+		k := pair{sig.PetitionID, sig.MailboxID}
+		if slices.ContainsFunc(tables[k], func(x sitting) bool { return x.ID == sig.ID }) {
+			continue // this very row was written by a run before, with all that goes with it
 		}
+		seat, there, leaving := tables[k].place(sig, r.Name)
+		if there != nil {
+			if !there.fresh { // else its mail is in this batch
+				asked = append(asked, request{there.Signature, false})
+			}
+			continue
+		}
+		if len(leaving) > 0 {
+			left, tables[k] = append(left, leaving...), tables[k].without(leaving)
+		}
+		sig.Seat = seat
 		if r.ConsentText != "" {
 			k := [2]string{sig.Locale, r.ConsentText}
 			if _, ok := texts[k]; !ok {
@@ -83,43 +100,15 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 			id := texts[k]
 			sig.ConsentTextID = &id
 		}
-		wanted = append(wanted, sig)
+		tables[k] = append(tables[k], sitting{sig, r.Name, true})
+		m := added[sig.PetitionID]
+		m.pending++
+		added[sig.PetitionID] = m
+		began = talliesOf(began, sig, models.RoleNone, 1, 0)
+		fresh, asked = append(fresh, sig), append(asked, request{sig, true})
 	}
-	found := map[pair]models.Signature{}
-	if len(known) > 0 {
-		// What waited too long makes room, also before the job that removes it ran.
-		if _, err := expirePending(ctx, tx, now, "mailbox_id IN ?", known); err != nil {
-			return err
-		}
-		// The mailboxes are held, so nobody else adds a signature of theirs: what is not there now is new.
-		var there []models.Signature
-		err = tx.Select("id", "petition_id", "mailbox_id", "state", "created_at", "confirmed_at", "expires_at").
-			Where("mailbox_id IN ? AND petition_id IN ?", known, petitionIDs).Find(&there).Error
-		if err != nil {
-			return err
-		}
-		for _, t := range there {
-			found[pair{t.PetitionID, t.MailboxID}] = t
-		}
-		if err := makeRoom(tx, found); err != nil {
-			return err
-		}
-	}
-	added := map[uuid.UUID]moved{}
-	var began []tallyMove
-	asked, fresh := make([]request, 0, len(wanted)), make([]models.Signature, 0, len(wanted))
-	for _, sig := range wanted {
-		switch t, ok := found[pair{sig.PetitionID, sig.MailboxID}]; {
-		case !ok:
-			m := added[sig.PetitionID]
-			m.pending++
-			added[sig.PetitionID] = m
-			began = talliesOf(began, sig, models.RoleNone, 1, 0)
-			fresh = append(fresh, sig)
-			asked = append(asked, request{sig, true})
-		case t.ID != sig.ID: // else this very row was written by a run before, with all that goes with it
-			asked = append(asked, request{t, false})
-		}
+	if err := leave(tx, left); err != nil {
+		return err
 	}
 	if _, err := database.InsertAll(tx, fresh, ""); err != nil {
 		return err
@@ -131,6 +120,41 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 		return err
 	}
 	return tally(ctx, tx, began)
+}
+
+// tables reads who signed the petitions before, from the mailboxes that were there. What waited too long is deleted: it makes room,
+// also before the job that removes it ran.
+func (s *Service) tables(ctx context.Context, tx *gorm.DB, rows []newSignature, boxes map[string]models.Mailbox, known, petitionIDs []uuid.UUID, now time.Time) (map[pair]table, error) {
+	out := make(map[pair]table, len(rows))
+	if len(known) == 0 {
+		return out, nil
+	}
+	if _, err := expirePending(ctx, tx, now, "mailbox_id IN ?", known); err != nil {
+		return nil, err
+	}
+	// The mailboxes are held, so nobody else adds a signature of theirs: what is not there now is new.
+	var there []models.Signature
+	err := tx.Select("id", "petition_id", "mailbox_id", "seat", "state", "given_name_sealed", "family_name_sealed", "postal_area", "created_at", "confirmed_at", "expires_at").
+		Where("mailbox_id IN ? AND petition_id IN ?", known, petitionIDs).Order("seat").Find(&there).Error
+	if err != nil {
+		return nil, err
+	}
+	asks := make(map[pair]bool, len(rows))
+	for _, r := range rows {
+		asks[pair{r.Signature.PetitionID, boxes[string(r.Mailbox.AddressHash)].ID}] = true
+	}
+	for _, sig := range there {
+		k := pair{sig.PetitionID, sig.MailboxID}
+		if !asks[k] {
+			continue
+		}
+		given, family, err := s.names(sig)
+		if err != nil {
+			return nil, err
+		}
+		out[k] = append(out[k], sitting{sig, foldName(given, family), false})
+	}
+	return out, nil
 }
 
 // refuse notes which rows are for petitions that do not take them any more, and returns the petitions of the others.

@@ -50,17 +50,22 @@ func (s *Service) SignedFrom(ctx context.Context, boxes []uuid.UUID) ([]OwnSigna
 	out := make([]OwnSignature, len(rows))
 	for i, sig := range rows {
 		p := petitions[sig.PetitionID]
-		own := OwnSignature{ID: sig.ID, Slug: p.Slug, Title: p.Title, TitleLocale: p.Locale, ShownName: sig.DisplayName, State: sig.State, At: sig.CreatedAt, Public: p.State.Public()}
-		switch {
-		case sig.State != models.SignatureWithdrawn && sig.ConfirmedAt != nil:
-			own.At = *sig.ConfirmedAt
-		case sig.State == models.SignatureWithdrawn && sig.WithdrawnAt != nil:
-			own.At = *sig.WithdrawnAt
-			own.Undo = restorable(sig, p, now)
-		}
-		out[i] = own
+		out[i] = ownOf(sig, p, now)
 	}
 	return out, nil
+}
+
+// ownOf is a signature as its owner sees it.
+func ownOf(sig models.Signature, p models.Petition, now time.Time) OwnSignature {
+	own := OwnSignature{ID: sig.ID, Slug: p.Slug, Title: p.Title, TitleLocale: p.Locale, ShownName: sig.DisplayName, State: sig.State, At: sig.CreatedAt, Public: p.State.Public()}
+	switch {
+	case sig.State != models.SignatureWithdrawn && sig.ConfirmedAt != nil:
+		own.At = *sig.ConfirmedAt
+	case sig.State == models.SignatureWithdrawn && sig.WithdrawnAt != nil:
+		own.At = *sig.WithdrawnAt
+		own.Undo = restorable(sig, p, now)
+	}
+	return own
 }
 
 // restorable reports whether a withdrawn signature can count again without a new form.
@@ -139,21 +144,6 @@ func (s *Service) hold(ctx context.Context, tx *gorm.DB, boxes []uuid.UUID, id u
 	}
 	p, err := take(ctx, tx, rows[0].PetitionID)
 	return rows[0], p, err
-}
-
-// makeRoom deletes in tx the withdrawn signatures among those found, whose owner signs anew, and takes them out of found.
-func makeRoom(tx *gorm.DB, found map[pair]models.Signature) error {
-	var ids []uuid.UUID
-	for k, sig := range found {
-		if sig.State == models.SignatureWithdrawn {
-			ids = append(ids, sig.ID)
-			delete(found, k)
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	return tx.Where("id IN ? AND state = ?", ids, models.SignatureWithdrawn).Delete(&models.Signature{}).Error
 }
 
 // forgetWithdrawn empties the names and comments of signatures that were taken back more than 30 minutes before now: nobody

@@ -39,9 +39,10 @@ const (
 
 // posts says what each route that takes a POST needs. A route that is not here fails the test: say who may use it.
 var posts = map[string]actor.Right{
-	"/display":               anybody,
-	"/petitions/:slug/sign":  anybody,
-	"/petitions/:slug/sent":  anybody,
+	"/display":                     anybody,
+	"/petitions/:slug/sign":        anybody,
+	"/petitions/:slug/sent":        anybody,
+	"/petitions/:slug/mine/:token": anybody, "/petitions/:slug/mine/:token/unsay": anybody, "/petitions/:slug/mine/:token/withdraw": anybody, "/petitions/:slug/mine/:token/restore": anybody,
 	"/confirm":               anybody,
 	"/confirm/:token":        anybody,
 	"/confirm/:token/delete": anybody,
