@@ -19,7 +19,7 @@ type Challenge = altcha.Challenge
 
 // How hard a challenge is and how long it is good for.
 const (
-	proofMost = 100_000 // numbers to try at most: about a second on an older telephone
+	proofMost = 50_000 // numbers to try at most: about a second on an older telephone
 	proofFor  = time.Hour
 )
 

@@ -256,6 +256,25 @@ func (s *Service) devices(ctx context.Context, id uuid.UUID) ([]DeviceRow, error
 	return out[:min(len(out), trustDevices)], err
 }
 
+// TrustSources lists the source codes that signatures of a petition came by, sorted. It needs actor.ModeratePetition. The fault is
+// NotFound.
+func (s *Service) TrustSources(ctx context.Context, a actor.Actor, id uuid.UUID) ([]string, error) {
+	if err := a.Need(actor.ModeratePetition); err != nil {
+		return nil, err
+	}
+	if _, err := take(ctx, s.db.DB, id); err != nil {
+		return nil, err
+	}
+	rows, err := Tallies(ctx, s.db.DB, id, models.TallySource)
+	var out []string
+	for _, r := range rows {
+		if r.Name != "" {
+			out = append(out, r.Name)
+		}
+	}
+	return out, err
+}
+
 // AbuseQueues says which petitions have suspect signatures or hold mails back, a row for each. It is a today.Provider.
 func (s *Service) AbuseQueues(ctx context.Context, a actor.Actor) ([]today.Queue, error) {
 	if !a.May(actor.ModeratePetition) {
