@@ -20,6 +20,7 @@ import (
 	"kithline/app/public"
 	"kithline/app/web"
 	"kithline/campaigns"
+	"kithline/campaigns/abuse"
 	"kithline/campaigns/audit"
 	"kithline/campaigns/chapters"
 	"kithline/campaigns/clock"
@@ -73,6 +74,7 @@ type App struct {
 	Duplicates   *duplicates.Service
 	Campaigns    *campaigns.Service
 	Petitions    *petitions.Service
+	Abuse        *abuse.Service // judges signatures
 	Waiting      *confirmations.Service // what waits for a press on a mailed page
 	Consents     *consents.Service
 	Forms        *forms.Service
@@ -172,6 +174,7 @@ func Build(ctx context.Context, cfg config.Config, o Options) (_ *App, err error
 	}
 	workers := river.NewWorkers()
 	a.Mailings.AddWorkers(workers)
+	a.Petitions.AddWorkers(workers)
 	a.Imports.AddWorkers(workers)
 	a.Exports.AddWorkers(workers)
 	a.Keys.AddWorkers(workers)
@@ -209,7 +212,13 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Chapters = chapters.New(a.DB, a.Clock)
 	a.Campaigns = campaigns.New(a.DB, a.Clock)
 	a.Posts = posts.New(a.DB, a.Clock)
-	a.Petitions = petitions.New(a.DB, a.Vault, a.Clock, a.Signer, a.Files, petitions.Options{BaseURL: a.Config.Web.BaseURL, Words: text, Log: a.Log})
+	a.Abuse = abuse.New(a.DB, a.Vault, a.Clock, abuse.Limits{
+		PerMinute: a.Config.Signing.PerMinute, PerFiveMinutes: a.Config.Signing.PerFiveMinutes, ProofFrom: a.Config.Signing.ProofFrom,
+	})
+	a.Petitions = petitions.New(a.DB, a.Vault, a.Clock, a.Signer, a.Files, petitions.Options{
+		BaseURL: a.Config.Web.BaseURL, Words: text, Log: a.Log, Guard: a.Abuse, Enqueue: enqueue,
+		Breaker: petitions.Breaker{Mails: a.Config.Signing.BreakerMails, Confirmed: a.Config.Signing.BreakerConfirmed, Bounced: a.Config.Signing.BreakerBounced},
+	})
 	a.ends = append(a.ends, a.Petitions.Close)
 	a.Waiting = confirmations.New(a.Clock, a.Signer)
 	a.Waiting.Register(a.Petitions.Source())
@@ -256,6 +265,7 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Today.Register("settings", a.waiting)
 	a.Today.Register("account", a.Users.Today)
 	a.Today.Register("petitions", a.Petitions.Queues)
+	a.Today.Register("petitions", a.Petitions.AbuseQueues)
 	a.Today.Register("mailings", a.Mailings.Today)
 	a.Today.Register("duplicates", a.Duplicates.Today)
 }
@@ -310,6 +320,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountLogin(a.fiber, a.web, a.Users, a.Organisation)
 	admin.MountToday(a.fiber, a.web, a.Today, a.Log)
 	admin.MountPetitions(a.fiber, a.web, a.Petitions, a.Campaigns, a.Posts)
+	admin.MountAbuse(a.fiber, a.web, a.Abuse, a.Petitions, a.Clock)
 	admin.MountMailings(a.fiber, a.web, a.Mailings)
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)
 	admin.MountFields(a.fiber, a.web, a.Supporters)

@@ -34,6 +34,7 @@ func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, org *organ
 	h := &petitionPages{w, s, org, door, use}
 	r.Get("/petitions/:slug.json", h.figures)
 	r.Get("/petitions/:slug", h.show)
+	r.Get("/petitions/:slug/challenge", w.Limit(600, tryWindow), h.challenge)
 	r.Get("/petitions/:slug/sign", func(c *fiber.Ctx) error { return web.SeeOther(c, "/petitions/"+c.Params("slug")+"#sign") })
 	r.Post("/petitions/:slug/sign", h.sign)
 	r.Get("/petitions/:slug/sent", h.sent)
@@ -56,6 +57,8 @@ type signForm struct {
 	By         string `form:"by,max=100"`
 	Updates    bool   `form:"updates"`
 	Source     string `form:"source,max=100"`
+	LeaveEmpty string `form:"leave_empty,max=1000"` // no person sees it
+	Proof      string `form:"altcha,max=1000"`
 }
 
 // petitionPage is the page of a petition, and the page of its form alone.
@@ -67,6 +70,7 @@ type petitionPage struct {
 	Updates    []updateView
 	PictureURL string
 	MinimumAge string
+	Pressed    bool          // the form asks for a proof of work
 	Filled     bool          // with what the reader told before
 	By         string        // who started it, as they chose to be named
 	Versions   []web.NavLink // in its languages, where it has several
@@ -103,6 +107,7 @@ func (h *petitionPages) show(c *fiber.Ctx) error {
 		if by := p.Query("by"); h.petitions.Recruiter(by) {
 			page.Form.By = by
 		}
+		page.Pressed = h.petitions.Pressed(v.Petition)
 		if s := p.Query("source"); sourceCode.MatchString(s) {
 			page.Form.Source = s
 		}
@@ -166,7 +171,7 @@ func (h *petitionPages) sign(c *fiber.Ctx) error {
 	signed, err := h.petitions.Sign(ctx, petitions.SignInput{
 		Slug: slug, GivenName: p.Form.GivenName, FamilyName: p.Form.FamilyName, Email: p.Form.Email, PostalCode: p.Form.PostalCode,
 		Comment: p.Form.Comment, Display: p.Form.Display, Updates: p.Form.Updates, Locale: p.Lang, Source: p.Form.Source,
-		Role: p.Form.Role, By: p.Form.By, ClientIP: h.web.Client(c).String(),
+		Role: p.Form.Role, By: p.Form.By, Trap: p.Form.LeaveEmpty, Proof: p.Form.Proof, ClientIP: h.web.Client(c).String(),
 		ConsentText: p.T("petition.updates") + "\n" + p.T("petition.updates_hint"),
 	})
 	switch {
@@ -182,6 +187,16 @@ func (h *petitionPages) sign(c *fiber.Ctx) error {
 	return web.SeeOther(c, "/petitions/"+slug+"/sent")
 }
 
+// challenge gives a browser something to solve before it sends the form.
+func (h *petitionPages) challenge(c *fiber.Ctx) error {
+	ch, err := h.petitions.Challenge(c.UserContext(), c.Params("slug"))
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	return c.JSON(ch)
+}
+
 // signAgain shows the form with what was typed. The petition is read only here: a form that is right needs nothing of it.
 func (h *petitionPages) signAgain(c *fiber.Ctx, status int, p *petitionPage) error {
 	petition, err := h.petitions.Current(c.UserContext(), c.Params("slug"))
@@ -189,6 +204,7 @@ func (h *petitionPages) signAgain(c *fiber.Ctx, status int, p *petitionPage) err
 		return err
 	}
 	p.View = petitions.View{Petition: petition, Open: true}
+	p.Pressed = h.petitions.Pressed(petition)
 	if p.MinimumAge, err = h.minimumAge(c.UserContext()); err != nil {
 		return err
 	}

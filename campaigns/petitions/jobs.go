@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/riverqueue/river"
 	"gorm.io/gorm"
 
 	"kithline/campaigns/actor"
@@ -15,9 +16,10 @@ import (
 	"kithline/models"
 )
 
-// Regular lists what runs by itself: see Expire, Remind, ForgetClients and Recount.
+// Regular lists what runs by itself: see Breakers, Expire, Remind, ForgetClients and Recount.
 func (s *Service) Regular() []jobs.Regular {
 	return []jobs.Regular{
+		{Name: "petition_breakers", Every: time.Minute, Run: s.Breakers},
 		{Name: "petition_expire", Every: 10 * time.Minute, Run: func(ctx context.Context) error { _, err := s.Expire(ctx); return err }},
 		{Name: "petition_outcome", Every: 10 * time.Second, Run: s.TellOn},
 		{Name: "petition_digest", Every: time.Minute, Run: s.Digest},
@@ -27,6 +29,9 @@ func (s *Service) Regular() []jobs.Regular {
 		{Name: "petition_recount", Every: 6 * time.Hour, Run: func(ctx context.Context) error { _, err := s.Recount(ctx); return err }},
 	}
 }
+
+// AddWorkers registers the jobs of this package. At start only.
+func (s *Service) AddWorkers(w *river.Workers) { river.AddWorker(w, &invalidateWorker{s: s}) }
 
 // expireBatch is how many signatures go in one transaction.
 const expireBatch = 500

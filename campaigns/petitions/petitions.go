@@ -32,8 +32,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/riverqueue/river"
 	"gorm.io/gorm"
 
+	"kithline/campaigns/abuse"
 	"kithline/campaigns/actor"
 	"kithline/campaigns/clock"
 	"kithline/campaigns/confirmations"
@@ -74,6 +76,12 @@ type Options struct {
 	BaseURL string // of the site, without a slash at the end: for links in mails
 	// Words translates a locale key, for the parts of mails that are chosen from a list.
 	Words func(lang, key string, args ...any) string
+	// Guard judges signatures and keeps the lists by which it does; nil judges nobody.
+	Guard *abuse.Service
+	// Breaker says when confirmation mails are held back.
+	Breaker Breaker
+	// Enqueue inserts a job in tx; nil: nothing works jobs, and long work waits for somebody to do it.
+	Enqueue func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error
 	// Judge looks at a form that was checked, before it is written; a fault refuses it. It is called for every form: what it asks
 	// for, it keeps for a while. nil judges nobody.
 	Judge func(ctx context.Context, p models.Petition, j Judged) (Verdict, error)
@@ -102,6 +110,9 @@ func New(db *database.DB, v *vault.Vault, clk clock.Clock, signer *tokens.Signer
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{db: db, vault: v, clk: clk, signer: signer, files: store, opt: o}
+	if s.opt.Judge == nil && s.opt.Guard != nil {
+		s.opt.Judge = s.judge
+	}
 	s.reading.fetch = func(ctx context.Context, slug string) (p models.Petition, err error) {
 		err = s.db.WithContext(ctx).Where("slug = ?", slug).Take(&p).Error
 		return p, err

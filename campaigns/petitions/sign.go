@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/text/unicode/norm"
 
+	"kithline/campaigns/abuse"
 	"kithline/campaigns/address"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/mailboxes"
@@ -35,6 +36,8 @@ type SignInput struct {
 	Role        string // role: pain, family, care; "" says nothing
 	Source      string // how the person came: a short code of ours or of an organizer's, never an address
 	By          string // by: the share code of the signature whose link it came by; "" for none
+	Trap        string // leave_empty: a field that no person sees
+	Proof       string // altcha: of work, where the form asked for one
 	ClientIP    string // of the device, as the server knows it; "" where it does not. It is kept as a hash of the day, for 14 days
 	ConsentText string // the words beside the box, exactly as they were shown
 }
@@ -69,6 +72,7 @@ func (s *Service) Sign(ctx context.Context, in SignInput) (SignResult, error) {
 		if err != nil {
 			return SignResult{}, err
 		}
+		row.Verdict, row.settle = v, s.settle
 		sig := &row.Signature
 		sig.SuspectReason, sig.Flag, sig.InboxHash, sig.ProofHash = v.Suspect, v.Flag, v.InboxHash, v.ProofHash
 		if v.Suspect != "" {
@@ -99,6 +103,8 @@ type Verdict struct {
 	Flag      string // what to look at when judging many, a code
 	InboxHash []byte // of the inbox behind the address, where one inbox has many addresses
 	ProofHash []byte // of the proof of work that came with it
+	Allowed   bool   // by a rule: nothing makes it suspect
+	Rests     bool   // the limits rest
 }
 
 // Recruiter reports whether a share code is one, so that a form may carry it.
@@ -177,8 +183,8 @@ func (s *Service) prepare(p models.Petition, in SignInput, now time.Time) (newSi
 	if by, ok := s.signer.ReadShare(in.By); ok {
 		n.Signature.RecruitedBy = &by
 	}
-	if in.ClientIP != "" {
-		n.Signature.ClientHash = s.vault.DayHash(now, []byte(in.ClientIP))
+	if net := abuse.Net(device(in.ClientIP)); net != nil {
+		n.Signature.ClientHash = s.vault.DayHash(now, net)
 	}
 	if in.Updates {
 		if in.ConsentText == "" {

@@ -23,7 +23,9 @@ type newSignature struct {
 	CampaignID  uuid.UUID
 	ConsentText string // the words beside the box; "" where it was not ticked
 	Name        string // as it is compared: see foldName
-	Refused     error  // set by insert: why this one was not written, although its batch was
+	Verdict     Verdict
+	settle      settler // says what only the rows tell; nil: nobody does
+	Refused     error   // set by insert: why this one was not written, although its batch was
 }
 
 // pair is a petition and a mailbox that signed it.
@@ -109,6 +111,11 @@ func (s *Service) insert(ctx context.Context, tx *gorm.DB, rows []newSignature) 
 	}
 	if err := leave(tx, left); err != nil {
 		return err
+	}
+	if s := rows[0].settle; s != nil {
+		if err := s(ctx, tx, rows, fresh); err != nil {
+			return err
+		}
 	}
 	if _, err := database.InsertAll(tx, fresh, ""); err != nil {
 		return err
@@ -233,11 +240,18 @@ type request struct {
 // counts already of one that is confirmed. known are those that may have got mail before. The limits are in
 // campaigns/confirmations.
 func mails(ctx context.Context, tx *gorm.DB, asked []request, boxes map[uuid.UUID]models.Mailbox, known []uuid.UUID, now time.Time) error {
+	held, err := broken(ctx, tx, asked)
+	if err != nil {
+		return err
+	}
 	out := make([]confirmations.Request, 0, len(asked))
 	for _, sig := range asked {
 		r := confirmations.Request{Kind: KindConfirm, MailboxID: sig.MailboxID, Subject: sig.ID, DedupeKey: KindConfirm + "/" + sig.ID.String(), Ends: sig.ExpiresAt}
 		switch {
 		case waits(sig.Signature):
+			if held[sig.PetitionID] && boxes[sig.MailboxID].VerifiedAt == nil {
+				r.NotBefore = now.Add(breakerLater)
+			}
 			if !sig.fresh { // it waited before: the mail of then is not this one
 				r.DedupeKey += "/" + now.Format("2006-01-02")
 			}

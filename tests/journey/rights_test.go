@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"kithline/campaigns/abuse"
 	"kithline/campaigns/actor"
 	"kithline/campaigns/chapters"
 	"kithline/campaigns/consents"
@@ -80,6 +81,10 @@ var posts = map[string]actor.Right{
 	"/admin/petitions/:id/submit": actor.ModeratePetition, "/admin/petitions/:id/publish": actor.ModeratePetition,
 	"/admin/petitions/:id/return": actor.ModeratePetition, "/admin/petitions/:id/steer": actor.ModeratePetition,
 	"/admin/petitions/:id/update": actor.ModeratePetition, "/admin/petitions/:id/comments/:comment": actor.ModeratePetition,
+	"/admin/abuse": actor.ModeratePetition, "/admin/abuse/:rule/end": actor.ModeratePetition,
+	"/admin/petitions/:id/trust/suspect": actor.ModeratePetition, "/admin/petitions/:id/trust/windows": actor.ModeratePetition,
+	"/admin/petitions/:id/trust/windows/:window/close": actor.ModeratePetition, "/admin/petitions/:id/trust/breaker": actor.ModeratePetition,
+	"/admin/petitions/:id/trust/out": actor.ModeratePetition, "/admin/petitions/:id/trust/out/:work/revert": actor.ModeratePetition,
 	"/admin/mailings": actor.WriteMailing, "/admin/mailings/:id": actor.WriteMailing, "/admin/mailings/:id/draft": actor.WriteMailing,
 	"/admin/mailings/:id/send": actor.Send, "/admin/mailings/:id/pause": actor.Send, "/admin/mailings/:id/resume": actor.Send,
 	"/admin/mailings/:id/stop": actor.Send, "/admin/mailings/:id/unknown": actor.Send,
@@ -229,6 +234,11 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	w.ids[":tag"], w.ids[":note"] = []string{record.Tags[0].ID.String()}, []string{record.Notes[0].ID.String()}
 	w.ids[":mailbox"], w.ids[":consent"] = []string{record.Mailboxes[0].ID.String()}, []string{record.Consents[0].ID.String()}
 	w.ids["/admin/tags/:id"], w.ids["/admin/fields/:id"] = w.ids[":tag"], []string{field.ID.String()}
+	rule, err := a.Abuse.AddRule(ctx, owner, abuse.RuleInput{Effect: abuse.EffectFlag, Subject: abuse.SubjectDomain, Value: "odd.example", Note: "A test"})
+	must(err)
+	window, err := a.Abuse.OpenWindow(ctx, owner, abuse.WindowInput{PetitionID: p.ID, Note: "A stand", From: a.Clock.Now(), Until: a.Clock.Now().Add(time.Hour)})
+	must(err)
+	w.ids[":rule"], w.ids[":window"], w.ids[":work"] = []string{rule.ID.String()}, []string{window.ID.String()}, []string{uuid.NewString()}
 	w.ids["/admin/erasures/supporter/:id"] = []string{supporter.ID.String()}
 	w.ids["/admin/erasures/:id"] = []string{uuid.NewString()}
 	w.ids["/admin/retention/:id"] = []string{p.CampaignID.String()}
