@@ -209,7 +209,9 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Chapters = chapters.New(a.DB, a.Clock)
 	a.Campaigns = campaigns.New(a.DB, a.Clock)
 	a.Posts = posts.New(a.DB, a.Clock)
-	a.Petitions = petitions.New(a.DB, a.Vault, a.Clock, a.Signer, a.Files, petitions.Options{BaseURL: a.Config.Web.BaseURL, Words: text, Log: a.Log})
+	a.Petitions = petitions.New(a.DB, a.Vault, a.Clock, a.Signer, a.Files, petitions.Options{
+		BaseURL: a.Config.Web.BaseURL, Words: text, Number: func(lang string, n int64) string { return page(lang).Number(n) }, Preview: a.previewOf(words), Log: a.Log,
+	})
 	a.ends = append(a.ends, a.Petitions.Close)
 	a.Waiting = confirmations.New(a.Clock, a.Signer)
 	a.Waiting.Register(a.Petitions.Source())
@@ -258,6 +260,18 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Today.Register("petitions", a.Petitions.Queues)
 	a.Today.Register("mailings", a.Mailings.Today)
 	a.Today.Register("duplicates", a.Duplicates.Today)
+}
+
+// previewOf makes the words of a mail as they would go out, with the organisation's letterhead.
+func (a *App) previewOf(words *mailer.Renderer) func(context.Context, deliveries.Content) (subject, text string, err error) {
+	return func(ctx context.Context, c deliveries.Content) (string, string, error) {
+		from, err := a.mail.sender(ctx)
+		if err != nil {
+			return "", "", err
+		}
+		r, err := words.Render(c.Template, c.Lang, from.Letterhead, c.Data)
+		return r.Subject, r.Text, err
+	}
 }
 
 // regular lists the housekeeping that runs by itself.
@@ -309,6 +323,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountSetup(a.fiber, a.web, a.Users, a.Organisation, smtp)
 	admin.MountLogin(a.fiber, a.web, a.Users, a.Organisation)
 	admin.MountToday(a.fiber, a.web, a.Today, a.Log)
+	admin.MountModeration(a.fiber, a.web, a.Petitions, a.Organisation)
 	admin.MountPetitions(a.fiber, a.web, a.Petitions, a.Campaigns, a.Posts)
 	admin.MountMailings(a.fiber, a.web, a.Mailings)
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)

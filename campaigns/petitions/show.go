@@ -47,7 +47,9 @@ type View struct {
 	Signers      []Signer
 	Comments     []Comment
 	Updates      []models.Post
-	Said         // claims, versions in other languages, who started it
+	Said                     // claims, versions in other languages, who started it
+	Edits        []Edited    // changes of its words in public, the newest first
+	Milestones   []Milestone // counts that were reached
 }
 
 // public reads a petition that everybody may see.
@@ -139,7 +141,16 @@ func (s *Service) view(ctx context.Context, p models.Petition) (View, error) {
 			})
 		}
 	}
-	v.Updates, err = posts.Published(ctx, s.db.DB, []uuid.UUID{p.ID}, now, shownUpdates)
+	if v.Updates, err = posts.Published(ctx, s.db.DB, []uuid.UUID{p.ID}, now, shownUpdates); err != nil {
+		return v, err
+	}
+	if p.EditedAt != nil {
+		if v.Edits, err = edits(ctx, s.db.DB, p.ID); err != nil {
+			return v, err
+		}
+	}
+	reached, err := thresholds(ctx, s.db.DB, p.ID)
+	v.Milestones = Milestones(reached)
 	return v, err
 }
 
@@ -171,7 +182,9 @@ type Figures struct {
 	State          string     `json:"state"`
 	Decider        string     `json:"decider"`
 	Goal           int        `json:"goal"`
-	SignatureCount int        `json:"signature_count"`
+	SignatureCount int        `json:"signature_count"` // the public number: confirmed, and on paper
+	ConfirmedCount int        `json:"confirmed_count"`
+	PaperCount     int        `json:"paper_count"`
 	PublishedAt    *time.Time `json:"published_at"`
 	URL            string     `json:"url"`
 	Locale         string     `json:"locale"`
@@ -181,7 +194,8 @@ type Figures struct {
 func (s *Service) Figures(ctx context.Context, slug string) (Figures, error) {
 	p, err := s.public(ctx, slug)
 	return Figures{
-		Slug: p.Slug, Title: p.Title, State: string(p.State), Decider: p.Decider, Goal: p.Goal, SignatureCount: p.SignatureCount,
+		Slug: p.Slug, Title: p.Title, State: string(p.State), Decider: p.Decider, Goal: p.Goal, SignatureCount: p.Total(),
+		ConfirmedCount: p.SignatureCount, PaperCount: p.PaperCount,
 		PublishedAt: p.PublishedAt, URL: s.opt.BaseURL + "/petitions/" + p.Slug, Locale: p.Locale,
 	}, err
 }

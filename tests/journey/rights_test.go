@@ -73,6 +73,10 @@ var posts = map[string]actor.Right{
 	"/admin/petitions/:id/submit": actor.ModeratePetition, "/admin/petitions/:id/publish": actor.ModeratePetition,
 	"/admin/petitions/:id/return": actor.ModeratePetition, "/admin/petitions/:id/steer": actor.ModeratePetition,
 	"/admin/petitions/:id/update": actor.ModeratePetition, "/admin/petitions/:id/comments/:comment": actor.ModeratePetition,
+	"/admin/petitions/:id/claim": actor.ModeratePetition, "/admin/petitions/:id/reopen": actor.ModeratePetition, "/admin/petitions/comments": actor.ModeratePetition,
+	"/admin/petitions/:id/words":    actor.ModeratePetition, // or one's own, as /edit
+	"/admin/petitions/:id/settings": actor.ModeratePetition, "/admin/petitions/:id/thresholds": actor.ModeratePetition, "/admin/petitions/:id/paper": actor.ModeratePetition,
+	"/admin/account/away": signed, "/admin/settings/review": actor.Administer,
 	"/admin/mailings": actor.WriteMailing, "/admin/mailings/:id": actor.WriteMailing, "/admin/mailings/:id/draft": actor.WriteMailing,
 	"/admin/mailings/:id/send": actor.Send, "/admin/mailings/:id/pause": actor.Send, "/admin/mailings/:id/resume": actor.Send,
 	"/admin/mailings/:id/stop": actor.Send, "/admin/mailings/:id/unknown": actor.Send,
