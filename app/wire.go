@@ -74,7 +74,7 @@ type App struct {
 	Duplicates   *duplicates.Service
 	Campaigns    *campaigns.Service
 	Petitions    *petitions.Service
-	Abuse        *abuse.Service // judges signatures
+	Abuse        *abuse.Service         // judges signatures
 	Waiting      *confirmations.Service // what waits for a press on a mailed page
 	Consents     *consents.Service
 	Forms        *forms.Service
@@ -216,7 +216,7 @@ func (a *App) features(words *mailer.Renderer) {
 		PerMinute: a.Config.Signing.PerMinute, PerFiveMinutes: a.Config.Signing.PerFiveMinutes, ProofFrom: a.Config.Signing.ProofFrom,
 	})
 	a.Petitions = petitions.New(a.DB, a.Vault, a.Clock, a.Signer, a.Files, petitions.Options{
-		BaseURL: a.Config.Web.BaseURL, Words: text, Log: a.Log, Guard: a.Abuse, Enqueue: enqueue,
+		BaseURL: a.Config.Web.BaseURL, Words: text, Number: func(lang string, n int64) string { return page(lang).Number(n) }, Preview: a.previewOf(words), Log: a.Log, Guard: a.Abuse, Enqueue: enqueue,
 		Breaker: petitions.Breaker{Mails: a.Config.Signing.BreakerMails, Confirmed: a.Config.Signing.BreakerConfirmed, Bounced: a.Config.Signing.BreakerBounced},
 	})
 	a.ends = append(a.ends, a.Petitions.Close)
@@ -270,6 +270,18 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Today.Register("duplicates", a.Duplicates.Today)
 }
 
+// previewOf makes the words of a mail as they would go out, with the organisation's letterhead.
+func (a *App) previewOf(words *mailer.Renderer) func(context.Context, deliveries.Content) (subject, text string, err error) {
+	return func(ctx context.Context, c deliveries.Content) (string, string, error) {
+		from, err := a.mail.sender(ctx)
+		if err != nil {
+			return "", "", err
+		}
+		r, err := words.Render(c.Template, c.Lang, from.Letterhead, c.Data)
+		return r.Subject, r.Text, err
+	}
+}
+
 // regular lists the housekeeping that runs by itself.
 func (a *App) regular() []jobs.Regular {
 	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular())
@@ -319,6 +331,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountSetup(a.fiber, a.web, a.Users, a.Organisation, smtp)
 	admin.MountLogin(a.fiber, a.web, a.Users, a.Organisation)
 	admin.MountToday(a.fiber, a.web, a.Today, a.Log)
+	admin.MountModeration(a.fiber, a.web, a.Petitions, a.Organisation)
 	admin.MountPetitions(a.fiber, a.web, a.Petitions, a.Campaigns, a.Posts)
 	admin.MountAbuse(a.fiber, a.web, a.Abuse, a.Petitions, a.Clock)
 	admin.MountMailings(a.fiber, a.web, a.Mailings)

@@ -48,6 +48,7 @@ type (
 		ConfirmURL, ConfirmHost, Code string
 		Days                          int
 	}
+	petitionReached struct{ PetitionTitle, Count, Goal, URL, Paper string }
 	petitionReceipt struct {
 		GivenName, PetitionTitle, SignedAs, PetitionURL, OwnURL string
 		Days                                                    int
@@ -120,6 +121,8 @@ var samples = []struct {
 	{"petition_start_again", "petition_start", petitionDraft{"", "https://act.example.org/petitions/draft/" + token, "act.example.org/petitions/resume", "7Q4MK2", true, 7, 30}},
 	{"petition_costart", "petition_costart", petitionDraft{"June <O>", "https://act.example.org/petitions/draft/" + token, "act.example.org/petitions/resume", "7Q4MK2", false, 7, 30}},
 	{"petition_costart_bare", "petition_costart", petitionDraft{"", "https://act.example.org/petitions/draft/" + token, "act.example.org/petitions/resume", "7Q4MK2", false, 1, 1}},
+	{"petition_threshold", "petition_threshold", petitionReached{"Twenty visits for pain", "1,000", "2,500", "https://act.example.org/petitions/twenty-visits", ""}},
+	{"petition_threshold_paper", "petition_threshold", petitionReached{"Benches <b>& shade</b>", "100", "250", "https://act.example.org/petitions/benches", "12"}},
 	{"user_invitation", "user_invitation", userInvitation{"Ilse Halvorsen", "Wennick Chronic Pain Coalition", "Organizer", "https://act.example.org/invite/" + token, 3}},
 	{"user_login_link", "user_login_link", userLoginLink{"https://act.example.org/login/" + token, 15}},
 	{"user_password_changed", "user_password_changed", userPasswordChanged{"9 March 2027, 14:05"}},

@@ -26,14 +26,14 @@ type Petition struct {
 	AuthorID       *uuid.UUID
 	Revision       int // counts saves, so that two open pages cannot overwrite each other unseen
 	PendingCount   int // waiting for the confirmation mail's button
-	SignatureCount int // confirmed ones only: the public number
+	SignatureCount int // confirmed ones only; with PaperCount it is the public number, Total
 	LegacyCount    int // counted elsewhere, without an address: shown apart
 	LegacySource   string
 	SubmittedAt    *time.Time
 	PublishedAt    *time.Time
 	PausedAt       *time.Time
 	ReturnedAt     *time.Time
-	ReturnReason   string // a reason code
+	ReturnReason   string // reason codes with commas: why it came back, is paused, or was hidden
 	ReturnText     string
 	ReviewedBy     *uuid.UUID
 	DeadlineAt     *time.Time
@@ -287,7 +287,7 @@ type PetitionThreshold struct {
 	Count      int
 	Effect     ThresholdEffect
 	NextGoal   int
-	GoalBefore int // set when it is reached
+	GoalBefore int // the goal when it did its effect; 0 once that is undone or decided
 	ReachedAt  *time.Time
 	CreatedAt  time.Time
 }

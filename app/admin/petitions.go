@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -318,12 +319,54 @@ type readPage struct {
 	Missing    bool
 	Form       returnForm
 	Reasons    []web.Option
+
+	Waiting               petitions.Waiting // while it is submitted, for moderators
+	Others                []web.Option      // to whom it can be handed
+	Gone                  []petitions.Moderator
+	Other                 string // who has claimed it, where the actor was warned
+	MailSubject, MailText string // of the mail that sends it back
 }
 
 type returnForm struct {
-	Reason   string `form:"reason,max=40"`
-	Text     string `form:"text,max=2000,lines"`
-	Revision int    `form:"revision"`
+	Reason   []string `form:"reason,max=40"`
+	Text     string   `form:"text,max=2000,lines"`
+	Revision int      `form:"revision"`
+	Do       string   `form:"do,max=20"`
+	Anyway   bool     `form:"anyway"` // although somebody else has claimed it
+}
+
+// others fills in who reviews a submitted petition, and who else could.
+func (h *petitionAdmin) others(c *fiber.Ctx, p *readPage) error {
+	a := h.web.Actor(c)
+	if p.Petition.State != models.PetitionSubmitted || !a.May(actor.ModeratePetition) {
+		return nil
+	}
+	var err error
+	if p.Waiting, err = h.petitions.Review(c.UserContext(), a, p.Petition); err != nil {
+		return err
+	}
+	people, err := h.petitions.Moderators(c.UserContext(), a)
+	for _, m := range people {
+		switch {
+		case m.Self, p.Petition.ClaimedBy != nil && *p.Petition.ClaimedBy == m.ID:
+		case m.AwayUntil != nil:
+			p.Gone = append(p.Gone, m)
+		default:
+			p.Others = append(p.Others, web.Option{Value: m.ID.String(), Label: m.Name})
+		}
+	}
+	return err
+}
+
+// claimed is who else has claimed the petition of a page; "" for nobody.
+func (p *readPage) claimed() string {
+	if p.Waiting.ClaimedBy == nil || p.Waiting.Mine {
+		return ""
+	}
+	if p.Waiting.By == "?" {
+		return p.T("moderate.somebody_gone")
+	}
+	return p.Waiting.By
 }
 
 // Language is a language in its own words.
@@ -347,7 +390,10 @@ func (h *petitionAdmin) readPage(c *fiber.Ctx, row models.Petition, titleKey str
 		p.PictureURL = showPath(row.ID) + "/picture"
 	}
 	for _, r := range petitions.Reasons {
-		p.Reasons = append(p.Reasons, web.Option{Value: r, Label: p.T("petition.reason_" + r)})
+		p.Reasons = append(p.Reasons, web.Option{Value: r, Label: p.T("petition.reason_" + r), Hint: p.T("moderate.reason_" + r)})
+	}
+	if err := h.others(c, p); err != nil {
+		return nil, err
 	}
 	var err error
 	if a.May(actor.DraftPetition) {
@@ -429,7 +475,17 @@ func (h *petitionAdmin) publish(c *fiber.Ctx) error {
 	if err := web.Bind(c, &f); err != nil {
 		return err
 	}
-	row, err := h.petitions.Publish(c.UserContext(), h.web.Actor(c), id, f.Revision)
+	ctx, a := c.UserContext(), h.web.Actor(c)
+	if row, err := h.petitions.Get(ctx, a, id); err == nil && row.State == models.PetitionSubmitted && !f.Anyway {
+		p, err := h.readPage(c, row, "petition.review_title")
+		if err != nil {
+			return err
+		}
+		if p.Other = p.claimed(); p.Other != "" { // a second press does it
+			return h.web.RenderStatus(c, fiber.StatusConflict, "admin/petitions/review", p)
+		}
+	}
+	row, err := h.petitions.Publish(ctx, a, id, f.Revision)
 	if err != nil {
 		return err
 	}
@@ -454,9 +510,20 @@ func (h *petitionAdmin) giveBack(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	err = web.Bind(c, &p.Form)
-	if err == nil {
-		_, err = h.petitions.Return(c.UserContext(), h.web.Actor(c), row.ID, petitions.ReturnInput{Reason: p.Form.Reason, Text: p.Form.Text, Revision: p.Form.Revision})
+	ctx, a := c.UserContext(), h.web.Actor(c)
+	if err = web.Bind(c, &p.Form); err == nil && p.Form.Do == "change" {
+		return h.web.Render(c, "admin/petitions/review", p)
+	}
+	in := petitions.ReturnInput{Reason: strings.Join(p.Form.Reason, ","), Text: p.Form.Text, Revision: p.Form.Revision}
+	other := p.claimed()
+	if send := p.Form.Do == "send" && (other == "" || p.Form.Anyway); err == nil && send {
+		_, err = h.petitions.Return(ctx, a, row.ID, in)
+	} else if err == nil { // the mail is shown first, and a claim of somebody else
+		p.MailSubject, p.MailText, err = h.petitions.PreviewReturn(ctx, a, row.ID, in)
+		if err == nil {
+			p.Title, p.Other = p.T("moderate.return_title"), other
+			return h.web.Render(c, "admin/petitions/return", p)
+		}
 	}
 	if p.Failed(err) {
 		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/review", p)
@@ -464,7 +531,7 @@ func (h *petitionAdmin) giveBack(c *fiber.Ctx) error {
 		return err
 	}
 	h.web.Flash(c, "good", "petition.returned")
-	return web.SeeOther(c, "/admin/petitions?state=submitted")
+	return web.SeeOther(c, "/admin/petitions/review")
 }
 
 func (h *petitionAdmin) steer(c *fiber.Ctx) error {
@@ -472,13 +539,21 @@ func (h *petitionAdmin) steer(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	var f struct {
-		Do string `form:"do,max=20"`
-	}
+	var f steerForm
 	if err := web.Bind(c, &f); err != nil {
 		return err
 	}
-	row, err := h.petitions.Steer(c.UserContext(), h.web.Actor(c), id, petitions.Action(f.Do))
+	do := petitions.Action(f.Do)
+	row, err := h.petitions.SteerBecause(c.UserContext(), h.web.Actor(c), id, do, petitions.Because{Reason: f.Reason, Text: f.Text})
+	if _, invalid := web.Invalid(err); invalid && slices.Contains(steering, do) {
+		p, wrong := newSteerPage(c, h.web, h.petitions, id, do)
+		if wrong != nil {
+			return wrong
+		}
+		p.Form = f
+		p.Failed(err)
+		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/steer", p)
+	}
 	if err != nil {
 		return err
 	}
@@ -495,12 +570,15 @@ type reportPage struct {
 	Chart    web.Bars
 	Author   string
 	Can      []petitions.Action
-	Queue    []petitions.QueuedComment
-	Waiting  int
+	commentParts
 	Shown    []petitions.QueuedComment
 	Hidden   []petitions.QueuedComment
 	Moderate bool
 	MayPost  bool
+
+	MayEdit    bool
+	Milestones []petitions.Milestone
+	Fallen     int // the count at which it closed by itself and that it has no longer
 }
 
 // Light are the actions that can be undone by another.
@@ -569,7 +647,17 @@ func (h *petitionAdmin) report(c *fiber.Ctx, id uuid.UUID) error {
 		return err
 	}
 	p.Chart = h.chart(p.Page, r)
+	p.MayEdit = petitions.MayEdit(a, r.Petition)
+	reached, err := h.petitions.Thresholds(ctx, a, id)
+	if err != nil {
+		return err
+	}
+	p.Milestones = petitions.Milestones(reached)
+	p.readUndo(p.Query("undo"))
 	if p.Moderate {
+		if p.Fallen, err = h.petitions.ClosedByThreshold(ctx, id); err != nil {
+			return err
+		}
 		if p.Queue, p.Waiting, err = h.petitions.CommentQueue(ctx, a, id); err != nil {
 			return err
 		}
@@ -601,12 +689,12 @@ func (h *petitionAdmin) chart(p web.Page, r petitions.Report) web.Bars {
 
 type commentsPage struct {
 	web.Page
-	Queue   []petitions.QueuedComment
-	Waiting int
+	commentParts
 }
 
 func (h *petitionAdmin) allComments(c *fiber.Ctx) error {
 	p := commentsPage{Page: h.web.Page(c, "petition.comments_title", "petitions")}
+	p.readUndo(p.Query("undo"))
 	var err error
 	if p.Queue, p.Waiting, err = h.petitions.CommentQueue(c.UserContext(), h.web.Actor(c), uuid.Nil); err != nil {
 		return err
@@ -626,6 +714,7 @@ func (h *petitionAdmin) judge(c *fiber.Ctx) error {
 	var f struct {
 		Do   string `form:"do,max=10"`
 		Next string `form:"next,max=200"`
+		Mark string `form:"mark,max=40"`
 	}
 	if err := web.Bind(c, &f); err != nil {
 		return err
@@ -634,17 +723,17 @@ func (h *petitionAdmin) judge(c *fiber.Ctx) error {
 		return fault.New(fault.Invalid, "error.value_unknown")
 	}
 	ctx, a := c.UserContext(), h.web.Actor(c)
-	if err := h.petitions.JudgeComment(ctx, a, id, comment, f.Do == "show"); err != nil {
+	if f.Next == "" {
+		f.Next = showPath(id)
+	}
+	err = h.petitions.DecideComment(ctx, a, id, comment, petitions.CommentVerdict(f.Do), f.Mark)
+	if fault.Is(err, fault.Conflict) { // its new words are on the page
+		h.web.Flash(c, "warn", "error.comment_changed")
+		return web.SeeOther(c, commentsPath(f.Next, ""))
+	} else if err != nil {
 		return err
 	}
-	if row, err := h.petitions.Get(ctx, a, id); err == nil {
-		h.changed(row)
-	}
-	h.web.Flash(c, "good", "petition.comment_did_"+f.Do)
-	if f.Next != "" {
-		return web.SeeOther(c, f.Next)
-	}
-	return web.SeeOther(c, showPath(id)+"#comments")
+	return web.SeeOther(c, commentsPath(f.Next, packUndo(f.Do == "hide", comment)))
 }
 
 type updatePage struct {

@@ -22,7 +22,7 @@ func TestPagesOfPetitions(t *testing.T) {
 	base := models.Petition{
 		ID: uuid.New(), Slug: "twenty-visits", Title: "Twenty <visits>", Summary: "Pass HB 412.", Body: "Text", Decider: "The Committee", WhyNow: "The hearing.",
 		SystemChange: "Twenty visits.", Goal: 5000, Locale: "en", Revision: 3, CreatedAt: now, UpdatedAt: now, SignatureCount: 3184, PendingCount: 212,
-		Place: "Wennick", DeadlineAt: &now, PictureID: &picture, ReturnReason: "source", ReturnText: "Which <study>?",
+		Place: "Wennick", DeadlineAt: &now, PictureID: &picture, ReturnReason: "source,tone", ReturnText: "Which <study>?",
 	}
 	comment := func(name string, crisis bool) petitions.QueuedComment {
 		return petitions.QueuedComment{ID: uuid.New(), PetitionID: base.ID, PetitionTitle: base.Title, Text: "It <was> \"so\".", Name: name, Place: "00012", At: now, Crisis: crisis}
@@ -41,10 +41,13 @@ func TestPagesOfPetitions(t *testing.T) {
 		if s == models.PetitionSubmitted {
 			p.SubmittedAt = &now
 		}
+		if s == models.PetitionHidden {
+			p.ReturnReason = "private"
+		}
 		states = append(states, p)
 	}
 	paused := states[3]
-	paused.PausedAt = &now
+	paused.PausedAt, paused.ReturnReason = &now, "question"
 	rows = append(append(rows, states...), paused)
 	days := make([]figures.Day, 30)
 	for i := range days {
@@ -87,6 +90,7 @@ func TestPagesOfPetitions(t *testing.T) {
 			if full {
 				edit.Stored = &base
 				version.Stored = &said.Texts[0]
+				report.MayEdit, report.Fallen, report.Milestones = true, 100, []petitions.Milestone{{Count: 100, At: now}, {Count: 250, At: now}}
 				read.PictureURL, read.Author = "/x.png", "Maren <O>"
 				report.Author, report.Waiting = "Maren <O>", 7
 				report.Queue, report.Shown, report.Hidden = []petitions.QueuedComment{comment("June O.", true), comment("", false)}, []petitions.QueuedComment{comment("June O.", false)}, []petitions.QueuedComment{comment("", false)}
@@ -102,7 +106,50 @@ func TestPagesOfPetitions(t *testing.T) {
 			if review.Does("return") {
 				review.Page = wrong("reason", "text")
 			}
+			waiting := func(pace petitions.Pace, by string, away *time.Time, mine bool) petitions.Waiting {
+				x := petitions.Waiting{Petition: row, Pace: pace, DueAt: now, By: by, Away: away, Mine: mine}
+				if x.SubmittedAt = &now; by != "" {
+					x.ClaimedBy = &picture
+				}
+				return x
+			}
+			steer := steerPage{Page: wrong("reason", "text"), Petition: row, Do: steering[i%len(steering)], Reasons: reasons}
+			if steer.Do != petitions.Pause && steer.Do != petitions.Hide {
+				steer.Page = p
+			}
+			words := wordsPage{Page: wrong(append(text, "place", "reason", "")...), Petition: row, Guarded: full, Stored: edit.Stored}
+			words.fill(wordsForm{PetitionForm: web.PetitionFormOf(row, nil, time.UTC), Reason: "Better"})
+			settings := petitionSettings{Page: p, Petition: row, Settable: true, Raises: full, Next: 10000, AfterNext: 25000 * (i % 2), Suggest: 10000, Form: thresholdForm{Effect: "tell"}}
+			paper := paperPage{Page: p, Petition: row}
+			queue := queuePage{Page: p, Filters: petitions.ReviewFilters, Near: 72, Due: 120}
+			reopen := reopenPage{Page: p}
+			if full {
+				settings.Page, paper.Page = wrong("count", "effect", "next_goal", "district_kind"), wrong("count", "division", "collected", "note")
+				settings.Kinds = []web.Option{{Value: "", Label: "None"}, {Value: "cd", Label: "Congress"}}
+				for _, e := range []models.ThresholdEffect{models.EffectTell, models.EffectGoal, models.EffectClose} {
+					settings.Thresholds = append(settings.Thresholds, models.PetitionThreshold{ID: uuid.New(), Count: 100, Effect: e, NextGoal: 250}, models.PetitionThreshold{ID: uuid.New(), Count: 250, Effect: e, ReachedAt: &now})
+				}
+				paper.Districts = settings.Kinds
+				if !row.State.Public() {
+					settings.Page, paper.Page = wrong("count", "effect", "next_goal", "district_kind"), p
+				}
+				paper.Rows.Rows = []petitions.PaperRow{{PaperCount: models.PaperCount{ID: uuid.New(), Count: 12, Note: "<fair>", CollectedAt: now}, District: "District 1"}, {PaperCount: models.PaperCount{ID: uuid.New(), Count: 3, CollectedAt: now, RemovedAt: &now}}}
+				queue.Rows.Rows = []petitions.Waiting{waiting(petitions.Overdue, "Ilse <H>", &now, false), waiting(petitions.Near, "Ilse", nil, true), waiting(petitions.InTime, "?", nil, false), waiting(petitions.InTime, "", nil, false)}
+				reopen.Rows = []models.Petition{row}
+				comments.Undo, comments.Hid = []string{uuid.NewString()}, i%4 == 0
+				for k, w := range queue.Rows.Rows {
+					if k == i%4 && row.State == models.PetitionSubmitted {
+						review.Waiting, review.Other = w, "Ilse <H>"
+						review.Others, review.Gone = []web.Option{{Value: "x", Label: "Cal"}}, []petitions.Moderator{{Name: "Noel", AwayUntil: &now}}
+					}
+				}
+			}
+			back := read
+			back.Page, back.Form = p, returnForm{Reason: []string{"source", "tone"}, Text: "Which\n\nstudy?", Revision: 3}
+			back.MailSubject, back.MailText, back.Other = "A change", "Hello,\n\n<please>", map[bool]string{true: "Ilse"}[full]
 			return map[string]any{
+				"admin/petitions/queue": &queue, "admin/petitions/return": &back, "admin/petitions/steer": &steer, "admin/petitions/words": &words,
+				"admin/petitions/settings": &settings, "admin/petitions/paper": &paper, "admin/petitions/reopen": &reopen,
 				"admin/petitions/list": &list, "admin/petitions/new": &petitionStart{Page: wrong("title", "locale"), Form: startForm{Title: "x", Locale: "en"}, Campaigns: make([]web.Option, 1+i%2)},
 				"admin/petitions/text": &version,
 				"admin/petitions/edit": &edit, "admin/petitions/preview": &readPage{Page: p, Petition: row, View: read.View, Can: read.Can, PictureURL: read.PictureURL},

@@ -55,7 +55,8 @@ type Count struct {
 }
 
 // CountByDivision counts the confirmed signatures of a petition by divisions of a kind, valid on the day of now, from its tallies by
-// postal area alone: no signature is read, and what a signer's record says about them is not asked.
+// postal area alone: no signature is read, and what a signer's record says about them is not asked. Signatures on paper are among
+// them, where they were counted by such a division.
 func CountByDivision(ctx context.Context, tx *gorm.DB, petition uuid.UUID, kind models.DivisionKind, now time.Time) (Tally, error) {
 	tx, today := tx.WithContext(ctx), day(now)
 	const signed = "(SELECT name AS postal_area, confirmed AS n FROM petition_tallies WHERE petition_id = ? AND kind = ? AND confirmed > 0)"
@@ -94,5 +95,5 @@ func CountByDivision(ctx context.Context, tx *gorm.DB, petition uuid.UUID, kind 
 		}
 	}
 	slices.SortFunc(t.Divisions, func(a, b Count) int { return compare(a.Division, b.Division) })
-	return t, nil
+	return AddPaper(ctx, tx, t, petition, kind, now)
 }

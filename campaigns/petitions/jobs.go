@@ -87,7 +87,7 @@ func (s *Service) closeOverdue(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// Recount counts the signatures of each petition and repairs its numbers and tallies where they differ, which it logs: something
+// Recount counts the signatures of each petition and repairs its numbers, that of paper too, and tallies where they differ, which it logs: something
 // moved them apart from what they count. It returns how many petitions differed.
 func (s *Service) Recount(ctx context.Context) (int, error) {
 	var ids []uuid.UUID
@@ -133,6 +133,10 @@ func (s *Service) recount(ctx context.Context, id uuid.UUID) (bool, error) {
 			}
 			is.add(row.State, at, row.N)
 		}
+		paper, err := sumPaper(tx, id)
+		if err != nil {
+			return err
+		}
 		p, err := take(ctx, tx, id)
 		if err != nil {
 			return err
@@ -152,8 +156,18 @@ func (s *Service) recount(ctx context.Context, id uuid.UUID) (bool, error) {
 			differs = true
 			s.opt.Log.Error("the tallies of a petition were wrong and are repaired", "petition", id, "kinds", wrong)
 		}
-		if err != nil || p.SignatureCount == is.confirmed {
+		if err != nil {
 			return err
+		}
+		if p.PaperCount != paper {
+			differs = true
+			s.opt.Log.Error("the number of a petition's signatures on paper was wrong and is repaired", "petition", id, "paper", p.PaperCount, "paper_counted", paper)
+			if err := tx.Model(&models.Petition{}).Where("id = ?", id).Updates(map[string]any{"paper_count": paper}).Error; err != nil {
+				return err
+			}
+		}
+		if p.SignatureCount == is.confirmed && p.PaperCount == paper {
+			return nil
 		}
 		return s.afterCount(ctx, tx, []uuid.UUID{id})
 	})

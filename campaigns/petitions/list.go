@@ -2,6 +2,7 @@ package petitions
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -84,28 +85,47 @@ func (s *Service) AuthorName(ctx context.Context, a actor.Actor, p models.Petiti
 	return s.vault.Open("users", "name_sealed", u.ID, u.NameSealed)
 }
 
-// Queues says what waits for the actor: petitions to review, comments to read. It is a today.Provider.
+// Queues says what waits for the actor: petitions to review, those that wait too long apart; comments to read; petitions that closed
+// at a threshold they no longer reach. It is a today.Provider.
 func (s *Service) Queues(ctx context.Context, a actor.Actor) ([]today.Queue, error) {
 	if !a.May(actor.ModeratePetition) {
 		return nil, nil
 	}
-	review := today.Queue{Key: "petition.queue_review", Path: "/admin/petitions?state=submitted", Minutes: 5, Right: actor.ModeratePetition}
+	review := today.Queue{Key: "petition.queue_review", Path: "/admin/petitions/review", Minutes: 5, Right: actor.ModeratePetition}
+	late := today.Queue{Key: "moderate.queue_overdue", Path: "/admin/petitions/review?show=" + ReviewOverdue, Minutes: 5, Right: actor.ModeratePetition}
+	reopen := today.Queue{Key: "moderate.queue_reopen", Path: "/admin/petitions/reopen", Minutes: 2, Right: actor.ModeratePetition}
 	comments := today.Queue{Key: "petition.queue_comments", Path: "/admin/petitions/comments", Minutes: 1, Right: actor.ModeratePetition}
 	db := s.db.WithContext(ctx)
 	var submitted []models.Petition
 	if err := db.Select("id", "submitted_at").Where("state = ?", models.PetitionSubmitted).Order("submitted_at, id").Limit(1000).Find(&submitted).Error; err != nil {
 		return nil, err
 	}
-	if review.Count = len(submitted); review.Count > 0 && submitted[0].SubmittedAt != nil {
-		review.Oldest = *submitted[0].SubmittedAt
+	c, err := reviewClock(ctx, s.db.DB)
+	if err != nil {
+		return nil, err
 	}
+	now := s.clk.Now()
+	for _, p := range submitted {
+		q := &review
+		if p.SubmittedAt != nil && c.Pace(*p.SubmittedAt, now) == Overdue {
+			q = &late
+		}
+		if q.Count++; q.Oldest.IsZero() && p.SubmittedAt != nil {
+			q.Oldest = *p.SubmittedAt
+		}
+	}
+	queues := slices.DeleteFunc([]today.Queue{late, review}, func(q today.Queue) bool { return q.Count == 0 })
 	var n int64
+	if err := db.Model(&models.PetitionThreshold{}).Where(fallen).Distinct("petition_id").Count(&n).Error; err != nil {
+		return nil, err
+	}
+	reopen.Count = int(n)
 	waiting := db.Model(&models.Signature{}).Where("comment_state = 'waiting' AND state = 'confirmed'")
 	if err := waiting.Count(&n).Error; err != nil || n == 0 {
-		return []today.Queue{review}, err
+		return append(queues, reopen), err
 	}
 	var oldest models.Signature
-	err := db.Select("id", "created_at").Where("comment_state = 'waiting' AND state = 'confirmed'").Order("created_at, id").Limit(1).Find(&oldest).Error
+	err = db.Select("id", "created_at").Where("comment_state = 'waiting' AND state = 'confirmed'").Order("created_at, id").Limit(1).Find(&oldest).Error
 	comments.Count, comments.Oldest = int(n), oldest.CreatedAt
-	return []today.Queue{review, comments}, err
+	return append(queues, reopen, comments), err
 }

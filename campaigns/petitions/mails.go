@@ -17,18 +17,19 @@ import (
 
 // The kinds of mails of this package, which are also the names of their templates.
 const (
-	KindConfirm  = confirmations.PetitionConfirm // subject: the signature
-	KindAlready  = confirmations.PetitionAlready // subject: the signature
-	KindReminder = confirmations.PetitionRemind  // subject: the signature
-	KindReceipt  = "petition_receipt"            // subject: the signature
-	KindState    = "petition_state"              // subject: the petition
-	KindStart    = confirmations.PetitionStart   // subject: the starter
-	KindCostart  = confirmations.PetitionCostart // subject: the starter
+	KindConfirm   = confirmations.PetitionConfirm // subject: the signature
+	KindAlready   = confirmations.PetitionAlready // subject: the signature
+	KindReminder  = confirmations.PetitionRemind  // subject: the signature
+	KindReceipt   = "petition_receipt"            // subject: the signature
+	KindState     = "petition_state"              // subject: the petition
+	KindStart     = confirmations.PetitionStart   // subject: the starter
+	KindCostart   = confirmations.PetitionCostart // subject: the starter
+	KindThreshold = "petition_threshold"          // subject: the threshold
 )
 
 // Renderers makes the content of each kind of mail at the moment it goes: register them with deliveries.Service.Handle.
 func (s *Service) Renderers() map[string]deliveries.Renderer {
-	return map[string]deliveries.Renderer{KindConfirm: s.confirmMail, KindReminder: s.confirmMail, KindAlready: s.alreadyMail, KindReceipt: s.receiptMail, KindState: s.stateMail, KindStart: s.startMail, KindCostart: s.startMail, KindOutcome: s.outcomeMail, KindDigest: s.digestMail, KindDigestConfirm: s.digestConfirmMail}
+	return map[string]deliveries.Renderer{KindConfirm: s.confirmMail, KindReminder: s.confirmMail, KindAlready: s.alreadyMail, KindReceipt: s.receiptMail, KindState: s.stateMail, KindStart: s.startMail, KindCostart: s.startMail, KindOutcome: s.outcomeMail, KindDigest: s.digestMail, KindDigestConfirm: s.digestConfirmMail, KindThreshold: s.thresholdMail}
 }
 
 // ConfirmMail is the data of the templates petition_confirm and petition_reminder.
@@ -147,10 +148,7 @@ func (s *Service) stateMail(ctx context.Context, d models.Delivery) (deliveries.
 		m.URL = s.opt.BaseURL + "/petitions/" + p.Slug
 	case models.PetitionReturned:
 		m.URL = edit
-		m.Reason = s.word(lang, "petition.reason_"+p.ReturnReason)
-		if p.ReturnText != "" {
-			m.Reason = strings.TrimSpace(m.Reason + "\n" + p.ReturnText)
-		}
+		m.Reason = s.reasonWords(lang, p.ReturnReason, p.ReturnText)
 	case models.PetitionSubmitted:
 		m.URL = own
 	default: // it went on since: a later mail tells
@@ -164,4 +162,16 @@ func (s *Service) word(lang, key string) string {
 		return ""
 	}
 	return s.opt.Words(lang, key)
+}
+
+// reasonWords is what a mail says about why a petition came back: each reason in full, then the moderator's own words.
+func (s *Service) reasonWords(lang, reasons, own string) string {
+	var parts []string
+	for _, r := range ReasonsOf(reasons) {
+		parts = append(parts, strings.TrimSpace(s.word(lang, "petition.reason_"+r)+" "+s.word(lang, "moderate.reason_"+r)))
+	}
+	if own = strings.TrimSpace(own); own != "" {
+		parts = append(parts, own)
+	}
+	return strings.Join(parts, "\n\n")
 }

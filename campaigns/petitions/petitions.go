@@ -4,7 +4,14 @@
 //
 //   - An advocate drafts in several sittings, looks at it as it would be, and submits. While it is a draft, or came back, its
 //     author may change it; two open pages never overwrite each other unseen. Somebody who moderates publishes it, or returns
-//     it with a reason. From then on its address is fixed. It can be paused, hidden and closed; its author can withdraw it.
+//     it with reasons. From then on its address is fixed. It can be paused, hidden and closed; its author can withdraw it.
+//   - Who reviews it claims it, so that nobody does the work twice; a claim warns others and stops nobody. The queue has a clock of
+//     passing hours, and who is away has nothing in hand.
+//   - The words of a public petition may change: by its author while fewer than 100 signatures are confirmed, from then on by a
+//     moderator, and then a change of the ask says why. What it said is kept and can be read on its page.
+//   - The public number is confirmed signatures and those on paper, which are counted totals and never people. When it passes a
+//     threshold, that does what it was set to do, once, in the transaction that moved the number; when it falls below again, the
+//     goal is as it was, and a petition that closed waits for somebody to say whether it opens again.
 //   - Signing needs no account. What a form says waits at the mailbox of the address, as a pending signature, and changes
 //     nothing that exists: no supporter, no count that people see, no list. It goes after 7 days.
 //   - The person who reads the mailbox presses one button on a mailed page. Then, in one transaction, the signature is
@@ -39,6 +46,7 @@ import (
 	"kithline/campaigns/actor"
 	"kithline/campaigns/clock"
 	"kithline/campaigns/confirmations"
+	"kithline/campaigns/deliveries"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/files"
 	"kithline/campaigns/groupcommit"
@@ -85,7 +93,11 @@ type Options struct {
 	// Judge looks at a form that was checked, before it is written; a fault refuses it. It is called for every form: what it asks
 	// for, it keeps for a while. nil judges nobody.
 	Judge func(ctx context.Context, p models.Petition, j Judged) (Verdict, error)
-	Log   *slog.Logger
+	// Number writes a whole number as a language does; nil: in digits alone.
+	Number func(lang string, n int64) string
+	// Preview makes the words of a mail without sending it, for whoever decides about it; nil: there is no preview.
+	Preview func(ctx context.Context, c deliveries.Content) (subject, text string, err error)
+	Log     *slog.Logger
 }
 
 // Service holds the operations on petitions and signatures.
@@ -129,6 +141,7 @@ func New(db *database.DB, v *vault.Vault, clk clock.Clock, signer *tokens.Signer
 		return err
 	})
 	s.confirming = groupcommit.New(db, s.confirmBatch)
+	s.onCount(s.reachAll)
 	return s
 }
 

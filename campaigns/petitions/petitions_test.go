@@ -901,7 +901,7 @@ func TestMails(t *testing.T) {
 		if _, err := w.Return(w.ctx, w.boss, q.ID, ReturnInput{Reason: "source", Text: "Which study?", Revision: 1}); err != nil {
 			t.Fatal(err)
 		}
-		if _, data, err := render(KindState); err != nil || data.(StateMail).Reason != "es petition.reason_source\nWhich study?" || !strings.HasSuffix(data.(StateMail).URL, "/edit") {
+		if _, data, err := render(KindState); err != nil || data.(StateMail).Reason != "es petition.reason_source es moderate.reason_source\n\nWhich study?" || !strings.HasSuffix(data.(StateMail).URL, "/edit") {
 			t.Errorf("%+v, %v", data, err)
 		}
 	})

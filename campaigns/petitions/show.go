@@ -49,6 +49,8 @@ type View struct {
 	Updates      []models.Post
 	Said                     // claims, versions in other languages, who started it
 	Roles        []RoleCount // what at least ten signers each said of themselves, in the order of models.Roles
+	Edits        []Edited    // changes of its words in public, the newest first
+	Milestones   []Milestone // counts that were reached
 }
 
 // RoleCount is how many signers said what they are in the matter.
@@ -149,7 +151,16 @@ func (s *Service) view(ctx context.Context, p models.Petition) (View, error) {
 	if v.Roles, err = s.roles(ctx, p.ID); err != nil {
 		return v, err
 	}
-	v.Updates, err = posts.Published(ctx, s.db.DB, []uuid.UUID{p.ID}, now, shownUpdates)
+	if v.Updates, err = posts.Published(ctx, s.db.DB, []uuid.UUID{p.ID}, now, shownUpdates); err != nil {
+		return v, err
+	}
+	if p.EditedAt != nil {
+		if v.Edits, err = edits(ctx, s.db.DB, p.ID); err != nil {
+			return v, err
+		}
+	}
+	reached, err := thresholds(ctx, s.db.DB, p.ID)
+	v.Milestones = Milestones(reached)
 	return v, err
 }
 
@@ -195,7 +206,9 @@ type Figures struct {
 	State          string     `json:"state"`
 	Decider        string     `json:"decider"`
 	Goal           int        `json:"goal"`
-	SignatureCount int        `json:"signature_count"`
+	SignatureCount int        `json:"signature_count"` // the public number: confirmed, and on paper
+	ConfirmedCount int        `json:"confirmed_count"`
+	PaperCount     int        `json:"paper_count"`
 	PublishedAt    *time.Time `json:"published_at"`
 	URL            string     `json:"url"`
 	Locale         string     `json:"locale"`
@@ -205,7 +218,8 @@ type Figures struct {
 func (s *Service) Figures(ctx context.Context, slug string) (Figures, error) {
 	p, err := s.public(ctx, slug)
 	return Figures{
-		Slug: p.Slug, Title: p.Title, State: string(p.State), Decider: p.Decider, Goal: p.Goal, SignatureCount: p.SignatureCount,
+		Slug: p.Slug, Title: p.Title, State: string(p.State), Decider: p.Decider, Goal: p.Goal, SignatureCount: p.Total(),
+		ConfirmedCount: p.SignatureCount, PaperCount: p.PaperCount,
 		PublishedAt: p.PublishedAt, URL: s.opt.BaseURL + "/petitions/" + p.Slug, Locale: p.Locale,
 	}, err
 }

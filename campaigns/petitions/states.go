@@ -110,6 +110,9 @@ func move(ctx context.Context, tx *gorm.DB, a actor.Actor, p *models.Petition, d
 		set = map[string]any{}
 	}
 	set["state"], set["updated_at"] = to, now
+	if p.State == models.PetitionSubmitted { // the review is over
+		set["claimed_by"], set["claimed_at"] = nil, nil
+	}
 	paused := "paused_at IS NULL"
 	if p.PausedAt != nil {
 		paused = "paused_at IS NOT NULL"

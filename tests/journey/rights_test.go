@@ -85,6 +85,10 @@ var posts = map[string]actor.Right{
 	"/admin/petitions/:id/trust/suspect": actor.ModeratePetition, "/admin/petitions/:id/trust/windows": actor.ModeratePetition,
 	"/admin/petitions/:id/trust/windows/:window/close": actor.ModeratePetition, "/admin/petitions/:id/trust/breaker": actor.ModeratePetition,
 	"/admin/petitions/:id/trust/out": actor.ModeratePetition, "/admin/petitions/:id/trust/out/:work/revert": actor.ModeratePetition,
+	"/admin/petitions/:id/claim": actor.ModeratePetition, "/admin/petitions/:id/reopen": actor.ModeratePetition, "/admin/petitions/comments": actor.ModeratePetition,
+	"/admin/petitions/:id/words":    actor.ModeratePetition, // or one's own, as /edit
+	"/admin/petitions/:id/settings": actor.ModeratePetition, "/admin/petitions/:id/thresholds": actor.ModeratePetition, "/admin/petitions/:id/paper": actor.ModeratePetition,
+	"/admin/account/away": signed, "/admin/settings/review": actor.Administer,
 	"/admin/mailings": actor.WriteMailing, "/admin/mailings/:id": actor.WriteMailing, "/admin/mailings/:id/draft": actor.WriteMailing,
 	"/admin/mailings/:id/send": actor.Send, "/admin/mailings/:id/pause": actor.Send, "/admin/mailings/:id/resume": actor.Send,
 	"/admin/mailings/:id/stop": actor.Send, "/admin/mailings/:id/unknown": actor.Send,

@@ -249,6 +249,9 @@ CREATE INDEX signatures_pending ON signatures (expires_at) WHERE confirmed_at IS
 -- Words of petitions, for "is there one like it already?". No language's own rules: people write in many.
 CREATE INDEX petitions_by_words ON petitions USING gin (to_tsvector('simple', title || ' ' || summary || ' ' || decider || ' ' || place));
 
+-- From now on a reason says why a petition is paused or hidden too: what was said before it was published is over.
+UPDATE petitions SET return_reason = '', return_text = '' WHERE published_at IS NOT NULL;
+
 INSERT INTO petition_tallies (petition_id, kind, name, signed, confirmed)
 SELECT petition_id, 'source', source, COUNT(*), COUNT(*) FILTER (WHERE state = 'confirmed') FROM signatures GROUP BY petition_id, source;
 INSERT INTO petition_tallies (petition_id, kind, name, signed, confirmed)

@@ -301,6 +301,9 @@ CREATE TRIGGER petition_words_gone AFTER DELETE ON petitions BEGIN
 END;
 -- +goose StatementEnd
 
+-- From now on a reason says why a petition is paused or hidden too: what was said before it was published is over.
+UPDATE petitions SET return_reason = '', return_text = '' WHERE published_at IS NOT NULL;
+
 INSERT INTO petition_tallies (petition_id, kind, name, signed, confirmed)
 SELECT petition_id, 'source', source, COUNT(*), COUNT(*) FILTER (WHERE state = 'confirmed') FROM signatures GROUP BY petition_id, source;
 INSERT INTO petition_tallies (petition_id, kind, name, signed, confirmed)
