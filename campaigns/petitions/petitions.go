@@ -88,6 +88,7 @@ type Service struct {
 	files  *files.Service
 	opt    Options
 
+	watched    watched
 	reading    together
 	recent     recent
 	signing    *groupcommit.Group[newSignature]
