@@ -12,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/google/uuid"
 
 	"kithline/app/locales"
 	"kithline/app/static"
@@ -64,7 +63,7 @@ const (
 	sourceSigner = "signer"
 )
 
-type listPage struct {
+type petitionsPage struct {
 	web.Page
 	List petitions.PublicList
 	Sort string
@@ -73,7 +72,7 @@ type listPage struct {
 func (h *reachPages) list(c *fiber.Ctx) error {
 	return h.web.Cached(c, "public/petitions/list", "petitions", func(ctx context.Context, p web.Page) (any, error) {
 		p.Title = p.T("reach.list_title")
-		page := listPage{Page: p, Sort: string(petitions.Newest)}
+		page := petitionsPage{Page: p, Sort: string(petitions.Newest)}
 		if p.Query("sort") == string(petitions.MostSigned) {
 			page.Sort = string(petitions.MostSigned)
 		}
@@ -126,6 +125,13 @@ func (h *reachPages) thanks(c *fiber.Ctx) error {
 		return err
 	}
 	p.Title = p.T("petition.thanks_title")
+	code, err := h.petitions.ShareCode(c.UserContext(), p.Petition.Slug, h.door.Marked(h.web.Cookie(c, signedCookie)))
+	if err != nil {
+		return err
+	}
+	if code != "" {
+		p.OwnURL = h.link(p.Petition, sourceSigner) + "&by=" + code
+	}
 	return h.web.Render(c, "public/petitions/thanks", p)
 }
 
@@ -340,9 +346,4 @@ func (h *reachPages) open(c *fiber.Ctx, read func(ctx context.Context) (any, err
 		}
 		return jsonOf(v)
 	})
-}
-
-// marked are the ids of what this browser signed, as far as it holds their mark.
-func (h *reachPages) marked(c *fiber.Ctx) []uuid.UUID {
-	return h.door.Marked(h.web.Cookie(c, signedCookie))
 }
