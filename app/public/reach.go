@@ -47,6 +47,7 @@ func MountReach(r fiber.Router, w *web.Web, s *petitions.Service, door *confirma
 	r.Get("/petitions/:slug/qr.svg", h.qr)
 	r.Get("/petitions/:slug/embed", h.embed)
 	r.Get("/petitions/:slug/badge.svg", h.badge)
+	r.Get("/petitions/:slug/og.png", h.picture)
 }
 
 // Sources that links of ours have: the words of each are the locale key "reach.source_" and the code.
@@ -345,5 +346,26 @@ func (h *reachPages) open(c *fiber.Ctx, read func(ctx context.Context) (any, err
 			return nil, err
 		}
 		return jsonOf(v)
+	})
+}
+
+// picture is what other sites show beside a link.
+func (h *reachPages) picture(c *fiber.Ctx) error {
+	slug := c.Params("slug")
+	web.ForOtherSites(c)
+	return h.web.KeptContent(c, "image/png", func(ctx context.Context) ([]byte, error) {
+		return h.petitions.LinkPicture(ctx, slug, func(p models.Petition) petitions.PictureWords {
+			lang := spoken(p.Locale)
+			site := h.web.Blank(ctx, lang, "/").Site
+			w := petitions.PictureWords{
+				Organisation: site.Name,
+				Number:       func(n int) string { return web.Number(lang, int64(n)) },
+				Caption:      func(n int) string { return h.web.Text(lang, "reach.have_signed", "Count", n) },
+			}
+			if a, err := web.NewAccent(site.Accent); err == nil {
+				w.Accent = [3]uint8{a.Light.R, a.Light.G, a.Light.B}
+			}
+			return w
+		})
 	})
 }

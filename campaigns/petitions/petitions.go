@@ -89,6 +89,7 @@ type Service struct {
 	opt    Options
 
 	watched    watched
+	pictures   pictures
 	reading    together
 	recent     recent
 	signing    *groupcommit.Group[newSignature]
