@@ -52,6 +52,7 @@ func (a *App) Run(ctx context.Context, l net.Listener, ready func()) error {
 	began := time.Now()
 	limit, cancel := context.WithTimeout(context.Background(), a.Config.ShutdownTimeout())
 	defer cancel()
+	a.web.Drain()
 	err := a.fiber.ShutdownWithContext(limit)
 	_ = l.Close() // mostly closed by that, but not where the end came before the server had begun: it would then wait for ever
 	a.web.Stop()

@@ -316,6 +316,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	use := public.NewPrefiller(a.web, a.Me)
 	public.MountStarts(a.fiber, a.web, a.Petitions, a.Posts, a.Organisation)
 	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Organisation, a.Waiting, use)
+	public.MountReach(a.fiber, a.web, a.Petitions, a.Waiting)
 	public.MountForms(a.fiber, a.web, a.Forms, a.Waiting, use)
 	public.MountMe(a.fiber, a.web, a.Me, use)
 	public.MountConfirm(a.fiber, a.web, a.Waiting)

@@ -102,6 +102,16 @@ const PetitionTopic = "petition:"
 // Total is the public number: signatures that were confirmed, and those on paper.
 func (p Petition) Total() int { return p.SignatureCount + p.PaperCount }
 
+// Step is the public number rounded down as far as a picture of it needs not be made anew: to tens from a hundred on, to hundreds
+// from a thousand on, and so forth.
+func (p Petition) Step() int {
+	n, unit := p.Total(), 1
+	for n/unit >= 100 {
+		unit *= 10
+	}
+	return n / unit * unit
+}
+
 // Public reports whether everybody may read the petition.
 func (s PetitionState) Public() bool { return slices.Contains(PublicPetitionStates, s) }
 

@@ -41,6 +41,7 @@ func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, c *campaig
 	g.Post("/", h.create)
 	g.Get("/comments", h.allComments)
 	g.Get("/:id", h.show)
+	g.Get("/:id/live", h.live)
 	g.Get("/:id/edit", h.edit)
 	g.Post("/:id/edit", h.save)
 	g.Post("/:id/draft", h.autosave)
@@ -567,7 +568,7 @@ type reportPage struct {
 	web.Page
 	Petition models.Petition
 	Report   petitions.Report
-	Chart    web.Bars
+	Course
 	Author   string
 	Can      []petitions.Action
 	commentParts
@@ -599,15 +600,6 @@ func pick(can []petitions.Action, wanted ...petitions.Action) []petitions.Action
 		}
 	}
 	return out
-}
-
-// MostSource is the largest count of a source.
-func (p reportPage) MostSource() int64 {
-	var most int64 = 1
-	for _, s := range p.Report.Sources {
-		most = max(most, s.Count)
-	}
-	return most
 }
 
 // show is the page of one petition: the report once it is public, the review while it is submitted, else all it says.
@@ -646,7 +638,7 @@ func (h *petitionAdmin) report(c *fiber.Ctx, id uuid.UUID) error {
 	if p.Author, err = h.petitions.AuthorName(ctx, a, r.Petition); err != nil {
 		return err
 	}
-	p.Chart = h.chart(p.Page, r)
+	p.Course = courseOf(p.Page, r)
 	p.MayEdit = petitions.MayEdit(a, r.Petition)
 	reached, err := h.petitions.Thresholds(ctx, a, id)
 	if err != nil {
@@ -669,22 +661,6 @@ func (h *petitionAdmin) report(c *fiber.Ctx, id uuid.UUID) error {
 		}
 	}
 	return h.web.Render(c, "admin/petitions/report", &p)
-}
-
-func (h *petitionAdmin) chart(p web.Page, r petitions.Report) web.Bars {
-	b := web.Bars{
-		ID: "days", Title: p.T("petition.days"), RowHead: p.T("petition.day"), Series: []string{p.T("petition.confirmed")},
-		TableName: p.T("petition.days_table"), Format: p.Digits,
-	}
-	if best := r.Best(); best.Count > 0 {
-		b.Say = p.T("petition.days_best", "Date", p.Date(best.Day), "Count", best.Count)
-	} else {
-		b.Say = p.T("petition.days_none")
-	}
-	for _, d := range r.Days {
-		b.Rows = append(b.Rows, web.BarRow{Label: p.Date(d.Day), Values: []int64{d.Count}})
-	}
-	return b
 }
 
 type commentsPage struct {

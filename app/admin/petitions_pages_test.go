@@ -9,7 +9,7 @@ import (
 
 	"kithline/app/web"
 	"kithline/app/web/webtest"
-	"kithline/campaigns/figures"
+	"kithline/campaigns/divisions"
 	"kithline/campaigns/paging"
 	"kithline/campaigns/petitions"
 	"kithline/models"
@@ -49,14 +49,13 @@ func TestPagesOfPetitions(t *testing.T) {
 	paused := states[3]
 	paused.PausedAt, paused.ReturnReason = &now, "question"
 	rows = append(append(rows, states...), paused)
-	days := make([]figures.Day, 30)
+	days := make([]petitions.Stretch, 30)
 	for i := range days {
-		days[i] = figures.Day{Day: now.Add(time.Duration(i-30) * 24 * time.Hour), Count: int64(i * 7 % 11)}
+		days[i] = petitions.Stretch{At: now.Add(time.Duration(i-30) * 24 * time.Hour), Signed: i, Confirmed: i * 7 % 11}
 	}
 	for i, row := range append(states, paused, models.Petition{ID: uuid.New(), State: models.PetitionDraft, Title: "x", Locale: "ar", Revision: 1}) {
 		full := i%2 == 0
-		webtest.All(t, "admin/petitions/", func(w *web.Web, p web.Page) map[string]any {
-			h := &petitionAdmin{web: w}
+		webtest.All(t, "admin/petitions/", func(_ *web.Web, p web.Page) map[string]any {
 			wrong := func(fields ...string) web.Page { // p, with these fields wrong
 				q := p
 				for _, f := range fields {
@@ -84,7 +83,7 @@ func TestPagesOfPetitions(t *testing.T) {
 			read := readPage{Page: wrong(text...), Petition: row, Body: template.HTML("<p>Text</p>"), Can: petitions.Can(p.Actor, row), Missing: full, Reasons: reasons}
 			read.View, read.Said = petitions.View{Petition: row, Said: said}, said
 			version := petitionTextPage{Page: wrong("title", "body"), Petition: row, Base: "/admin/petitions/1", Form: web.TextForm{Locale: "es", Title: "x"}, There: full}
-			report := reportPage{Page: p, Petition: row, Can: petitions.Can(p.Actor, row), Moderate: full, MayPost: full, Report: petitions.Report{Petition: row, Days: days}}
+			report := reportPage{Page: p, Petition: row, Can: petitions.Can(p.Actor, row), Moderate: full, MayPost: full, Report: petitions.Report{Petition: row, Days: days, Hours: days}}
 			comments := commentsPage{Page: p}
 			list := petitionList{Page: p, States: petitions.States}
 			if full {
@@ -94,13 +93,21 @@ func TestPagesOfPetitions(t *testing.T) {
 				read.PictureURL, read.Author = "/x.png", "Maren <O>"
 				report.Author, report.Waiting = "Maren <O>", 7
 				report.Queue, report.Shown, report.Hidden = []petitions.QueuedComment{comment("June O.", true), comment("", false)}, []petitions.QueuedComment{comment("June O.", false)}, []petitions.QueuedComment{comment("", false)}
-				report.Report.Sources = []figures.Source{{Source: "", Count: 9}, {Source: "qr", Count: 3}, {Source: "mail", Count: 2}, {Source: "poster", Count: 1}}
+				report.Report.Sources = []petitions.SourceCount{{Source: "", Signed: 12, Confirmed: 9}, {Source: "qr", Signed: 3, Confirmed: 3}, {Source: "signer", Signed: 2, Confirmed: 2}, {Source: "<town>", Signed: 1}}
+				report.Report.Roles = []petitions.RoleCount{{Role: models.RolePain, N: 12}, {Role: models.RoleFamily, Hidden: true}, {Role: models.RoleHealthCare, Hidden: true}}
+				report.Report.Districts = petitions.Districts{Kind: "sldl", Rows: []divisions.Count{{Division: models.Division{Name: "District <4>"}, N: 12}}, Rest: 7, Exact: i%2 == 0}
+				report.Report.Recruited, report.Report.Milestones = 4, []models.PetitionThreshold{{Count: 100, ReachedAt: &now}, {Count: 100, ReachedAt: &now}, {Count: 500}}
+				report.Report.Forecast = []petitions.Forecast{
+					{Outlook: petitions.OutlookDates, PerDay: 6.5, Early: now, Late: now.AddDate(0, 1, 0), AtDeadlineLow: 9, AtDeadlineHigh: 12}, {Outlook: petitions.OutlookDates, PerDay: 65, Early: now}, {Outlook: petitions.OutlookReached},
+				}[i%3]
 				comments.Queue, comments.Waiting = report.Queue, 2
 				list.Rows, list.State = paging.Page[models.Petition]{Rows: rows, Next: "abc"}, "draft"
 			} else {
-				report.Report.Days = make([]figures.Day, 30)
+				report.Report.Days = make([]petitions.Stretch, 30)
+				report.Report.Forecast.Outlook = []petitions.Outlook{petitions.OutlookEarly, petitions.OutlookOver, petitions.OutlookFar}[i%3]
+				report.Report.Districts.Kind = []models.DivisionKind{"", "sldl"}[i%2]
 			}
-			report.Chart = h.chart(p, report.Report)
+			report.Course = courseOf(p, report.Report)
 			review := read
 			review.Page = p
 			if review.Does("return") {

@@ -4,10 +4,8 @@ import (
 	"context"
 	"html/template"
 	"io"
-	"net/url"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -28,21 +26,17 @@ type petitionPages struct {
 	use       *Prefiller
 }
 
-// MountPetitions puts the pages of a petition in place: /petitions/:slug with its form, what comes after it, its open
-// figures (/petitions/:slug.json), QR code and picture.
+// MountPetitions puts the pages of a petition in place: /petitions/:slug with its form, what comes after it, and its picture. How it
+// is passed on is MountReach's.
 func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, org *organisation.Service, door *confirmations.Service, use *Prefiller) {
 	h := &petitionPages{w, s, org, door, use}
-	r.Get("/petitions/:slug.json", h.figures)
 	r.Get("/petitions/:slug", h.show)
 	r.Get("/petitions/:slug/challenge", w.Limit(600, tryWindow), h.challenge)
 	r.Get("/petitions/:slug/sign", func(c *fiber.Ctx) error { return web.SeeOther(c, "/petitions/"+c.Params("slug")+"#sign") })
 	r.Post("/petitions/:slug/sign", h.sign)
 	r.Get("/petitions/:slug/sent", h.sent)
 	r.Post("/petitions/:slug/sent", w.Limit(30, tryWindow), h.again)
-	r.Get("/petitions/:slug/thanks", h.thanks)
 	mountOwn(r, h)
-	r.Get("/petitions/:slug/share", h.thanks)
-	r.Get("/petitions/:slug/qr.svg", h.qr)
 	r.Get("/petitions/:slug/picture", h.picture)
 }
 
@@ -236,57 +230,6 @@ func (h *petitionPages) again(c *fiber.Ctx) error {
 	}
 	h.web.Flash(c, "good", "petition.sent_again")
 	return web.SeeOther(c, "/petitions/"+petition.Slug+"/sent")
-}
-
-// thanksPage is what follows the confirmation: that is all, and how to pass it on.
-type thanksPage struct {
-	web.Page
-	Petition models.Petition
-	Signed   bool   // comes from the confirmation, not from a link to pass on
-	OwnURL   string // of the page of the signature that this browser confirmed; "" for none
-	ShareURL string
-	MailURL  string
-}
-
-func (h *petitionPages) thanks(c *fiber.Ctx) error {
-	petition, err := h.petitions.Current(c.UserContext(), c.Params("slug"))
-	if err != nil {
-		return err
-	}
-	p := thanksPage{Page: h.web.Page(c, "petition.share_title", "home"), Petition: petition, Signed: strings.HasSuffix(c.Path(), "/thanks")}
-	if p.Signed {
-		p.Title = p.T("petition.thanks_title")
-		if own := h.web.Cookie(c, ownCookie); strings.HasPrefix(own, petition.Slug+"/mine/") {
-			p.OwnURL = "/petitions/" + own
-			private(c)
-		}
-	}
-	p.ShareURL = h.web.URL("/petitions/" + petition.Slug)
-	body := p.T("petition.share_mail", "Title", petition.Title, "URL", p.ShareURL+"?source=mail")
-	p.MailURL = "mailto:?subject=" + url.PathEscape(petition.Title) + "&body=" + url.PathEscape(body)
-	return h.web.Render(c, "public/petitions/thanks", &p)
-}
-
-func (h *petitionPages) figures(c *fiber.Ctx) error {
-	f, err := h.petitions.Figures(c.UserContext(), c.Params("slug"))
-	if err != nil {
-		return err
-	}
-	c.Set(fiber.HeaderAccessControlAllowOrigin, "*")
-	c.Set("Cross-Origin-Resource-Policy", "cross-origin")
-	c.Set(fiber.HeaderCacheControl, "public, max-age=5")
-	return c.JSON(f)
-}
-
-func (h *petitionPages) qr(c *fiber.Ctx) error {
-	site := h.web.Lang(c, web.Site{})
-	svg, err := h.petitions.QR(c.UserContext(), c.Params("slug"), h.web.Text(site, "petition.qr_alt"))
-	if err != nil {
-		return err
-	}
-	c.Set(fiber.HeaderContentType, "image/svg+xml")
-	c.Set(fiber.HeaderCacheControl, "public, max-age=3600")
-	return c.Send(svg)
 }
 
 func (h *petitionPages) picture(c *fiber.Ctx) error {

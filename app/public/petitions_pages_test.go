@@ -87,10 +87,22 @@ func TestPagesOfPetitions(t *testing.T) {
 				show.Updates, show.PictureURL, show.MinimumAge, sign.MinimumAge = updatesOf(posts), pictureURL(view.Petition), "You must be 16.", "You must be 16."
 				sign.Page, sent.Page = bad(p, "given_name", "family_name", "email", "postal_code", "comment", "display", "updates", ""), bad(p, "code")
 			}
+			share := sharePage{Page: p, Petition: view.Petition, Signed: full, ShareURL: "https://act.example.org/petitions/x", Paste: "Twenty <visits>\n\nhttps://act.example.org", MailURL: "mailto:?subject=a&body=b"}
+			plain := share
+			spread := spreadPage{Page: p, Petition: view.Petition, Script: `<script src="x"></script>`, Frame: "<iframe></iframe>", Badge: "<a><img></a>", FrameURL: "/petitions/x/embed"}
+			sheet := sheetPage{Page: p, Petition: view.Petition, Address: "act.example.org/petitions/x", Source: "poster", Big: full}
+			sheet.Back = &web.Link{URL: "/petitions/x/share", Label: "Back"}
+			list := petitionsPage{Page: p, Sort: "newest"}
+			if full {
+				share.MineURL = "/petitions/x/mine/abc"
+				share.OwnURL, list.Sort = "https://act.example.org/petitions/x?source=signer&by=x", "signed"
+				list.List = petitions.PublicList{Rows: []models.Petition{view.Petition, row}, Next: "1.x"}
+			}
 			return map[string]any{
 				"public/petitions/show": &show, "public/petitions/sign": &sign, "public/petitions/sent": &sent,
 				"public/petitions/own":    ownSample(p, view.Petition, full),
-				"public/petitions/thanks": &thanksPage{Page: p, Petition: view.Petition, Signed: full, OwnURL: map[bool]string{true: "/petitions/x/mine/abc"}[full], ShareURL: "https://act.example.org/petitions/x", MailURL: "mailto:?subject=a&body=b"},
+				"public/petitions/thanks": &share, "public/petitions/share": &plain, "public/petitions/spread": &spread, "public/petitions/embed": &embedPage{Page: p, Petition: view.Petition, Open: view.Open, Source: "embed"},
+				"public/petitions/poster": &sheet, "public/petitions/card": &sheet, "public/petitions/list": &list,
 			}
 		}
 	}

@@ -1,10 +1,12 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"html"
 	"net/url"
 	"strings"
 	"sync"
@@ -169,6 +171,37 @@ func (w *Web) Cached(c *fiber.Ctx, name, section string, build Build, vary ...st
 	return answerKept(c, r, fiber.MIMETextHTMLCharsetUTF8)
 }
 
+// CachedFrame is Cached for a page in a frame of another site: the reader's theme and cookies do not count. style is the address
+// of a stylesheet of this site that comes last; "" for none. It is no part of what is kept, since anybody may ask for any. vary is
+// as for KeptContent.
+func (w *Web) CachedFrame(c *fiber.Ctx, name, style string, build Build, vary ...string) error {
+	p := w.page(c, "")
+	p.Theme, p.query = "", url.Values{}
+	key := strings.Join(append([]string{p.Path, "", p.Lang, "", name}, vary...), "\x00")
+	r, err := w.kept(c.UserContext(), key, func(ctx context.Context) (*rendered, error) {
+		data, err := build(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		var b strings.Builder
+		if err := w.views.Execute(&b, name, data); err != nil {
+			return nil, err
+		}
+		return &rendered{plain: []byte(b.String())}, nil
+	})
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderVary, "Accept-Encoding, Accept-Language, Cookie")
+	if style != "" {
+		link := []byte(`<link rel="stylesheet" href="` + html.EscapeString(style) + `">` + "\n</head>")
+		sum := sha256.Sum256([]byte(r.tag + style))
+		tag := `"` + hex.EncodeToString(sum[:10]) + `"`
+		r = &rendered{plain: bytes.Replace(r.plain, []byte("</head>"), link, 1), tag: tag}
+	}
+	return answerKept(c, r, fiber.MIMETextHTMLCharsetUTF8)
+}
+
 // KeptContent answers a GET with what is the same for every reader and no page: made, compressed and dropped as the pages of
 // Cached are. vary lists what it depends on beside the path: at most a few hundred forms in all. build must not touch the
 // request: it may run after it.
@@ -195,11 +228,11 @@ func answerKept(c *fiber.Ctx, r *rendered, contentType string) error {
 		return c.SendStatus(fiber.StatusNotModified)
 	}
 	c.Set(fiber.HeaderContentType, contentType)
-	switch coding(c) {
-	case "br":
+	switch how := coding(c); {
+	case how == "br" && r.brotli != nil:
 		c.Set(fiber.HeaderContentEncoding, "br")
 		c.Response().SetBodyRaw(r.brotli)
-	case "gzip":
+	case how == "gzip" && r.gzip != nil:
 		c.Set(fiber.HeaderContentEncoding, "gzip")
 		c.Response().SetBodyRaw(r.gzip)
 	default:

@@ -98,7 +98,7 @@ func TestSampleWorld(t *testing.T) {
 			if n := m.count(t, &models.Signature{}, "state = ? AND expires_at > ?", models.SignaturePending, end); n != w.Pending {
 				t.Errorf("%d rows wait", n)
 			}
-			f, err := m.Petitions.Figures(ctx, p.Slug)
+			f, err := m.Petitions.Figures(ctx, p.Slug, time.UTC)
 			if err != nil || f.SignatureCount != 3184 || f.Goal != 5000 {
 				t.Errorf("open figures: %+v, %v", f, err)
 			}

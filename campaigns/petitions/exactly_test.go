@@ -54,7 +54,7 @@ func TestExactly(t *testing.T) {
 		}
 		each(950, func(i int) error { _, err := w.Confirm(w.ctx, links[i], nil); return err })
 
-		f, err := w.Figures(w.ctx, p.Slug)
+		f, err := w.Figures(w.ctx, p.Slug, time.UTC)
 		if err != nil || f.SignatureCount != 950 || w.counts(p.ID) != [2]int{10, 950} || w.rows(&models.Signature{}, "petition_id = ? AND state = 'confirmed'", p.ID) != 950 ||
 			w.rows(&models.Signature{}, "petition_id = ?", p.ID) != 960 {
 			t.Errorf("%+v, %v, %v", f, err, w.counts(p.ID))
@@ -106,7 +106,7 @@ func TestARoleIsOnlyCounted(t *testing.T) {
 		in.Role = "pain"
 		w.confirmed(in)
 		v, err := w.Public(w.ctx, p.Slug)
-		if err != nil || len(v.Roles) != 1 || v.Roles[0] != (RoleCount{models.RolePain, 10}) {
+		if err != nil || len(v.Roles) != 1 || v.Roles[0] != (RoleCount{Role: models.RolePain, N: 10}) {
 			t.Errorf("%+v, %v", v.Roles, err)
 		}
 		var sigs []models.Signature

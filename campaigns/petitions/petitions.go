@@ -109,6 +109,8 @@ type Service struct {
 	files  *files.Service
 	opt    Options
 
+	watched    watched
+	pictures   pictures
 	reading    together
 	recent     recent
 	signing    *groupcommit.Group[newSignature]

@@ -21,7 +21,6 @@ import (
 	"kithline/campaigns/clock"
 	"kithline/campaigns/confirmations"
 	"kithline/campaigns/fault"
-	"kithline/campaigns/figures"
 	"kithline/campaigns/files"
 	"kithline/campaigns/mailboxes"
 	"kithline/campaigns/paging"
@@ -375,7 +374,7 @@ func TestSignThenConfirm(t *testing.T) {
 			!c.ShownAt.Equal(start) || !c.GivenAt.Equal(start.Add(time.Hour)) || *c.EvidenceID != sig.ID {
 			t.Errorf("%+v, %v", c, err)
 		}
-		if f, err := w.Figures(w.ctx, p.Slug); err != nil || f.SignatureCount != 1 || f.URL != "https://act.example.org/petitions/twenty-visits" {
+		if f, err := w.Figures(w.ctx, p.Slug, time.UTC); err != nil || f.SignatureCount != 1 || f.URL != "https://act.example.org/petitions/twenty-visits" {
 			t.Errorf("%+v, %v", f, err)
 		}
 	})
@@ -827,10 +826,10 @@ func TestReport(t *testing.T) {
 			w.confirmed(in)
 		}
 		r, err := w.Report(w.ctx, w.author, p.ID, zone)
-		if err != nil || len(r.Days) != 30 || r.Today() != 1 || r.Days[28].Count != 2 || r.Days[27].Count != 1 || r.Best().Count != 2 {
+		if err != nil || len(r.Days) != 30 || r.Today().Confirmed != 1 || r.Days[28].Confirmed != 2 || r.Days[27].Confirmed != 1 || r.Best().Confirmed != 2 || r.Signed() != 4 || r.Confirmed() != 4 {
 			t.Errorf("%+v, %v", r, err)
 		}
-		if len(r.Sources) != 2 || r.Sources[0] != (figures.Source{Source: "qr", Count: 3}) || r.Sources[1] != (figures.Source{Count: 1}) {
+		if len(r.Sources) != 2 || r.Sources[0] != (SourceCount{"qr", 3, 3}) || r.Sources[1] != (SourceCount{"", 1, 1}) {
 			t.Errorf("%+v", r.Sources)
 		}
 		viewer, _ := w.user("v@example.org", actor.Viewer)

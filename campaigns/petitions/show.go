@@ -53,12 +53,6 @@ type View struct {
 	Milestones   []Milestone // counts that were reached
 }
 
-// RoleCount is how many signers said what they are in the matter.
-type RoleCount struct {
-	Role models.Role
-	N    int
-}
-
 // public reads a petition that everybody may see.
 func (s *Service) public(ctx context.Context, slug string) (models.Petition, error) {
 	p, err := s.reading.read(ctx, slug)
@@ -171,7 +165,7 @@ func (s *Service) roles(ctx context.Context, petition uuid.UUID) ([]RoleCount, e
 	for _, role := range models.Roles {
 		for _, r := range rows {
 			if r.Name == string(role) && r.Confirmed >= placeFrom {
-				out = append(out, RoleCount{role, r.Confirmed})
+				out = append(out, RoleCount{Role: role, N: r.Confirmed})
 			}
 		}
 	}
@@ -197,31 +191,6 @@ func (s *Service) places(ctx context.Context, petition uuid.UUID, sigs []models.
 		out[name] = name
 	}
 	return out, err
-}
-
-// Figures are the open figures of a petition, for everybody's own use.
-type Figures struct {
-	Slug           string     `json:"slug"`
-	Title          string     `json:"title"`
-	State          string     `json:"state"`
-	Decider        string     `json:"decider"`
-	Goal           int        `json:"goal"`
-	SignatureCount int        `json:"signature_count"` // the public number: confirmed, and on paper
-	ConfirmedCount int        `json:"confirmed_count"`
-	PaperCount     int        `json:"paper_count"`
-	PublishedAt    *time.Time `json:"published_at"`
-	URL            string     `json:"url"`
-	Locale         string     `json:"locale"`
-}
-
-// Figures returns the open figures. The faults are those of Public.
-func (s *Service) Figures(ctx context.Context, slug string) (Figures, error) {
-	p, err := s.public(ctx, slug)
-	return Figures{
-		Slug: p.Slug, Title: p.Title, State: string(p.State), Decider: p.Decider, Goal: p.Goal, SignatureCount: p.Total(),
-		ConfirmedCount: p.SignatureCount, PaperCount: p.PaperCount,
-		PublishedAt: p.PublishedAt, URL: s.opt.BaseURL + "/petitions/" + p.Slug, Locale: p.Locale,
-	}, err
 }
 
 // Current returns one public petition as it is now. The faults are those of Public.
@@ -251,4 +220,10 @@ func (s *Service) OfCampaign(ctx context.Context, id uuid.UUID) ([]models.Petiti
 	}
 	news, err := posts.Published(ctx, s.db.DB, ids, s.clk.Now(), shownUpdates)
 	return rows, news, err
+}
+
+// Brief returns a petition for everybody, with nothing but itself and whether it takes signatures. The faults are those of Public.
+func (s *Service) Brief(ctx context.Context, slug string) (View, error) {
+	p, err := s.public(ctx, slug)
+	return View{Petition: p, Open: err == nil && openAt(p, s.clk.Now())}, err
 }

@@ -225,7 +225,7 @@ func (w *world) signIn(tab *Tab) {
 // count is how many have signed, by the open figures.
 func (w *world) count(slug string) string {
 	w.t.Helper()
-	f := must[petitions.Figures](w)(w.Petitions.Figures(context.Background(), slug))
+	f := must[petitions.Figures](w)(w.Petitions.Figures(context.Background(), slug, time.UTC))
 	return fmt.Sprint(f.SignatureCount)
 }
 
