@@ -42,6 +42,7 @@ func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, org *organ
 	r.Get("/petitions/:slug/share", h.thanks)
 	r.Get("/petitions/:slug/qr.svg", h.qr)
 	r.Get("/petitions/:slug/picture", h.picture)
+	r.Get("/petitions/:slug/handovers/:handover/picture", h.handoverPicture)
 }
 
 type signForm struct {
@@ -62,6 +63,7 @@ type petitionPage struct {
 	Form       signForm
 	Body       template.HTML
 	Updates    []updateView
+	Ending     endingView
 	PictureURL string
 	MinimumAge string
 	Filled     bool          // with what the reader told before
@@ -99,6 +101,9 @@ func (h *petitionPages) show(c *fiber.Ctx) error {
 		page.Form.Display = string(models.DisplayInitials)
 		if s := p.Query("source"); sourceCode.MatchString(s) {
 			page.Form.Source = s
+		}
+		if page.Ending, err = h.ending(ctx, v.Petition); err != nil {
+			return page, err
 		}
 		page.MinimumAge, err = h.minimumAge(ctx)
 		return page, err
