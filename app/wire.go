@@ -39,6 +39,7 @@ import (
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/me"
 	"kithline/campaigns/organisation"
+	"kithline/campaigns/packs"
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/posts"
 	"kithline/campaigns/retention"
@@ -83,6 +84,7 @@ type App struct {
 	Mailings     *mailings.Service
 	Imports      *imports.Service
 	Exports      *exports.Service
+	Packs        *packs.Service
 	Erasures     *erasures.Service
 	Me           *me.Service
 	Retention    *retention.Service
@@ -177,6 +179,7 @@ func Build(ctx context.Context, cfg config.Config, o Options) (_ *App, err error
 	a.Petitions.AddWorkers(workers)
 	a.Imports.AddWorkers(workers)
 	a.Exports.AddWorkers(workers)
+	a.Packs.AddWorkers(workers)
 	a.Keys.AddWorkers(workers)
 	a.Erasures.AddWorkers(workers)
 	if a.Jobs, err = jobs.New(a.DB, jobs.Options{Workers: workers, Regular: a.regular(), Log: quietly(a.Log)}); err != nil {
@@ -232,6 +235,12 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Waiting.Register(a.Forms.Source())
 	a.Waiting.Register(a.Petitions.DigestSource())
 	a.Exports = exports.New(exports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Enqueue: enqueue, Version: build().Version})
+	a.Packs = packs.New(packs.Options{
+		DB: a.DB, Clock: a.Clock, Files: a.Files, Organisation: a.Organisation, Enqueue: enqueue, BaseURL: a.Config.Web.BaseURL,
+		Words: packs.Words{
+			Text: text, Date: func(lang string, t time.Time) string { return page(lang).Date(t) }, Number: func(lang string, n int64) string { return page(lang).Number(n) },
+		},
+	})
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Petitions: a.Petitions, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Mail: words, Sender: a.mail.sender, Enqueue: enqueue,
@@ -292,6 +301,7 @@ func (a *App) regular() []jobs.Regular {
 		jobs.Regular{Name: "divisions_day", Every: time.Hour, Run: a.Divisions.Daily},
 		jobs.Regular{Name: "sessions_sweep", Every: time.Hour, Run: a.Users.Sweep},
 		jobs.Regular{Name: "exports_revive", Every: time.Minute, Run: a.Exports.Revive},
+		jobs.Regular{Name: "packs_revive", Every: time.Minute, Run: a.Packs.Revive},
 		jobs.Regular{Name: "files_sweep", Every: time.Hour, Run: func(ctx context.Context) error { _, err := a.Files.Sweep(ctx); return err }},
 	)
 }
@@ -333,6 +343,8 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountLogin(a.fiber, a.web, a.Users, a.Organisation)
 	admin.MountToday(a.fiber, a.web, a.Today, a.Log)
 	admin.MountModeration(a.fiber, a.web, a.Petitions, a.Organisation)
+	admin.MountUpdates(a.fiber, a.web, a.Petitions, a.Posts, a.Mailings)
+	admin.MountHandover(a.fiber, a.web, a.Petitions, a.Packs)
 	admin.MountPetitions(a.fiber, a.web, a.Petitions, a.Campaigns, a.Posts)
 	admin.MountAbuse(a.fiber, a.web, a.Abuse, a.Petitions, a.Clock)
 	admin.MountMailings(a.fiber, a.web, a.Mailings)

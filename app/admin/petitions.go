@@ -56,8 +56,6 @@ func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, c *campaig
 	g.Post("/:id/publish", h.publish)
 	g.Post("/:id/return", h.giveBack)
 	g.Post("/:id/steer", h.steer)
-	g.Get("/:id/update", h.updateForm)
-	g.Post("/:id/update", h.update)
 	g.Post("/:id/comments/:comment", h.judge)
 }
 
@@ -710,46 +708,4 @@ func (h *petitionAdmin) judge(c *fiber.Ctx) error {
 		return err
 	}
 	return web.SeeOther(c, commentsPath(f.Next, packUndo(f.Do == "hide", comment)))
-}
-
-type updatePage struct {
-	web.Page
-	Petition models.Petition
-	Form     updateForm
-}
-
-type updateForm struct {
-	Title string `form:"title,max=120"`
-	Body  string `form:"body,max=5000,lines"`
-}
-
-func (h *petitionAdmin) updateForm(c *fiber.Ctx) error {
-	row, err := h.draft(c)
-	if err != nil {
-		return err
-	}
-	if !row.State.Public() {
-		return web.SeeOther(c, showPath(row.ID))
-	}
-	return h.web.Render(c, "admin/petitions/update", &updatePage{Page: h.web.Page(c, "petition.update_title", "petitions"), Petition: row})
-}
-
-func (h *petitionAdmin) update(c *fiber.Ctx) error {
-	row, err := h.draft(c)
-	if err != nil {
-		return err
-	}
-	p := updatePage{Page: h.web.Page(c, "petition.update_title", "petitions"), Petition: row}
-	err = web.Bind(c, &p.Form)
-	if err == nil {
-		_, err = h.posts.PostUpdate(c.UserContext(), h.web.Actor(c), row.ID, posts.UpdateInput{Title: p.Form.Title, Body: p.Form.Body})
-	}
-	if p.Failed(err) {
-		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/update", &p)
-	} else if err != nil {
-		return err
-	}
-	h.changed(row)
-	h.web.Flash(c, "good", "petition.update_posted")
-	return web.SeeOther(c, showPath(row.ID))
 }

@@ -38,6 +38,7 @@ func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, org *organ
 	r.Post("/petitions/:slug/sent", w.Limit(30, tryWindow), h.again)
 	mountOwn(r, h)
 	r.Get("/petitions/:slug/picture", h.picture)
+	r.Get("/petitions/:slug/handovers/:handover/picture", h.handoverPicture)
 }
 
 type signForm struct {
@@ -62,6 +63,7 @@ type petitionPage struct {
 	Form       signForm
 	Body       template.HTML
 	Updates    []updateView
+	Ending     endingView
 	PictureURL string
 	MinimumAge string
 	Pressed    bool          // the form asks for a proof of work
@@ -104,6 +106,9 @@ func (h *petitionPages) show(c *fiber.Ctx) error {
 		page.Pressed = h.petitions.Pressed(v.Petition)
 		if s := p.Query("source"); sourceCode.MatchString(s) {
 			page.Form.Source = s
+		}
+		if page.Ending, err = h.ending(ctx, v.Petition); err != nil {
+			return page, err
 		}
 		page.MinimumAge, err = h.minimumAge(ctx)
 		return page, err

@@ -73,7 +73,9 @@ type Service struct {
 }
 
 // New makes the service. Register its renderers, workers and periodic job before mail is sent.
-func New(o Options) *Service { return &Service{Options: o, ready: map[uuid.UUID]*loaded{}, stoppers: map[string]Stopper{}} }
+func New(o Options) *Service {
+	return &Service{Options: o, ready: map[uuid.UUID]*loaded{}, stoppers: map[string]Stopper{}}
+}
 
 // Kinds of the deliveries of this package.
 const (

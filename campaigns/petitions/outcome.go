@@ -100,7 +100,7 @@ type OutcomeInput struct {
 
 // RecordOutcome ends a petition: won, partly or lost, with the words that its signers read. Done again it corrects what was
 // recorded; the first time it takes no signatures any more. It needs actor.ModeratePetition. The faults are NotFound,
-// error.petition_unknown; Conflict, error.petition_state; Invalid with the fields outcome, text.
+// error.petition_unknown; Conflict, error.petition_state; Invalid with the fields outcome, outcome_text.
 func (s *Service) RecordOutcome(ctx context.Context, a actor.Actor, id uuid.UUID, in OutcomeInput) (models.Petition, error) {
 	if err := a.Need(actor.ModeratePetition); err != nil {
 		return models.Petition{}, err
@@ -111,9 +111,9 @@ func (s *Service) RecordOutcome(ctx context.Context, a actor.Actor, id uuid.UUID
 		bad.Add("outcome", "error.handover_outcome_missing")
 	}
 	if in.Text == "" {
-		bad.Add("text", "error.handover_outcome_text_missing")
+		bad.Add("outcome_text", "error.handover_outcome_text_missing")
 	}
-	text(&bad, "text", in.Text, OutcomeMax)
+	text(&bad, "outcome_text", in.Text, OutcomeMax)
 	if err := bad.Err(); err != nil {
 		return models.Petition{}, err
 	}

@@ -78,7 +78,7 @@ func TestTheEndIsRecordedAndCorrected(t *testing.T) {
 		if _, err := w.RecordOutcome(w.ctx, w.author, p.ID, OutcomeInput{models.OutcomeWon, "Yes."}); !fault.Is(err, fault.Forbidden) {
 			t.Errorf("an advocate: %v", err)
 		}
-		if _, err := w.RecordOutcome(w.ctx, w.boss, p.ID, OutcomeInput{"great", " "}); fields(err) != "outcome text" {
+		if _, err := w.RecordOutcome(w.ctx, w.boss, p.ID, OutcomeInput{"great", " "}); fields(err) != "outcome outcome_text" {
 			t.Errorf("neither: %v", err)
 		}
 		if _, err := w.RecordResponse(w.ctx, w.boss, p.ID, Response{From: "The Chair", At: w.clk.Now().AddDate(0, 0, 3)}); fields(err) != "text at" {

@@ -1,7 +1,8 @@
 // Package posts holds what is there to read: the updates of a petition so far.
 //
 // The rules: an update is posted by the petition's author or by somebody who moderates, once the petition is public. It
-// shows on the petition's page at once, newest first, and sends no mail: writing to the signers is a mailing.
+// shows on the petition's page at once, newest first. Its author can ask for it to go out by mail too; somebody with the right
+// to send says yes or no, and a yes makes a mailing of it (campaigns/mailings).
 package posts
 
 import (
@@ -44,6 +45,7 @@ func New(db *database.DB, clk clock.Clock) *Service { return &Service{db: db, cl
 type UpdateInput struct {
 	Title string
 	Body  string // Markdown
+	Mail  bool   // ask for it to go out by mail too
 }
 
 // PostUpdate posts an update on a petition. It needs actor.DraftPetition, and for another's petition actor.ModeratePetition; a
@@ -84,6 +86,9 @@ func (s *Service) PostUpdate(ctx context.Context, a actor.Actor, petitionID uuid
 			PublishedAt: &now, CreatedAt: now, UpdatedAt: now,
 		}
 		post.AuthorID = a.Account()
+		if in.Mail {
+			post.MailState = MailAsked
+		}
 		if err := tx.Create(&post).Error; err != nil {
 			return err
 		}

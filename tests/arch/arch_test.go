@@ -35,7 +35,7 @@ var levels = [][]string{
 	{""}, // campaigns itself
 	{"petitions", "letters", "events", "rosters", "posts", "services", "flows", "forms", "duplicates"},
 	{"mailings", "me", "retention"},
-	{"imports", "exports", "webhooks", "reports", "backups"},
+	{"imports", "exports", "webhooks", "reports", "backups", "packs"},
 	{"demo"},
 }
 
@@ -57,6 +57,7 @@ var sameLevel = map[string][]string{
 	"erasures":      {"chapters"},
 	"segments":      {"organisation", "consents", "chapters", "divisions", "supporters"},
 	"petitions":     {"posts"},
+	"packs":         {"exports"},
 }
 
 // rule forbids imports. It looks at a file of a package that is not a test.

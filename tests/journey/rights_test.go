@@ -22,6 +22,7 @@ import (
 	"kithline/campaigns/imports"
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/petitions"
+	news "kithline/campaigns/posts"
 	"kithline/campaigns/segments"
 	"kithline/campaigns/supporters"
 	"kithline/campaigns/tokens"
@@ -80,6 +81,12 @@ var posts = map[string]actor.Right{
 	"/admin/petitions/:id/draft": actor.ModeratePetition, "/admin/petitions/:id/picture": actor.ModeratePetition,
 	"/admin/petitions/:id/submit": actor.ModeratePetition, "/admin/petitions/:id/publish": actor.ModeratePetition,
 	"/admin/petitions/:id/return": actor.ModeratePetition, "/admin/petitions/:id/steer": actor.ModeratePetition,
+	"/admin/petitions/:id/handover": actor.ModeratePetition, "/admin/petitions/:id/handovers/:handover/delete": actor.ModeratePetition,
+	"/admin/petitions/:id/packs": actor.Export, "/admin/petitions/:id/packs/:pack/file": actor.Export,
+	"/admin/petitions/:id/digests": actor.ModeratePetition, "/admin/petitions/:id/digests/:digest/delete": actor.ModeratePetition,
+	"/admin/petitions/:id/outcome": actor.ModeratePetition, "/admin/petitions/:id/outcome/tell": actor.Send, "/admin/petitions/:id/response": actor.ModeratePetition,
+	"/admin/petitions/:id/updates/:update": actor.ModeratePetition, "/admin/petitions/:id/updates/:update/delete": actor.ModeratePetition,
+	"/admin/petitions/:id/updates/:update/mail": actor.ModeratePetition, // a yes or no: actor.Send
 	"/admin/petitions/:id/update": actor.ModeratePetition, "/admin/petitions/:id/comments/:comment": actor.ModeratePetition,
 	"/admin/abuse": actor.ModeratePetition, "/admin/abuse/:rule/end": actor.ModeratePetition,
 	"/admin/petitions/:id/trust/suspect": actor.ModeratePetition, "/admin/petitions/:id/trust/windows": actor.ModeratePetition,
@@ -254,6 +261,9 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	w.ids["/admin/jobs/:id"] = []string{"1"}
 	w.ids["/outbox/:id"] = []string{"00000001-abc"}
 	w.ids[":comment"] = []string{sig.ID.String()}
+	update, err := a.Posts.PostUpdate(ctx, owner, p.ID, news.UpdateInput{Title: "A date", Body: "On Tuesday."})
+	must(err)
+	w.ids[":update"], w.ids[":handover"], w.ids[":digest"], w.ids[":pack"] = []string{update.ID.String()}, []string{uuid.NewString()}, []string{uuid.NewString()}, []string{uuid.NewString()}
 	// Links that say nothing, of another kind, and too old.
 	soon, past := a.Clock.Now().AddDate(0, 0, 1), a.Clock.Now().AddDate(0, 0, -1)
 	w.ids[":token"] = []string{"nonsense", a.Signer.Make(tokens.Browser, sig.ID, soon), a.Signer.Make(tokens.Confirm, sig.ID, past), a.Signer.Make(tokens.Login, uuid.New(), soon)}
