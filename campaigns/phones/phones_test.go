@@ -118,7 +118,7 @@ func TestSameAsTheLibrary(t *testing.T) {
 				same(t, typed, "")
 			}
 		}
-		for range 60 {
+		for range 15 {
 			var b strings.Builder
 			if random.IntN(4) == 0 {
 				b.WriteByte('+')
