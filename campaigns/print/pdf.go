@@ -11,6 +11,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"sync"
 )
 
 // pdfWriter writes objects of a PDF 1.7 (ISO 32000-1), one after the other.
@@ -89,9 +90,14 @@ func (p *pdfWriter) end(catalog, info int) error {
 	return p.w.Flush()
 }
 
+// packers are used again: each has 800 KB of tables.
+var packers = sync.Pool{New: func() any { return zlib.NewWriter(nil) }}
+
 func deflate(data []byte) []byte {
 	var b bytes.Buffer
-	z := zlib.NewWriter(&b)
+	z := packers.Get().(*zlib.Writer)
+	defer packers.Put(z)
+	z.Reset(&b)
 	_, _ = z.Write(data) // into memory
 	_ = z.Close()
 	return b.Bytes()

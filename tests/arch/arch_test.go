@@ -29,7 +29,7 @@ const (
 // levels are the floors of campaigns, the lowest first. A package imports packages of lower floors only; those of its own
 // floor stand in sameLevel.
 var levels = [][]string{
-	{"fault", "actor", "paging", "clock", "address", "postal", "markdown", "qr", "print"},
+	{"fault", "actor", "paging", "clock", "address", "postal", "phones", "markdown", "qr", "print"},
 	{"audit", "jobs", "tokens", "vault", "mailboxes", "files", "deliveries", "groupcommit", "inbound", "today", "confirmations", "figures"},
 	{"organisation", "users", "supporters", "consents", "segments", "divisions", "legislators", "chapters", "erasures", "keys", "abuse"},
 	{""}, // campaigns itself
