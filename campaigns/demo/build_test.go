@@ -152,7 +152,7 @@ func TestSampleWorld(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, d := range r.Days {
-				if d.Count == 0 {
+				if d.Confirmed == 0 {
 					t.Errorf("nobody signed on %s", d.Day.Format(time.DateOnly))
 				}
 			}
