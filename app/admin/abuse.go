@@ -154,7 +154,7 @@ func (p *trustPage) fill(now time.Time) {
 	p.Base = trustPath(t.Petition.ID)
 	t.Windows = keepIf(t.Windows, func(w models.SigningWindow) bool { return w.EndedAt == nil && now.Before(w.UntilAt) })
 	p.Chart = web.Bars{
-		ID: "hours", Title: p.T("abuse.hours"), RowHead: p.T("abuse.hour"), Series: []string{p.T("abuse.signed"), p.T("abuse.suspect")}, TableName: p.T("abuse.hours_table"), Format: p.Digits,
+		ID: "hours", Title: p.T("abuse.hours"), RowHead: p.T("abuse.hour"), Series: []string{p.T("abuse.usual"), p.T("abuse.suspect")}, TableName: p.T("abuse.hours_table"), Format: p.Digits, Marks: 2,
 	}
 	signed, confirmed, suspect := 0, 0, 0
 	for _, hour := range t.Hours {
