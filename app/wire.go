@@ -325,8 +325,8 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountCampaigns(a.fiber, a.web, a.Campaigns, a.Petitions)
 	use := public.NewPrefiller(a.web, a.Me)
 	public.MountStarts(a.fiber, a.web, a.Petitions, a.Posts, a.Organisation)
+	public.MountReach(a.fiber, a.web, a.Petitions, a.Waiting) // before the next: /petitions/x.json is no slug
 	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Organisation, a.Waiting, use)
-	public.MountReach(a.fiber, a.web, a.Petitions, a.Waiting)
 	public.MountForms(a.fiber, a.web, a.Forms, a.Waiting, use)
 	public.MountMe(a.fiber, a.web, a.Me, use)
 	public.MountConfirm(a.fiber, a.web, a.Waiting)

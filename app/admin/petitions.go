@@ -567,8 +567,8 @@ type reportPage struct {
 	Petition models.Petition
 	Report   petitions.Report
 	Course
-	Author   string
-	Can      []petitions.Action
+	Author string
+	Can    []petitions.Action
 	commentParts
 	Shown    []petitions.QueuedComment
 	Hidden   []petitions.QueuedComment

@@ -19,7 +19,8 @@ func TestTheAnswerTellsNothing(t *testing.T) {
 		p := factory.Petition(t, a, "Twenty visits")
 		owner := factory.Owner(t, a)
 		for _, r := range []abuse.RuleInput{
-			{Effect: abuse.EffectBlock, Subject: abuse.SubjectDomain, Value: "bad.example", Note: "n"}, {Effect: abuse.EffectAllow, Subject: abuse.SubjectDomain, Value: "good.example", Note: "n"},
+			{Effect: abuse.EffectBlock, Subject: abuse.SubjectDomain, Value: "bad.example", Note: "n"},
+			{Effect: abuse.EffectAllow, Subject: abuse.SubjectDomain, Value: "good.example", Note: "n"},
 			{Effect: abuse.EffectFlag, Subject: abuse.SubjectDomain, Value: "odd.example", Note: "n"},
 		} {
 			if _, err := a.Abuse.AddRule(t.Context(), owner, r); err != nil {
@@ -28,8 +29,15 @@ func TestTheAnswerTellsNothing(t *testing.T) {
 		}
 		var first string
 		for i, c := range []struct{ email, trap, reason string }{
-			{"june@example.org", "", ""}, {"june@bad.example", "", abuse.ReasonBlock}, {"june@good.example", "", ""}, {"june@odd.example", "", ""}, {"june@mailinator.com", "", ""},
-			{"trap@example.org", "x", abuse.ReasonTrap}, {"june2@gmail.com", "", ""}, {"j.une2@gmail.com", "", abuse.ReasonSameInbox}, {"june@example.org", "", ""},
+			{"june@example.org", "", ""},
+			{"june@bad.example", "", abuse.ReasonBlock},
+			{"june@good.example", "", ""},
+			{"june@odd.example", "", ""},
+			{"june@mailinator.com", "", ""},
+			{"trap@example.org", "x", abuse.ReasonTrap},
+			{"june2@gmail.com", "", ""},
+			{"j.une2@gmail.com", "", abuse.ReasonSameInbox},
+			{"june@example.org", "", ""},
 		} {
 			page := a.Client(t).Get("/petitions/"+p.Slug).Want(200).Submit("#sign form", map[string]string{
 				"given_name": "June", "family_name": "Okafor", "email": c.email, "postal_code": "00012", "leave_empty": c.trap,

@@ -153,10 +153,10 @@ func TestSampleWorld(t *testing.T) {
 			}
 			for _, d := range r.Days {
 				if d.Confirmed == 0 {
-					t.Errorf("nobody signed on %s", d.Day.Format(time.DateOnly))
+					t.Errorf("nobody signed on %s", d.At.Format(time.DateOnly))
 				}
 			}
-			if best := end.Sub(r.Best().Day) / (24 * time.Hour); best != 12 && best != 11 { // the mailing went out on day 30 of 42
+			if best := end.Sub(r.Best().At) / (24 * time.Hour); best != 12 && best != 11 { // the mailing went out on day 30 of 42
 				t.Errorf("most signed %d days ago", best)
 			}
 			if len(r.Sources) != 5 {

@@ -87,7 +87,7 @@ var posts = map[string]actor.Right{
 	"/admin/petitions/:id/outcome": actor.ModeratePetition, "/admin/petitions/:id/outcome/tell": actor.Send, "/admin/petitions/:id/response": actor.ModeratePetition,
 	"/admin/petitions/:id/updates/:update": actor.ModeratePetition, "/admin/petitions/:id/updates/:update/delete": actor.ModeratePetition,
 	"/admin/petitions/:id/updates/:update/mail": actor.ModeratePetition, // a yes or no: actor.Send
-	"/admin/petitions/:id/update": actor.ModeratePetition, "/admin/petitions/:id/comments/:comment": actor.ModeratePetition,
+	"/admin/petitions/:id/update":               actor.ModeratePetition, "/admin/petitions/:id/comments/:comment": actor.ModeratePetition,
 	"/admin/abuse": actor.ModeratePetition, "/admin/abuse/:rule/end": actor.ModeratePetition,
 	"/admin/petitions/:id/trust/suspect": actor.ModeratePetition, "/admin/petitions/:id/trust/windows": actor.ModeratePetition,
 	"/admin/petitions/:id/trust/windows/:window/close": actor.ModeratePetition, "/admin/petitions/:id/trust/breaker": actor.ModeratePetition,

@@ -23,7 +23,7 @@ func AroundPetition(p Petitioned) []any {
 	starter := models.NewID()
 	return []any{
 		&models.PetitionStarter{
-			ID: starter, PetitionID: p.Petition, MailboxID: p.Mailbox, Lead: true, NameSealed: p.Seal("petition_starters", "name_sealed", starter, "June"), ShownName: "June", Locale: "en",
+			ID: starter, PetitionID: p.Petition, MailboxID: p.Mailbox, Lead: true, NameSealed: p.Seal("petition_starters", "name_sealed", starter, "June"), ShownName: "A starter", Locale: "en",
 			CodeTries: 1, InvitedBy: &starter, CreatedAt: p.At, ConfirmedAt: &p.Later,
 		},
 		&models.PetitionText{
