@@ -30,15 +30,16 @@ var also = map[string]struct {
 	columns []string
 	by      string
 }{
-	"mailboxes":   {[]string{"verified_at", "suppressed_at", "created_at"}, "created_at"},
-	"supporters":  {[]string{"created_at"}, "created_at"},
-	"phones":      {[]string{"created_at"}, "created_at"},
-	"taggings":    {[]string{"created_at"}, "created_at"},
-	"notes":       {[]string{"created_at"}, "created_at"},
-	"submissions": {[]string{"state", "created_at"}, "created_at"},
-	"signatures":  {[]string{"petition_id", "state", "display", "created_at", "withdrawn_at"}, "created_at"},
-	"deliveries":  {[]string{"mailing_id", "state", "created_at"}, "created_at"},
-	"consents":    {nil, "given_at"},
+	"mailboxes":         {[]string{"verified_at", "suppressed_at", "created_at"}, "created_at"},
+	"supporters":        {[]string{"created_at"}, "created_at"},
+	"phones":            {[]string{"created_at"}, "created_at"},
+	"taggings":          {[]string{"created_at"}, "created_at"},
+	"notes":             {[]string{"created_at"}, "created_at"},
+	"submissions":       {[]string{"state", "created_at"}, "created_at"},
+	"signatures":        {[]string{"petition_id", "state", "display", "created_at", "withdrawn_at"}, "created_at"},
+	"petition_starters": {[]string{"created_at"}, "created_at"},
+	"deliveries":        {[]string{"mailing_id", "state", "created_at"}, "created_at"},
+	"consents":          {nil, "given_at"},
 }
 
 // named says which column of which table stands for an id. What a consent is about depends on its purpose.
@@ -50,6 +51,7 @@ var named = map[string][2]string{
 	"submissions.form_id":             {"forms", "title"},
 	"consents.text_id":                {"consent_texts", "body"},
 	"signatures.petition_id":          {"petitions", "title"},
+	"petition_starters.petition_id":   {"petitions", "title"},
 	"deliveries.mailing_id":           {"mailings", "subject"},
 }
 

@@ -109,6 +109,13 @@ func planted(t *testing.T, a *testapp.App) (box models.Mailbox, want map[string]
 		RoleSealed: a.Vault.Seal("signatures", "role_sealed", sig, "pain"), CommentSealed: seal("signatures", "comment_sealed", sig), CommentState: models.CommentShown, CommentShown: word("signatures.comment_shown"), Locale: word("signatures.locale"),
 		CreatedAt: now, ConfirmedAt: &confirmed, ExpiresAt: now,
 	})
+	started := models.Petition{ID: models.NewID(), CampaignID: campaign.ID, Slug: "started", State: models.PetitionDraft, Title: word("petition_starters.petition_id"), Locale: "en", Goal: 10, CreatedAt: now, UpdatedAt: now}
+	create(&started)
+	starter, proved := models.NewID(), day("petition_starters.confirmed_at")
+	create(&models.PetitionStarter{
+		ID: starter, PetitionID: started.ID, MailboxID: box.ID, Lead: true, NameSealed: seal("petition_starters", "name_sealed", starter), ShownName: word("petition_starters.shown_name"),
+		Locale: word("petition_starters.locale"), CreatedAt: now, ConfirmedAt: &proved,
+	})
 	form := models.Form{ID: models.NewID(), Slug: "form", Title: word("submissions.form_id"), State: models.FormClosed, Questions: "[]", Consents: "[]", Tags: "[]", CreatedAt: now, UpdatedAt: now}
 	create(&form)
 	sub, at := models.NewID(), day("submissions.confirmed_at")
