@@ -8,6 +8,7 @@ import (
 
 	"kithline/app/web"
 	"kithline/campaigns/abuse"
+	"kithline/campaigns/actor"
 	"kithline/campaigns/clock"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/paging"
@@ -160,7 +161,7 @@ func (p *trustPage) fill(now time.Time) {
 	for _, hour := range t.Hours {
 		signed, confirmed, suspect = signed+hour.Signed, confirmed+hour.Confirmed, suspect+hour.Suspect
 		s := min(hour.Suspect, hour.Signed)
-		p.Chart.Rows = append(p.Chart.Rows, web.BarRow{Label: p.DateTime(hour.Hour), Values: []int64{int64(hour.Signed - s), int64(s)}})
+		p.Chart.Rows = append(p.Chart.Rows, web.BarRow{Label: p.DateTime(hour.Hour), Mark: p.Time(hour.Hour), Values: []int64{int64(hour.Signed - s), int64(s)}})
 	}
 	p.Chart.Say = p.T("abuse.hours_say", "Signed", p.Number(signed), "Confirmed", p.Number(confirmed), "Suspect", p.Number(suspect))
 }
@@ -186,6 +187,9 @@ func (h *abusePages) suspect(c *fiber.Ctx) error {
 		Reason string `form:"reason,max=40"`
 	}
 	if err := web.Bind(c, &f); err != nil {
+		return err
+	}
+	if err := h.web.Actor(c).Need(actor.ModeratePetition); err != nil { // before what was sent is looked at
 		return err
 	}
 	if f.Do != "let" && f.Do != "out" || f.Reason == "" {
@@ -351,7 +355,7 @@ func (p *outPage) counted() {
 	p.Counted = true
 	p.Chart = web.Bars{ID: "matched", Title: p.T("abuse.matched_hours"), RowHead: p.T("abuse.hour"), Series: []string{p.T("abuse.signed")}, TableName: p.T("abuse.hours_table"), Format: p.Digits}
 	for _, m := range p.Matches.Hours {
-		p.Chart.Rows = append(p.Chart.Rows, web.BarRow{Label: p.DateTime(m.Hour), Values: []int64{int64(m.Count)}})
+		p.Chart.Rows = append(p.Chart.Rows, web.BarRow{Label: p.DateTime(m.Hour), Mark: p.Time(m.Hour), Values: []int64{int64(m.Count)}})
 	}
 }
 

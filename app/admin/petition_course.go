@@ -42,7 +42,9 @@ func courseOf(p web.Page, r petitions.Report) Course {
 	if best := r.BestHour(); best.Confirmed > 0 {
 		c.HoursChart.Say = p.T("reach.hours_best", "Time", p.DateTime(best.At), "Count", best.Confirmed)
 	}
-	c.HoursChart.Marks = 3
+	for i, hour := range r.Hours {
+		c.HoursChart.Rows[i].Mark = p.Time(hour.At)
+	}
 	if signed := r.Signed(); signed > 0 {
 		c.Rate = p.T("reach.pending_rate", "Percent", p.Percent(min(r.Confirmed(), signed), signed))
 	}

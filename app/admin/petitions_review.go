@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"kithline/app/web"
+	"kithline/campaigns/actor"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/paging"
@@ -92,6 +93,9 @@ func (h *moderation) claim(c *fiber.Ctx) error {
 		return err
 	}
 	ctx, a := c.UserContext(), h.web.Actor(c)
+	if err := a.Need(actor.ModeratePetition); err != nil { // before what was sent is looked at
+		return err
+	}
 	did := "moderate.did_" + f.Do
 	switch f.Do {
 	case "claim":
@@ -152,6 +156,9 @@ func (h *moderation) reopen(c *fiber.Ctx) error {
 		Do string `form:"do,max=20"`
 	}
 	if err := web.Bind(c, &f); err != nil {
+		return err
+	}
+	if err := h.web.Actor(c).Need(actor.ModeratePetition); err != nil { // before what was sent is looked at
 		return err
 	}
 	switch f.Do {
