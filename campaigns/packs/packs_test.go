@@ -213,12 +213,14 @@ func TestALargePackStaysSmallInMemory(t *testing.T) {
 		t.Skip("takes its time")
 	}
 	w := newWorld(t, testdb.SQLite(t))
-	sigs := make([]models.Signature, 100_000)
-	for i := range sigs {
-		sigs[i] = models.Signature{Display: models.DisplayName, DisplayName: fmt.Sprintf("June Okafor %d", i), PostalArea: fmt.Sprintf("%05d", i%300)}
+	many := func() []models.Signature { // in a function of its own, so that they are gone when it is measured
+		sigs := make([]models.Signature, 100_000)
+		for i := range sigs {
+			sigs[i] = models.Signature{Display: models.DisplayName, DisplayName: fmt.Sprintf("June Okafor %d", i), PostalArea: fmt.Sprintf("%05d", i%300)}
+		}
+		return sigs
 	}
-	p := w.petition(sigs)
-	sigs = nil
+	p := w.petition(many())
 	runtime.GC()
 	stop, most := make(chan struct{}), make(chan uint64)
 	go func() {

@@ -107,11 +107,11 @@ func TestStartWithoutAnAccount(t *testing.T) {
 			t.Errorf("a source that is no page of the web: %s", back.Text("main"))
 		}
 		full["claim_1_url"] = "https://example.org/plan?year=2026&part=2"
-		ready := back.Follow("dd a[href$='#claim_1']").Want(200).Submit("button[value='check']", full).Want(200)
+		back.Follow("dd a[href$='#claim_1']").Want(200).Submit("button[value='check']", full).Want(200)
 
 		// Another page saved since: both versions are told, nothing is lost.
 		stale := june.Get(base + "/edit").Want(200)
-		ready = phone.Get(base+"/edit").Want(200).Submit("button[value='check']", map[string]string{"place": "Harbor"}).Want(200)
+		ready := phone.Get(base+"/edit").Want(200).Submit("button[value='check']", map[string]string{"place": "Harbor"}).Want(200)
 		both := stale.Submit("button[value='save']", map[string]string{"place": "Harrow"}).Want(409)
 		if !both.Has("#stored-h") || !both.Has("input[name='place'][value='Harrow']") || !strings.Contains(both.Text("main"), "Harbor") {
 			t.Errorf("two versions: %s", both.Text("main"))
