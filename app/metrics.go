@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"crypto/subtle"
 	"strconv"
@@ -8,10 +9,6 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/gofiber/fiber/v2/middleware/adaptor"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/fault"
@@ -21,60 +18,41 @@ import (
 // metrics is what /metrics tells: requests by route and status, mail by state, the way out, the program itself. No label
 // holds a person, an address or a path.
 type metrics struct {
-	registry *prometheus.Registry
-	requests *prometheus.HistogramVec
+	out      *deliveries.Service
+	requests *histogram
 }
 
 func newMetrics(out *deliveries.Service) *metrics {
-	m := &metrics{
-		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "kithline_request_seconds", Help: "Requests answered, in seconds.", Buckets: []float64{.001, .005, .02, .1, .5, 2, 10},
-		}, []string{"method", "route", "status"}),
-	}
-	m.registry.MustRegister(m.requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &mailCollector{
-		out:   out,
-		count: prometheus.NewDesc("kithline_deliveries", "Mails in the outbox, by state.", []string{"state"}, nil),
-		down:  prometheus.NewDesc("kithline_mail_down", "1 while this node has no way to send mail.", nil, nil),
-	})
-	return m
+	return &metrics{out, newHistogram([]float64{.001, .005, .02, .1, .5, 2, 10}, "method", "route", "status")}
 }
 
 func (m *metrics) observe(method, route string, status int, took time.Duration) {
-	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
+	m.requests.observe(took, method, route, strconv.Itoa(status))
 }
 
-// mailCollector counts the outbox when it is asked, not before.
-type mailCollector struct {
-	out         *deliveries.Service
-	count, down *prometheus.Desc
-}
-
-// Describe is part of prometheus.Collector.
-func (c *mailCollector) Describe(ch chan<- *prometheus.Desc) { ch <- c.count; ch <- c.down }
-
-// Collect is part of prometheus.Collector.
-func (c *mailCollector) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	counts, err := c.out.Counts(ctx)
+// write tells everything, by name. The outbox is counted when it is asked, not before.
+func (m *metrics) write(ctx context.Context, w *exposition) error {
+	counts, err := m.out.Counts(ctx)
 	if err != nil {
-		ch <- prometheus.NewInvalidMetric(c.count, err)
-		return
+		return err
 	}
+	writeRuntime(w)
+	w.family("kithline_deliveries", "gauge", "Mails in the outbox, by state.")
 	for _, s := range models.DeliveryStates {
-		ch <- prometheus.MustNewConstMetric(c.count, prometheus.GaugeValue, float64(counts[s]), string(s))
+		w.sample(float64(counts[s]), "", "state", string(s))
 	}
 	down := 0.0
-	if c.out.Health().Key != "" {
+	if m.out.Health().Key != "" {
 		down = 1
 	}
-	ch <- prometheus.MustNewConstMetric(c.down, prometheus.GaugeValue, down)
+	w.single("kithline_mail_down", "gauge", "1 while this node has no way to send mail.", down)
+	w.histogram("kithline_request_seconds", "Requests answered, in seconds.", m.requests)
+	writeProcess(w, "/proc")
+	return nil
 }
 
 // mountMetrics puts /metrics in place: for whoever brings the token, or without one for this machine only.
 func mountMetrics(r fiber.Router, a *App) {
-	h := adaptor.HTTPHandler(promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{}))
 	token := a.Config.Metrics.Token.Reveal()
 	r.Get("/metrics", func(c *fiber.Ctx) error {
 		given, _ := strings.CutPrefix(c.Get(fiber.HeaderAuthorization), "Bearer ")
@@ -84,6 +62,13 @@ func mountMetrics(r fiber.Router, a *App) {
 		default:
 			return fault.New(fault.NotFound, "error.not_found")
 		}
-		return h(c)
+		ctx, cancel := context.WithTimeout(c.UserContext(), 5*time.Second)
+		defer cancel()
+		var page bytes.Buffer
+		if err := a.metrics.write(ctx, &exposition{w: &page}); err != nil {
+			return err
+		}
+		c.Set(fiber.HeaderContentType, "text/plain; version=0.0.4; charset=utf-8")
+		return c.Send(page.Bytes())
 	})
 }

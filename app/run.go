@@ -36,6 +36,11 @@ func (a *App) Run(ctx context.Context, l net.Listener, ready func()) error {
 		a.Supporters.Run(ctx, func(err error) { a.Log.Error("names cannot be read for searching", "error", err) })
 	})
 	wg.Go(func() { fail("keys", a.Keys.Run(ctx)) })
+	wg.Go(func() {
+		a.DB.Follow(ctx, func(err error) {
+			a.Log.Warn("other nodes are not heard; pages follow by themselves in a few seconds", "error", err)
+		})
+	})
 	wg.Go(func() { fail("server", a.fiber.Listener(l)) })
 	if ready != nil {
 		go ready()
@@ -47,6 +52,7 @@ func (a *App) Run(ctx context.Context, l net.Listener, ready func()) error {
 	began := time.Now()
 	limit, cancel := context.WithTimeout(context.Background(), a.Config.ShutdownTimeout())
 	defer cancel()
+	a.web.Drain()
 	err := a.fiber.ShutdownWithContext(limit)
 	_ = l.Close() // mostly closed by that, but not where the end came before the server had begun: it would then wait for ever
 	a.web.Stop()

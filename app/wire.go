@@ -20,6 +20,7 @@ import (
 	"kithline/app/public"
 	"kithline/app/web"
 	"kithline/campaigns"
+	"kithline/campaigns/abuse"
 	"kithline/campaigns/audit"
 	"kithline/campaigns/chapters"
 	"kithline/campaigns/clock"
@@ -38,6 +39,7 @@ import (
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/me"
 	"kithline/campaigns/organisation"
+	"kithline/campaigns/packs"
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/posts"
 	"kithline/campaigns/retention"
@@ -73,6 +75,7 @@ type App struct {
 	Duplicates   *duplicates.Service
 	Campaigns    *campaigns.Service
 	Petitions    *petitions.Service
+	Abuse        *abuse.Service         // judges signatures
 	Waiting      *confirmations.Service // what waits for a press on a mailed page
 	Consents     *consents.Service
 	Forms        *forms.Service
@@ -81,6 +84,7 @@ type App struct {
 	Mailings     *mailings.Service
 	Imports      *imports.Service
 	Exports      *exports.Service
+	Packs        *packs.Service
 	Erasures     *erasures.Service
 	Me           *me.Service
 	Retention    *retention.Service
@@ -172,8 +176,10 @@ func Build(ctx context.Context, cfg config.Config, o Options) (_ *App, err error
 	}
 	workers := river.NewWorkers()
 	a.Mailings.AddWorkers(workers)
+	a.Petitions.AddWorkers(workers)
 	a.Imports.AddWorkers(workers)
 	a.Exports.AddWorkers(workers)
+	a.Packs.AddWorkers(workers)
 	a.Keys.AddWorkers(workers)
 	a.Erasures.AddWorkers(workers)
 	if a.Jobs, err = jobs.New(a.DB, jobs.Options{Workers: workers, Regular: a.regular(), Log: quietly(a.Log)}); err != nil {
@@ -209,7 +215,13 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Chapters = chapters.New(a.DB, a.Clock)
 	a.Campaigns = campaigns.New(a.DB, a.Clock)
 	a.Posts = posts.New(a.DB, a.Clock)
-	a.Petitions = petitions.New(a.DB, a.Vault, a.Clock, a.Signer, a.Files, petitions.Options{BaseURL: a.Config.Web.BaseURL, Words: text, Log: a.Log})
+	a.Abuse = abuse.New(a.DB, a.Vault, a.Clock, abuse.Limits{
+		PerMinute: a.Config.Signing.PerMinute, PerFiveMinutes: a.Config.Signing.PerFiveMinutes, ProofFrom: a.Config.Signing.ProofFrom,
+	})
+	a.Petitions = petitions.New(a.DB, a.Vault, a.Clock, a.Signer, a.Files, petitions.Options{
+		BaseURL: a.Config.Web.BaseURL, Words: text, Number: func(lang string, n int64) string { return page(lang).Number(n) }, Preview: a.previewOf(words), Log: a.Log, Guard: a.Abuse, Enqueue: enqueue,
+		Breaker: petitions.Breaker{Mails: a.Config.Signing.BreakerMails, Confirmed: a.Config.Signing.BreakerConfirmed, Bounced: a.Config.Signing.BreakerBounced},
+	})
 	a.ends = append(a.ends, a.Petitions.Close)
 	a.Waiting = confirmations.New(a.Clock, a.Signer)
 	a.Waiting.Register(a.Petitions.Source())
@@ -221,7 +233,14 @@ func (a *App) features(words *mailer.Renderer) {
 		Consents: a.Consents, Erasures: a.Erasures, BaseURL: a.Config.Web.BaseURL, Words: text,
 	})
 	a.Waiting.Register(a.Forms.Source())
+	a.Waiting.Register(a.Petitions.DigestSource())
 	a.Exports = exports.New(exports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Enqueue: enqueue, Version: build().Version})
+	a.Packs = packs.New(packs.Options{
+		DB: a.DB, Clock: a.Clock, Files: a.Files, Organisation: a.Organisation, Enqueue: enqueue, BaseURL: a.Config.Web.BaseURL,
+		Words: packs.Words{
+			Text: text, Date: func(lang string, t time.Time) string { return page(lang).Date(t) }, Number: func(lang string, n int64) string { return page(lang).Number(n) },
+		},
+	})
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Petitions: a.Petitions, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Mail: words, Sender: a.mail.sender, Enqueue: enqueue,
@@ -246,13 +265,30 @@ func (a *App) features(words *mailer.Renderer) {
 		a.Deliveries.Handle(kind, r)
 	}
 	a.Mailings.Register(a.Deliveries)
+	read, stop := a.Petitions.OutcomeStopper()
+	a.Mailings.Stops(petitions.KindOutcome, mailings.Stopper{Purpose: "outcome", Read: read, Stop: stop})
+	read, stop = a.Petitions.DigestStopper()
+	a.Mailings.Stops(petitions.KindDigest, mailings.Stopper{Purpose: "digest", Read: read, Stop: stop})
 
 	a.Today.Register("settings", a.Organisation.Today)
 	a.Today.Register("settings", a.waiting)
 	a.Today.Register("account", a.Users.Today)
 	a.Today.Register("petitions", a.Petitions.Queues)
+	a.Today.Register("petitions", a.Petitions.AbuseQueues)
 	a.Today.Register("mailings", a.Mailings.Today)
 	a.Today.Register("duplicates", a.Duplicates.Today)
+}
+
+// previewOf makes the words of a mail as they would go out, with the organisation's letterhead.
+func (a *App) previewOf(words *mailer.Renderer) func(context.Context, deliveries.Content) (subject, text string, err error) {
+	return func(ctx context.Context, c deliveries.Content) (string, string, error) {
+		from, err := a.mail.sender(ctx)
+		if err != nil {
+			return "", "", err
+		}
+		r, err := words.Render(c.Template, c.Lang, from.Letterhead, c.Data)
+		return r.Subject, r.Text, err
+	}
 }
 
 // regular lists the housekeeping that runs by itself.
@@ -265,6 +301,7 @@ func (a *App) regular() []jobs.Regular {
 		jobs.Regular{Name: "divisions_day", Every: time.Hour, Run: a.Divisions.Daily},
 		jobs.Regular{Name: "sessions_sweep", Every: time.Hour, Run: a.Users.Sweep},
 		jobs.Regular{Name: "exports_revive", Every: time.Minute, Run: a.Exports.Revive},
+		jobs.Regular{Name: "packs_revive", Every: time.Minute, Run: a.Packs.Revive},
 		jobs.Regular{Name: "files_sweep", Every: time.Hour, Run: func(ctx context.Context) error { _, err := a.Files.Sweep(ctx); return err }},
 	)
 }
@@ -279,6 +316,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	a.DB.Hear(func(topic string) { dropKept(a.web, topic) })
 	a.fiber = web.NewFiber(a.web)
 	mountHealth(a.fiber, a)
 	mountMetrics(a.fiber, a)
@@ -286,6 +324,8 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountHome(a.fiber, a.web, a.Petitions)
 	public.MountCampaigns(a.fiber, a.web, a.Campaigns, a.Petitions)
 	use := public.NewPrefiller(a.web, a.Me)
+	public.MountStarts(a.fiber, a.web, a.Petitions, a.Posts, a.Organisation)
+	public.MountReach(a.fiber, a.web, a.Petitions, a.Waiting) // before the next: /petitions/x.json is no slug
 	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Organisation, a.Waiting, use)
 	public.MountForms(a.fiber, a.web, a.Forms, a.Waiting, use)
 	public.MountMe(a.fiber, a.web, a.Me, use)
@@ -302,7 +342,11 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountSetup(a.fiber, a.web, a.Users, a.Organisation, smtp)
 	admin.MountLogin(a.fiber, a.web, a.Users, a.Organisation)
 	admin.MountToday(a.fiber, a.web, a.Today, a.Log)
+	admin.MountModeration(a.fiber, a.web, a.Petitions, a.Organisation)
+	admin.MountUpdates(a.fiber, a.web, a.Petitions, a.Posts, a.Mailings)
+	admin.MountHandover(a.fiber, a.web, a.Petitions, a.Packs)
 	admin.MountPetitions(a.fiber, a.web, a.Petitions, a.Campaigns, a.Posts)
+	admin.MountAbuse(a.fiber, a.web, a.Abuse, a.Petitions, a.Clock)
 	admin.MountMailings(a.fiber, a.web, a.Mailings)
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)
 	admin.MountFields(a.fiber, a.web, a.Supporters)
@@ -324,6 +368,19 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountJobs(a.fiber, a.web, a.Jobs)
 	admin.MountAudit(a.fiber, a.web, a.Audit, a.Users)
 	return nil
+}
+
+// dropKept lets go of the kept pages that show what an announcement is about, of this node and of others.
+func dropKept(w *web.Web, topic string) {
+	slug, is := petitions.ChangedSlug(topic)
+	switch {
+	case is:
+		for _, prefix := range []string{"/petitions/" + slug, "/petitions\x00", "/petitions.atom\x00", "/campaigns/", "/\x00"} {
+			w.Drop(prefix)
+		}
+	case topic == "" || topic == erasures.Topic:
+		w.Drop("/")
+	}
 }
 
 // recoverySheets reads the key file for the page that is printed.

@@ -47,7 +47,7 @@ func Slug(title string) string {
 var letters = map[rune]string{'ß': "ss", 'æ': "ae", 'œ': "oe", 'ø': "o", 'đ': "d", 'ð': "d", 'þ': "th", 'ł': "l", 'ı': "i"}
 
 // taken are the words that an address of the site has for itself.
-var taken = map[string]bool{"new": true, "drafts": true, "draft": true}
+var taken = map[string]bool{"new": true, "drafts": true, "draft": true, "mine": true, "resume": true}
 
 // DraftSlug stands in a row until it is published.
 func DraftSlug(id uuid.UUID) string { return "draft-" + id.String() }

@@ -26,6 +26,7 @@ type Config struct {
 	Mail     Mail
 	Files    Files
 	Metrics  Metrics
+	Signing  Signing
 
 	// ShutdownSeconds is how long a stop waits for requests, mail and jobs under way.
 	ShutdownSeconds int `env:"KITHLINE_SHUTDOWN_SECONDS" envDefault:"20"`
@@ -149,6 +150,20 @@ func (s S3) Set() bool { return s.Bucket != "" }
 type Metrics struct {
 	// Token is asked for as a bearer token. Where it is empty, only clients on the same machine may read.
 	Token Secret `env:"KITHLINE_METRICS_TOKEN"`
+}
+
+// Signing says from when on signatures are held back until somebody looked, and confirmation mails.
+type Signing struct {
+	// PerMinute and PerFiveMinutes are signatures under one petition from one device address.
+	PerMinute      int `env:"KITHLINE_SIGNING_PER_MINUTE" envDefault:"20"`
+	PerFiveMinutes int `env:"KITHLINE_SIGNING_PER_FIVE_MINUTES" envDefault:"60"`
+	// ProofFrom is how many signatures a minute bring about a proof of work, where they come from few addresses.
+	ProofFrom int `env:"KITHLINE_SIGNING_PROOF_FROM" envDefault:"60"`
+	// BreakerMails is how many confirmation mails of one petition go out in an hour before it is looked what became of them.
+	BreakerMails int `env:"KITHLINE_SIGNING_BREAKER_MAILS" envDefault:"1000"`
+	// BreakerConfirmed and BreakerBounced are in percent.
+	BreakerConfirmed int `env:"KITHLINE_SIGNING_BREAKER_CONFIRMED" envDefault:"5"`
+	BreakerBounced   int `env:"KITHLINE_SIGNING_BREAKER_BOUNCED" envDefault:"20"`
 }
 
 // ShutdownTimeout is ShutdownSeconds as a duration.

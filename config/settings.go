@@ -94,6 +94,36 @@ var settings = []setting{
 		about:   "Connections to the mail server that may be open at once, for each process.",
 	},
 	{
+		name: "KITHLINE_SIGNING_PER_MINUTE", group: "Signing",
+		accepts: "a whole number from 1 to 1000000",
+		about:   "Signatures under one petition from one device address in 60 seconds. Further ones are taken, and wait until an organizer looked. For an event, an organizer opens a window instead.",
+	},
+	{
+		name:    "KITHLINE_SIGNING_PER_FIVE_MINUTES",
+		accepts: "a whole number from 1 to 1000000",
+		about:   "The same for 300 seconds.",
+	},
+	{
+		name:    "KITHLINE_SIGNING_PROOF_FROM",
+		accepts: "a whole number from 1 to 1000000",
+		about:   "Signatures a minute under one petition from which on the form asks browsers for a proof of work, where they come from few addresses or many of them are suspect.",
+	},
+	{
+		name:    "KITHLINE_SIGNING_BREAKER_MAILS",
+		accepts: "a whole number from 1 to 10000000",
+		about:   "Confirmation mails of one petition in an hour, to addresses that nobody ever confirmed, from which on it is looked whether anybody answers them.",
+	},
+	{
+		name:    "KITHLINE_SIGNING_BREAKER_CONFIRMED",
+		accepts: "a whole number from 1 to 100",
+		about:   "Percent of those mails that must lead to a confirmation. Where it is less, further mails of that petition wait, and an organizer is told.",
+	},
+	{
+		name:    "KITHLINE_SIGNING_BREAKER_BOUNCED",
+		accepts: "a whole number from 1 to 100",
+		about:   "Percent of those mails, of at least 100, that cannot be delivered before further ones wait.",
+	},
+	{
 		name: "KITHLINE_FILES_S3_URL", group: "Stored files",
 		accepts: "https://ENDPOINT/BUCKET?region=NAME, or nothing",
 		about:   "Bucket for pictures, packs and export files, on anything that speaks S3. Empty means the folder `files` of the data folder.",

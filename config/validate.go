@@ -21,6 +21,12 @@ func (c *Config) validate(values map[string]string, problems *Problems) {
 	c.mail(problems)
 	c.files(problems)
 	between(problems, "KITHLINE_SHUTDOWN_SECONDS", c.ShutdownSeconds, 1, 600)
+	between(problems, "KITHLINE_SIGNING_PER_MINUTE", c.Signing.PerMinute, 1, 1_000_000)
+	between(problems, "KITHLINE_SIGNING_PER_FIVE_MINUTES", c.Signing.PerFiveMinutes, 1, 1_000_000)
+	between(problems, "KITHLINE_SIGNING_PROOF_FROM", c.Signing.ProofFrom, 1, 1_000_000)
+	between(problems, "KITHLINE_SIGNING_BREAKER_MAILS", c.Signing.BreakerMails, 1, 10_000_000)
+	between(problems, "KITHLINE_SIGNING_BREAKER_CONFIRMED", c.Signing.BreakerConfirmed, 1, 100)
+	between(problems, "KITHLINE_SIGNING_BREAKER_BOUNCED", c.Signing.BreakerBounced, 1, 100)
 	if token := c.Metrics.Token.Reveal(); token != "" && len(token) < 16 {
 		problems.add("KITHLINE_METRICS_TOKEN", "is shorter than 16 characters",
 			"Take a longer one that nobody can guess, or leave it empty to let only this machine read /metrics")

@@ -37,7 +37,23 @@ type (
 	}
 	petitionAlready struct{ GivenName, PetitionTitle, PetitionURL string }
 	petitionState   struct{ PetitionTitle, State, Reason, URL string }
-	userInvitation  struct {
+	petitionOutcome struct{ GivenName, PetitionTitle, Outcome, Text, PetitionURL, StopURL string }
+	petitionDigest  struct {
+		PetitionTitle, Decider, PetitionURL, StopURL string
+		Count, Growth, Every                         int
+	}
+	petitionDigestConfirm struct {
+		PetitionTitle, PetitionURL    string
+		Every                         int
+		ConfirmURL, ConfirmHost, Code string
+		Days                          int
+	}
+	petitionReached struct{ PetitionTitle, Count, Goal, URL, Paper string }
+	petitionReceipt struct {
+		GivenName, PetitionTitle, SignedAs, PetitionURL, OwnURL string
+		Days                                                    int
+	}
+	userInvitation struct {
 		Inviter, OrgName, RoleName, URL string
 		Days                            int
 	}
@@ -54,7 +70,12 @@ type (
 		For, URL string
 		Minutes  int
 	}
-	setupTest struct{ OrgName string }
+	setupTest     struct{ OrgName string }
+	petitionDraft struct {
+		Inviter, URL, ResumeHost, Code string
+		Confirmed                      bool
+		Days, LinkDays                 int
+	}
 )
 
 const token = "AZHq3k0Yc8mR5nXw2pVtLs7uJd1bEf9gKhQzT4iOaC6yBr8e0N"
@@ -73,6 +94,15 @@ var samples = []struct {
 	}},
 	{"join_confirm", "join_confirm", joinConfirm{"", true, "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 7}},
 	{"join_confirm_form", "join_confirm", joinConfirm{"Tell us <what> helps & where", false, "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 1}},
+	{"petition_reminder", "petition_reminder", petitionConfirm{
+		"June", "Twenty visits for pain", "", true, "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 6,
+	}},
+	{"petition_receipt", "petition_receipt", petitionReceipt{
+		"June", "Twenty visits for pain", "June H.", "https://act.example.org/petitions/twenty-visits", "https://act.example.org/petitions/twenty-visits/mine/" + token, 30,
+	}},
+	{"petition_receipt_bare", "petition_receipt", petitionReceipt{
+		"", "Twenty <visits>", "", "https://act.example.org/petitions/twenty-visits", "https://act.example.org/petitions/twenty-visits/mine/" + token, 30,
+	}},
 	{"petition_already", "petition_already", petitionAlready{"June", "Twenty visits for pain", "https://act.example.org/petitions/twenty-visits"}},
 	{"petition_state_submitted", "petition_state", petitionState{"Twenty visits for pain", "submitted", "", "https://act.example.org/admin/petitions/1"}},
 	{"petition_state_published", "petition_state", petitionState{"Twenty visits for pain", "published", "", "https://act.example.org/petitions/twenty-visits"}},
@@ -80,6 +110,19 @@ var samples = []struct {
 		"Twenty visits for pain", "returned", "Please name the committee.\nThe second paragraph <script>needs</script> a source, so that a reader can check it.\n\nThank you.",
 		"https://act.example.org/admin/petitions/1",
 	}},
+	{"petition_outcome_won", "petition_outcome", petitionOutcome{
+		"June", "Twenty visits for pain", "won", "The committee voted 9 to 4.\n\nFrom July, <all> plans pay for twenty visits a year.", "https://act.example.org/petitions/twenty-visits", "https://act.example.org/u/" + token,
+	}},
+	{"petition_outcome_partly", "petition_outcome", petitionOutcome{"", "Twenty visits for pain", "partly", "Twelve visits.", "https://act.example.org/petitions/twenty-visits", "https://act.example.org/u/" + token}},
+	{"petition_outcome_lost", "petition_outcome", petitionOutcome{"June", "Twenty visits for pain", "lost", "The bill was not brought to a vote.", "https://act.example.org/petitions/twenty-visits", "https://act.example.org/u/" + token}},
+	{"petition_digest", "petition_digest", petitionDigest{"Twenty visits for pain", "the House Health Committee", "https://act.example.org/petitions/twenty-visits", "https://act.example.org/u/" + token, 3012, 1004, 1000}},
+	{"petition_digest_confirm", "petition_digest_confirm", petitionDigestConfirm{"Twenty visits for pain", "https://act.example.org/petitions/twenty-visits", 1000, "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 7}},
+	{"petition_start", "petition_start", petitionDraft{"", "https://act.example.org/petitions/draft/" + token, "act.example.org/petitions/resume", "7Q4MK2", false, 7, 30}},
+	{"petition_start_again", "petition_start", petitionDraft{"", "https://act.example.org/petitions/draft/" + token, "act.example.org/petitions/resume", "7Q4MK2", true, 7, 30}},
+	{"petition_costart", "petition_costart", petitionDraft{"June <O>", "https://act.example.org/petitions/draft/" + token, "act.example.org/petitions/resume", "7Q4MK2", false, 7, 30}},
+	{"petition_costart_bare", "petition_costart", petitionDraft{"", "https://act.example.org/petitions/draft/" + token, "act.example.org/petitions/resume", "7Q4MK2", false, 1, 1}},
+	{"petition_threshold", "petition_threshold", petitionReached{"Twenty visits for pain", "1,000", "2,500", "https://act.example.org/petitions/twenty-visits", ""}},
+	{"petition_threshold_paper", "petition_threshold", petitionReached{"Benches <b>& shade</b>", "100", "250", "https://act.example.org/petitions/benches", "12"}},
 	{"user_invitation", "user_invitation", userInvitation{"Ilse Halvorsen", "Wennick Chronic Pain Coalition", "Organizer", "https://act.example.org/invite/" + token, 3}},
 	{"user_login_link", "user_login_link", userLoginLink{"https://act.example.org/login/" + token, 15}},
 	{"user_password_changed", "user_password_changed", userPasswordChanged{"9 March 2027, 14:05"}},

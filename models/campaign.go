@@ -45,6 +45,8 @@ type Post struct {
 	Locale      string
 	AuthorID    *uuid.UUID
 	PublishedAt *time.Time
+	MailState   string     // asked, sent, declined; "" = not by mail
+	MailingID   *uuid.UUID // that took it to the signers
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 }

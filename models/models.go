@@ -24,5 +24,7 @@ func All() []any {
 		&Chapter{}, &Phone{}, &Tag{}, &Tagging{}, &CustomField{}, &FieldValue{}, &Note{}, &Duplicate{}, &Merge{},
 		&Division{}, &PostalDivision{}, &Boundary{}, &SupporterDivision{},
 		&Topic{}, &Partner{}, &Form{}, &Submission{}, &Segment{}, &SegmentMember{}, &Export{}, &Erasure{}, &RecoveryCode{},
+		&PetitionStarter{}, &PetitionText{}, &PetitionClaim{}, &PetitionEdit{}, &PetitionTally{}, &PetitionThreshold{}, &PaperCount{},
+		&SigningWindow{}, &AbuseRule{}, &Invalidation{}, &Handover{}, &PetitionPack{}, &PetitionDigest{},
 	}
 }

@@ -28,6 +28,8 @@ type Organisation struct {
 	SMTPUsername       string
 	SMTPPasswordSealed []byte
 	RetentionMonths    int        // suggested for campaigns: how long names stay once one ended
+	ReviewNearHours    int        // a submitted petition is near its time after so many
+	ReviewDueHours     int        // and overdue after so many
 	SetupAt            *time.Time // nil until the first owner finished setup
 	CreatedAt          time.Time
 	UpdatedAt          time.Time

@@ -19,6 +19,7 @@ type User struct {
 	TOTPSecretSealed  []byte     `gorm:"column:totp_secret_sealed"` // RFC 6238
 	TOTPSince         *time.Time `gorm:"column:totp_since"`         // nil: no second step yet
 	TOTPLast          int64      `gorm:"column:totp_last"`          // the last time step that was used: no code is good twice
+	AwayUntil         *time.Time // reviews nothing until then
 	DisabledAt        *time.Time
 	LastLoginAt       *time.Time
 	CreatedAt         time.Time

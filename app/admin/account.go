@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"time"
+
 	"github.com/gofiber/fiber/v2"
 
 	"kithline/app/web"
@@ -25,6 +27,8 @@ func MountAccount(r fiber.Router, w *web.Web, u *users.Service) {
 type accountPage struct {
 	web.Page
 	Account  users.Account
+	Away     *time.Time // until when the account reviews nothing
+	Until    string
 	Sessions int // others
 	Form     accountForm
 	Min      int
@@ -47,7 +51,7 @@ func (h *account) page(c *fiber.Ctx) (*accountPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &accountPage{Page: h.web.Page(c, "account.title", "account"), Account: own, Sessions: max(0, n-1), Min: users.MinPassword}
+	p := &accountPage{Page: h.web.Page(c, "account.title", "account"), Account: own, Sessions: max(0, n-1), Min: users.MinPassword, Away: own.AwayUntil}
 	p.Form = accountForm{Name: own.Name, Language: own.Locale}
 	return p, nil
 }

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -40,9 +41,13 @@ func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, c *campaig
 	g.Post("/", h.create)
 	g.Get("/comments", h.allComments)
 	g.Get("/:id", h.show)
+	g.Get("/:id/live", h.live)
 	g.Get("/:id/edit", h.edit)
 	g.Post("/:id/edit", h.save)
 	g.Post("/:id/draft", h.autosave)
+	g.Post("/:id/texts", h.addText)
+	g.Get("/:id/texts/:locale", h.text)
+	g.Post("/:id/texts/:locale", h.saveText)
 	g.Get("/:id/picture", h.showPicture)
 	g.Post("/:id/picture", h.picture)
 	g.Get("/:id/preview", h.preview)
@@ -51,8 +56,6 @@ func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, c *campaig
 	g.Post("/:id/publish", h.publish)
 	g.Post("/:id/return", h.giveBack)
 	g.Post("/:id/steer", h.steer)
-	g.Get("/:id/update", h.updateForm)
-	g.Post("/:id/update", h.update)
 	g.Post("/:id/comments/:comment", h.judge)
 }
 
@@ -138,53 +141,6 @@ func (h *petitionAdmin) create(c *fiber.Ctx) error {
 func showPath(id uuid.UUID) string { return "/admin/petitions/" + id.String() }
 func editPath(id uuid.UUID) string { return showPath(id) + "/edit" }
 
-// draftForm is the whole text of a petition.
-type draftForm struct {
-	Title        string `form:"title,max=80"`
-	Summary      string `form:"summary_text,max=300,lines"`
-	Body         string `form:"body,max=10000,lines"`
-	Decider      string `form:"decider,max=200"`
-	WhyNow       string `form:"why_now,max=1000,lines"`
-	SystemChange string `form:"system_change,max=1000,lines"`
-	Place        string `form:"place,max=100"`
-	Goal         int    `form:"goal"`
-	Deadline     string `form:"deadline,max=20"`
-	Locale       string `form:"locale,max=20"`
-	Revision     int    `form:"revision"`
-	Do           string `form:"do,max=20"`
-}
-
-// input turns the form into a draft. A deadline is a day, and holds until that day is over in the organisation's zone.
-func (f draftForm) input(zone *time.Location) (petitions.Draft, error) {
-	d := petitions.Draft{
-		Title: f.Title, Summary: f.Summary, Body: f.Body, Decider: f.Decider, WhyNow: f.WhyNow, SystemChange: f.SystemChange,
-		Place: f.Place, Goal: f.Goal, Locale: f.Locale,
-	}
-	if f.Deadline == "" {
-		return d, nil
-	}
-	day, err := time.ParseInLocation(time.DateOnly, f.Deadline, zone)
-	if err != nil || day.Year() < 2000 || day.Year() > 2200 {
-		var bad fault.Fields
-		bad.Add("deadline", "error.petition_deadline")
-		return d, bad.Err()
-	}
-	last := time.Date(day.Year(), day.Month(), day.Day()+1, 0, 0, 0, 0, zone).Add(-time.Second)
-	d.DeadlineAt = &last
-	return d, nil
-}
-
-func formOf(p models.Petition, zone *time.Location) draftForm {
-	f := draftForm{
-		Title: p.Title, Summary: p.Summary, Body: p.Body, Decider: p.Decider, WhyNow: p.WhyNow, SystemChange: p.SystemChange,
-		Place: p.Place, Goal: p.Goal, Locale: p.Locale, Revision: p.Revision,
-	}
-	if p.DeadlineAt != nil {
-		f.Deadline = p.DeadlineAt.In(zone).Format(time.DateOnly)
-	}
-	return f
-}
-
 func zoneOf(p web.Page) *time.Location {
 	if p.Site.Zone == nil {
 		return time.UTC
@@ -194,29 +150,30 @@ func zoneOf(p web.Page) *time.Location {
 
 type editPage struct {
 	web.Page
-	Petition models.Petition
-	Form     draftForm
-	Goal     string
-	Locales  []web.Option
-	Stored   *models.Petition // what another page saved in the meantime
+	web.PetitionFields
+	petitions.Said
+	Petition  models.Petition
+	Base      string
+	Stored    *models.Petition // what another page saved in the meantime
+	NewLocale string
 }
 
-func (h *petitionAdmin) editPage(c *fiber.Ctx, row models.Petition) *editPage {
-	p := &editPage{Page: h.web.Page(c, "petition.edit_title", "petitions"), Petition: row}
-	p.fill(formOf(row, zoneOf(p.Page)))
-	return p
-}
+// StoredClaims are the facts that another page saved in the meantime.
+func (p *editPage) StoredClaims() []petitions.Claim { return p.Claims }
 
-// fill puts values into the form.
-func (p *editPage) fill(f draftForm) {
-	p.Form, p.Goal = f, ""
-	if f.Goal != 0 {
-		p.Goal = p.Digits(int64(f.Goal))
-	}
-	p.Locales = p.LanguageOptions()
-	if !slices.ContainsFunc(p.Locales, func(o web.Option) bool { return o.Value == f.Locale }) && f.Locale != "" {
-		p.Locales = append(p.Locales, web.Option{Value: f.Locale, Label: f.Locale})
-	}
+// Language is a language in its own words.
+func (p *editPage) Language(locale string) string { return web.LanguageName(locale) }
+
+// More lists the languages that there is no version in yet.
+func (p *editPage) More() []web.Option { return web.MoreLanguages(p.Page, p.Petition, p.Texts) }
+
+func (h *petitionAdmin) editPage(c *fiber.Ctx, row models.Petition) (*editPage, error) {
+	p := &editPage{Page: h.web.Page(c, "petition.edit_title", "petitions"), Petition: row, Base: showPath(row.ID)}
+	var err error
+	_, p.Said, err = h.petitions.Said(c.UserContext(), h.web.Actor(c), row.ID)
+	p.HasPicture = row.PictureID != nil
+	p.Fill(p.Page, web.PetitionFormOf(row, p.Claims, zoneOf(p.Page)))
+	return p, err
 }
 
 func (h *petitionAdmin) draft(c *fiber.Ctx) (models.Petition, error) {
@@ -235,17 +192,11 @@ func (h *petitionAdmin) edit(c *fiber.Ctx) error {
 	if !row.Editable() {
 		return web.SeeOther(c, showPath(row.ID))
 	}
-	return h.web.Render(c, "admin/petitions/edit", h.editPage(c, row))
-}
-
-// bindDraft reads the form of a draft.
-func bindDraft(c *fiber.Ctx, zone *time.Location) (draftForm, petitions.SaveInput, error) {
-	var f draftForm
-	if err := web.Bind(c, &f); err != nil {
-		return f, petitions.SaveInput{}, err
+	p, err := h.editPage(c, row)
+	if err != nil {
+		return err
 	}
-	d, err := f.input(zone)
-	return f, petitions.SaveInput{Draft: d, Revision: f.Revision}, err
+	return h.web.Render(c, "admin/petitions/edit", p)
 }
 
 func (h *petitionAdmin) save(c *fiber.Ctx) error {
@@ -253,15 +204,18 @@ func (h *petitionAdmin) save(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	p := h.editPage(c, row)
-	f, in, err := bindDraft(c, zoneOf(p.Page))
-	p.fill(f)
+	p, err := h.editPage(c, row)
+	if err != nil {
+		return err
+	}
+	f, d, err := web.BindPetition(c, zoneOf(p.Page))
+	p.Fill(p.Page, f)
 	if p.Failed(err) {
 		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/edit", p)
 	} else if err != nil {
 		return err
 	}
-	stored, err := h.petitions.Save(c.UserContext(), h.web.Actor(c), row.ID, in)
+	stored, err := h.petitions.Save(c.UserContext(), h.web.Actor(c), row.ID, petitions.SaveInput{Draft: d, Revision: f.Revision})
 	switch {
 	case p.Failed(err):
 		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/edit", p)
@@ -277,6 +231,8 @@ func (h *petitionAdmin) save(c *fiber.Ctx) error {
 		return web.SeeOther(c, showPath(row.ID)+"/preview")
 	case "check":
 		return web.SeeOther(c, showPath(row.ID)+"/check")
+	case "more":
+		return web.SeeOther(c, editPath(row.ID)+"#g-facts")
 	}
 	h.web.Flash(c, "good", "petition.saved")
 	return web.SeeOther(c, editPath(row.ID))
@@ -289,11 +245,11 @@ func (h *petitionAdmin) autosave(c *fiber.Ctx) error {
 		return err
 	}
 	p := h.web.Blank(c.UserContext(), "", c.Path())
-	_, in, err := bindDraft(c, zoneOf(p))
+	f, d, err := web.BindPetition(c, zoneOf(p))
 	if err != nil {
 		return err
 	}
-	row, err := h.petitions.Save(c.UserContext(), h.web.Actor(c), id, in)
+	row, err := h.petitions.Save(c.UserContext(), h.web.Actor(c), id, petitions.SaveInput{Draft: d, Revision: f.Revision})
 	if err != nil {
 		return err
 	}
@@ -317,7 +273,10 @@ func (h *petitionAdmin) picture(c *fiber.Ctx) error {
 	if err == nil {
 		err = h.petitions.SetPicture(ctx, a, row.ID, name, bytes.NewReader(content))
 	}
-	p := h.editPage(c, row)
+	p, err2 := h.editPage(c, row)
+	if err2 != nil {
+		return err2
+	}
 	if p.Failed(err) {
 		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/edit", p)
 	} else if err != nil {
@@ -349,6 +308,7 @@ func (h *petitionAdmin) showPicture(c *fiber.Ctx) error {
 // readPage shows a petition's text, with what can be done about it.
 type readPage struct {
 	web.Page
+	petitions.Said
 	Petition   models.Petition
 	View       petitions.View
 	Author     string
@@ -358,12 +318,65 @@ type readPage struct {
 	Missing    bool
 	Form       returnForm
 	Reasons    []web.Option
+
+	Waiting               petitions.Waiting // while it is submitted, for moderators
+	Others                []web.Option      // to whom it can be handed
+	Gone                  []petitions.Moderator
+	Other                 string // who has claimed it, where the actor was warned
+	MailSubject, MailText string // of the mail that sends it back
 }
 
 type returnForm struct {
-	Reason   string `form:"reason,max=40"`
-	Text     string `form:"text,max=2000,lines"`
-	Revision int    `form:"revision"`
+	Reason   []string `form:"reason,max=40"`
+	Text     string   `form:"text,max=2000,lines"`
+	Revision int      `form:"revision"`
+	Do       string   `form:"do,max=20"`
+	Anyway   bool     `form:"anyway"` // although somebody else has claimed it
+}
+
+// others fills in who reviews a submitted petition, and who else could.
+func (h *petitionAdmin) others(c *fiber.Ctx, p *readPage) error {
+	a := h.web.Actor(c)
+	if p.Petition.State != models.PetitionSubmitted || !a.May(actor.ModeratePetition) {
+		return nil
+	}
+	var err error
+	if p.Waiting, err = h.petitions.Review(c.UserContext(), a, p.Petition); err != nil {
+		return err
+	}
+	people, err := h.petitions.Moderators(c.UserContext(), a)
+	for _, m := range people {
+		switch {
+		case m.Self, p.Petition.ClaimedBy != nil && *p.Petition.ClaimedBy == m.ID:
+		case m.AwayUntil != nil:
+			p.Gone = append(p.Gone, m)
+		default:
+			p.Others = append(p.Others, web.Option{Value: m.ID.String(), Label: m.Name})
+		}
+	}
+	return err
+}
+
+// claimed is who else has claimed the petition of a page; "" for nobody.
+func (p *readPage) claimed() string {
+	if p.Waiting.ClaimedBy == nil || p.Waiting.Mine {
+		return ""
+	}
+	if p.Waiting.By == "?" {
+		return p.T("moderate.somebody_gone")
+	}
+	return p.Waiting.By
+}
+
+// Language is a language in its own words.
+func (p readPage) Language(locale string) string { return web.LanguageName(locale) }
+
+// Change is the page on which an answer is changed, "" where the reader changes none.
+func (p readPage) Change() string {
+	if !p.Petition.Editable() || !p.Does("submit") {
+		return ""
+	}
+	return editPath(p.Petition.ID)
 }
 
 // Does reports whether an action is among those that the reader can take.
@@ -376,9 +389,17 @@ func (h *petitionAdmin) readPage(c *fiber.Ctx, row models.Petition, titleKey str
 		p.PictureURL = showPath(row.ID) + "/picture"
 	}
 	for _, r := range petitions.Reasons {
-		p.Reasons = append(p.Reasons, web.Option{Value: r, Label: p.T("petition.reason_" + r)})
+		p.Reasons = append(p.Reasons, web.Option{Value: r, Label: p.T("petition.reason_" + r), Hint: p.T("moderate.reason_" + r)})
+	}
+	if err := h.others(c, p); err != nil {
+		return nil, err
 	}
 	var err error
+	if a.May(actor.DraftPetition) {
+		if _, p.Said, err = h.petitions.Said(c.UserContext(), a, row.ID); err != nil && !fault.Is(err, fault.NotFound) {
+			return p, err
+		}
+	}
 	p.Author, err = h.petitions.AuthorName(c.UserContext(), a, row)
 	return p, err
 }
@@ -453,7 +474,17 @@ func (h *petitionAdmin) publish(c *fiber.Ctx) error {
 	if err := web.Bind(c, &f); err != nil {
 		return err
 	}
-	row, err := h.petitions.Publish(c.UserContext(), h.web.Actor(c), id, f.Revision)
+	ctx, a := c.UserContext(), h.web.Actor(c)
+	if row, err := h.petitions.Get(ctx, a, id); err == nil && row.State == models.PetitionSubmitted && !f.Anyway {
+		p, err := h.readPage(c, row, "petition.review_title")
+		if err != nil {
+			return err
+		}
+		if p.Other = p.claimed(); p.Other != "" { // a second press does it
+			return h.web.RenderStatus(c, fiber.StatusConflict, "admin/petitions/review", p)
+		}
+	}
+	row, err := h.petitions.Publish(ctx, a, id, f.Revision)
 	if err != nil {
 		return err
 	}
@@ -478,9 +509,20 @@ func (h *petitionAdmin) giveBack(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	err = web.Bind(c, &p.Form)
-	if err == nil {
-		_, err = h.petitions.Return(c.UserContext(), h.web.Actor(c), row.ID, petitions.ReturnInput{Reason: p.Form.Reason, Text: p.Form.Text, Revision: p.Form.Revision})
+	ctx, a := c.UserContext(), h.web.Actor(c)
+	if err = web.Bind(c, &p.Form); err == nil && p.Form.Do == "change" {
+		return h.web.Render(c, "admin/petitions/review", p)
+	}
+	in := petitions.ReturnInput{Reason: strings.Join(p.Form.Reason, ","), Text: p.Form.Text, Revision: p.Form.Revision}
+	other := p.claimed()
+	if send := p.Form.Do == "send" && (other == "" || p.Form.Anyway); err == nil && send {
+		_, err = h.petitions.Return(ctx, a, row.ID, in)
+	} else if err == nil { // the mail is shown first, and a claim of somebody else
+		p.MailSubject, p.MailText, err = h.petitions.PreviewReturn(ctx, a, row.ID, in)
+		if err == nil {
+			p.Title, p.Other = p.T("moderate.return_title"), other
+			return h.web.Render(c, "admin/petitions/return", p)
+		}
 	}
 	if p.Failed(err) {
 		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/review", p)
@@ -488,7 +530,7 @@ func (h *petitionAdmin) giveBack(c *fiber.Ctx) error {
 		return err
 	}
 	h.web.Flash(c, "good", "petition.returned")
-	return web.SeeOther(c, "/admin/petitions?state=submitted")
+	return web.SeeOther(c, "/admin/petitions/review")
 }
 
 func (h *petitionAdmin) steer(c *fiber.Ctx) error {
@@ -496,13 +538,21 @@ func (h *petitionAdmin) steer(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	var f struct {
-		Do string `form:"do,max=20"`
-	}
+	var f steerForm
 	if err := web.Bind(c, &f); err != nil {
 		return err
 	}
-	row, err := h.petitions.Steer(c.UserContext(), h.web.Actor(c), id, petitions.Action(f.Do))
+	do := petitions.Action(f.Do)
+	row, err := h.petitions.SteerBecause(c.UserContext(), h.web.Actor(c), id, do, petitions.Because{Reason: f.Reason, Text: f.Text})
+	if _, invalid := web.Invalid(err); invalid && slices.Contains(steering, do) {
+		p, wrong := newSteerPage(c, h.web, h.petitions, id, do)
+		if wrong != nil {
+			return wrong
+		}
+		p.Form = f
+		p.Failed(err)
+		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/steer", p)
+	}
 	if err != nil {
 		return err
 	}
@@ -516,15 +566,18 @@ type reportPage struct {
 	web.Page
 	Petition models.Petition
 	Report   petitions.Report
-	Chart    web.Bars
-	Author   string
-	Can      []petitions.Action
-	Queue    []petitions.QueuedComment
-	Waiting  int
+	Course
+	Author string
+	Can    []petitions.Action
+	commentParts
 	Shown    []petitions.QueuedComment
 	Hidden   []petitions.QueuedComment
 	Moderate bool
 	MayPost  bool
+
+	MayEdit    bool
+	Milestones []petitions.Milestone
+	Fallen     int // the count at which it closed by itself and that it has no longer
 }
 
 // Light are the actions that can be undone by another.
@@ -545,15 +598,6 @@ func pick(can []petitions.Action, wanted ...petitions.Action) []petitions.Action
 		}
 	}
 	return out
-}
-
-// MostSource is the largest count of a source.
-func (p reportPage) MostSource() int64 {
-	var most int64 = 1
-	for _, s := range p.Report.Sources {
-		most = max(most, s.Count)
-	}
-	return most
 }
 
 // show is the page of one petition: the report once it is public, the review while it is submitted, else all it says.
@@ -592,8 +636,18 @@ func (h *petitionAdmin) report(c *fiber.Ctx, id uuid.UUID) error {
 	if p.Author, err = h.petitions.AuthorName(ctx, a, r.Petition); err != nil {
 		return err
 	}
-	p.Chart = h.chart(p.Page, r)
+	p.Course = courseOf(p.Page, r)
+	p.MayEdit = petitions.MayEdit(a, r.Petition)
+	reached, err := h.petitions.Thresholds(ctx, a, id)
+	if err != nil {
+		return err
+	}
+	p.Milestones = petitions.Milestones(reached)
+	p.readUndo(p.Query("undo"))
 	if p.Moderate {
+		if p.Fallen, err = h.petitions.ClosedByThreshold(ctx, id); err != nil {
+			return err
+		}
 		if p.Queue, p.Waiting, err = h.petitions.CommentQueue(ctx, a, id); err != nil {
 			return err
 		}
@@ -607,30 +661,14 @@ func (h *petitionAdmin) report(c *fiber.Ctx, id uuid.UUID) error {
 	return h.web.Render(c, "admin/petitions/report", &p)
 }
 
-func (h *petitionAdmin) chart(p web.Page, r petitions.Report) web.Bars {
-	b := web.Bars{
-		ID: "days", Title: p.T("petition.days"), RowHead: p.T("petition.day"), Series: []string{p.T("petition.confirmed")},
-		TableName: p.T("petition.days_table"), Format: p.Digits,
-	}
-	if best := r.Best(); best.Count > 0 {
-		b.Say = p.T("petition.days_best", "Date", p.Date(best.Day), "Count", best.Count)
-	} else {
-		b.Say = p.T("petition.days_none")
-	}
-	for _, d := range r.Days {
-		b.Rows = append(b.Rows, web.BarRow{Label: p.Date(d.Day), Values: []int64{d.Count}})
-	}
-	return b
-}
-
 type commentsPage struct {
 	web.Page
-	Queue   []petitions.QueuedComment
-	Waiting int
+	commentParts
 }
 
 func (h *petitionAdmin) allComments(c *fiber.Ctx) error {
 	p := commentsPage{Page: h.web.Page(c, "petition.comments_title", "petitions")}
+	p.readUndo(p.Query("undo"))
 	var err error
 	if p.Queue, p.Waiting, err = h.petitions.CommentQueue(c.UserContext(), h.web.Actor(c), uuid.Nil); err != nil {
 		return err
@@ -650,6 +688,7 @@ func (h *petitionAdmin) judge(c *fiber.Ctx) error {
 	var f struct {
 		Do   string `form:"do,max=10"`
 		Next string `form:"next,max=200"`
+		Mark string `form:"mark,max=40"`
 	}
 	if err := web.Bind(c, &f); err != nil {
 		return err
@@ -658,57 +697,15 @@ func (h *petitionAdmin) judge(c *fiber.Ctx) error {
 		return fault.New(fault.Invalid, "error.value_unknown")
 	}
 	ctx, a := c.UserContext(), h.web.Actor(c)
-	if err := h.petitions.JudgeComment(ctx, a, id, comment, f.Do == "show"); err != nil {
-		return err
+	if f.Next == "" {
+		f.Next = showPath(id)
 	}
-	if row, err := h.petitions.Get(ctx, a, id); err == nil {
-		h.changed(row)
-	}
-	h.web.Flash(c, "good", "petition.comment_did_"+f.Do)
-	if f.Next != "" {
-		return web.SeeOther(c, f.Next)
-	}
-	return web.SeeOther(c, showPath(id)+"#comments")
-}
-
-type updatePage struct {
-	web.Page
-	Petition models.Petition
-	Form     updateForm
-}
-
-type updateForm struct {
-	Title string `form:"title,max=120"`
-	Body  string `form:"body,max=5000,lines"`
-}
-
-func (h *petitionAdmin) updateForm(c *fiber.Ctx) error {
-	row, err := h.draft(c)
-	if err != nil {
-		return err
-	}
-	if !row.State.Public() {
-		return web.SeeOther(c, showPath(row.ID))
-	}
-	return h.web.Render(c, "admin/petitions/update", &updatePage{Page: h.web.Page(c, "petition.update_title", "petitions"), Petition: row})
-}
-
-func (h *petitionAdmin) update(c *fiber.Ctx) error {
-	row, err := h.draft(c)
-	if err != nil {
-		return err
-	}
-	p := updatePage{Page: h.web.Page(c, "petition.update_title", "petitions"), Petition: row}
-	err = web.Bind(c, &p.Form)
-	if err == nil {
-		_, err = h.posts.PostUpdate(c.UserContext(), h.web.Actor(c), row.ID, posts.UpdateInput{Title: p.Form.Title, Body: p.Form.Body})
-	}
-	if p.Failed(err) {
-		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/update", &p)
+	err = h.petitions.DecideComment(ctx, a, id, comment, petitions.CommentVerdict(f.Do), f.Mark)
+	if fault.Is(err, fault.Conflict) { // its new words are on the page
+		h.web.Flash(c, "warn", "error.comment_changed")
+		return web.SeeOther(c, commentsPath(f.Next, ""))
 	} else if err != nil {
 		return err
 	}
-	h.changed(row)
-	h.web.Flash(c, "good", "petition.update_posted")
-	return web.SeeOther(c, showPath(row.ID))
+	return web.SeeOther(c, commentsPath(f.Next, packUndo(f.Do == "hide", comment)))
 }

@@ -20,7 +20,7 @@ import (
 	"kithline/tests/testapp"
 )
 
-var wordKeys = regexp.MustCompile(`\b(base|campaign|confirm|effort|error|home|petition)\.[a-z_]+`)
+var wordKeys = regexp.MustCompile(`\b(base|campaign|confirm|effort|error|home|moderate|petition)\.[a-z_]+`)
 
 // words fails the test where a page shows a key instead of words.
 func words(t *testing.T, p *testapp.Page) *testapp.Page {
@@ -114,7 +114,11 @@ func TestPetitionFromDraftToReport(t *testing.T) {
 		}
 		review := words(t, owner.Get("/admin/petitions?state=submitted").Want(200).Follow("tbody a").Want(200))
 		review.Submit("form[action$='/return']", nil).Want(422)
-		review.Submit("form[action$='/return']", map[string]string{"reason": "source", "text": "Which study?"}).Want(200)
+		mail := words(t, review.Submit("form[action$='/return']", map[string]string{"reason": "source", "text": "Which study?"}).Want(200))
+		if text := mail.Text("main"); !strings.Contains(text, "Subject: Your petition: a change is asked for") || !strings.Contains(text, "A reader should be able to check it. Which study?") {
+			t.Error(text)
+		}
+		mail.Submit("button[value='send']", nil).Want(200)
 		words(t, author.Get(base+"/edit").Want(200))
 		if p := author.Get(base + "/edit"); !strings.Contains(p.Text("main"), "Which study?") {
 			t.Error(p.Text("main"))
@@ -143,7 +147,12 @@ func TestPetitionFromDraftToReport(t *testing.T) {
 			t.Errorf("first in the queue: %s", text)
 		}
 		report = words(t, owner.Get(base).Want(200))
-		report.Submit("form[action*='/comments/'] button[value='hide']", nil).Want(200)
+		hid := words(t, report.Submit("form[action*='/comments/'] button[value='hide']", nil).Want(200))
+		hid = words(t, hid.Submit("form.notice button[value='wait']", nil).Want(200))
+		if text := hid.Text("main"); !strings.Contains(text, "Undone.") || !strings.Contains(text, "want to die") {
+			t.Error(text)
+		}
+		hid.Submit("form[action*='/comments/'] button[value='hide']", nil).Want(200)
 		owner.Get(base).Submit("form[action*='/comments/'] button[value='show']", nil).Want(200)
 		if text := a.Client(t).Get("/petitions/twenty-visits").Text("main"); !strings.Contains(text, "It was not the same.") || strings.Contains(text, "want to die") {
 			t.Error(text)
@@ -159,7 +168,18 @@ func TestPetitionFromDraftToReport(t *testing.T) {
 			t.Error(text)
 		}
 		for _, do := range []string{"pause", "resume", "hide", "show", "close"} {
-			words(t, owner.Get(base).Submit("form[action$='/steer'] button[value='"+do+"']", nil).Want(200))
+			ask := words(t, owner.Get(base).Follow("a[href$='/steer?do="+do+"']").Want(200))
+			var why map[string]string
+			if ask.Has("input[name='reason']") {
+				words(t, ask.Submit("button[value='"+do+"']", nil).Want(422))
+				why = map[string]string{"reason": "other", "text": "We ask <somebody>."}
+			}
+			words(t, ask.Submit("button[value='"+do+"']", why).Want(200))
+			if do == "pause" {
+				if text := a.Client(t).Get("/petitions/twenty-visits").Want(200).Text("main"); !strings.Contains(text, "We ask <somebody>.") {
+					t.Error(text)
+				}
+			}
 		}
 		if p := a.Client(t).Get("/petitions/twenty-visits").Want(200); !strings.Contains(p.Text("main"), "This petition is closed") {
 			t.Error(p.Text("main"))

@@ -44,7 +44,7 @@ func (h *todayPages) show(c *fiber.Ctx) error {
 	}
 	p := todayPage{Page: h.web.Page(c, "today.title", "today"), Partly: err != nil}
 	for _, q := range queues {
-		p.Queues = append(p.Queues, todayQueue{Queue: q, Text: p.T(q.Key, "Count", q.Count), All: q.Count * q.Minutes})
+		p.Queues = append(p.Queues, todayQueue{Queue: q, Text: p.T(q.Key, "Count", q.Count, "Name", q.Name), All: q.Count * q.Minutes})
 		p.Minutes += q.Count * q.Minutes
 	}
 	for _, s := range []struct {

@@ -1,6 +1,7 @@
 package public
 
 import (
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -16,6 +17,9 @@ const tryWindow = 15 * time.Minute
 
 // signedCookie holds the mark of the forms that were sent from this browser, which binds the short code to it.
 const signedCookie = "signed"
+
+// ownCookie holds for a few minutes where the page of the signature is that was just confirmed in this browser, for the page of thanks.
+const ownCookie = "own"
 
 type confirmPages struct {
 	web  *web.Web
@@ -97,7 +101,7 @@ func (h *confirmPages) page(c *fiber.Ctx) (*confirmPage, error) {
 		if i.Open {
 			signatures = signatures && i.Kind == "petition"
 			p.Open = append(p.Open, i)
-			p.Choices = append(p.Choices, web.Option{Value: i.ID.String(), Label: p.Name(i), Hint: p.Detail(i)})
+			p.Choices = append(p.Choices, web.Option{Value: i.ID.String(), Label: p.Named(i), Hint: p.Detail(i)})
 			p.Chosen = append(p.Chosen, i.ID.String())
 		}
 	}
@@ -120,6 +124,14 @@ func (p confirmPage) Name(i confirmations.Item) string {
 		return i.Title
 	}
 	return p.T("confirm.kind_" + i.Kind)
+}
+
+// Named is Name and, of a signature, whose it is: two people may sign from one mailbox.
+func (p confirmPage) Named(i confirmations.Item) string {
+	if i.Person == "" {
+		return p.Name(i)
+	}
+	return p.T("sign.whose", "Title", p.Name(i), "Name", i.Person)
 }
 
 // Detail says when a form was sent and, of a signature, under which name, with or without mails.
@@ -210,6 +222,9 @@ func (h *confirmPages) thank(c *fiber.Ctx, done confirmations.Confirmed) error {
 		h.web.Flash(c, "good", "confirm.done_all", "Count", len(done.Items))
 	case first.Number > 0:
 		h.web.Flash(c, "good", "confirm.done", "Count", first.Number)
+	}
+	if first.Own != "" {
+		h.web.SetCookie(c, ownCookie, strings.TrimPrefix(first.Own, "/petitions/"), tryWindow)
 	}
 	return web.SeeOther(c, first.Thanks)
 }

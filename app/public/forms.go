@@ -10,9 +10,8 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
-	"golang.org/x/text/language"
-	"golang.org/x/text/language/display"
 
+	"kithline/app/locales"
 	"kithline/app/web"
 	"kithline/campaigns/confirmations"
 	"kithline/campaigns/consents"
@@ -188,20 +187,9 @@ func countries(lang string) []web.Option {
 	if v, ok := countryNames.Load(lang); ok {
 		return v.([]web.Option)
 	}
-	tag := language.Make(lang)
-	namer := display.Regions(tag)
 	var out []web.Option
-	for a := 'A'; a <= 'Z'; a++ {
-		for b := 'A'; b <= 'Z'; b++ {
-			code := string(a) + string(b)
-			r, err := language.ParseRegion(code)
-			if err != nil || !r.IsCountry() || r.Canonicalize() != r || r.String() != code || code == "ZZ" {
-				continue
-			}
-			if name := namer.Name(r); name != "" {
-				out = append(out, web.Option{Value: code, Label: name})
-			}
-		}
+	for _, c := range locales.Countries(lang) {
+		out = append(out, web.Option{Value: c.Code, Label: c.Name})
 	}
 	// By letters without their marks: right for the languages that pages speak, without the tables of all others in the program.
 	slices.SortFunc(out, func(x, y web.Option) int { return strings.Compare(supporters.Fold(x.Label), supporters.Fold(y.Label)) })

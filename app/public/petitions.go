@@ -4,9 +4,8 @@ import (
 	"context"
 	"html/template"
 	"io"
-	"net/url"
 	"regexp"
-	"strings"
+	"slices"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -27,21 +26,19 @@ type petitionPages struct {
 	use       *Prefiller
 }
 
-// MountPetitions puts the pages of a petition in place: /petitions/:slug with its form, what comes after it, its open
-// figures (/petitions/:slug.json), QR code and picture; and /petitions/new, where an advocate begins.
+// MountPetitions puts the pages of a petition in place: /petitions/:slug with its form, what comes after it, and its picture. How it
+// is passed on is MountReach's.
 func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, org *organisation.Service, door *confirmations.Service, use *Prefiller) {
 	h := &petitionPages{w, s, org, door, use}
-	r.Get("/petitions/new", func(c *fiber.Ctx) error { return web.SeeOther(c, "/admin/petitions/new") })
-	r.Get("/petitions/:slug.json", h.figures)
 	r.Get("/petitions/:slug", h.show)
+	r.Get("/petitions/:slug/challenge", w.Limit(600, tryWindow), h.challenge)
 	r.Get("/petitions/:slug/sign", func(c *fiber.Ctx) error { return web.SeeOther(c, "/petitions/"+c.Params("slug")+"#sign") })
 	r.Post("/petitions/:slug/sign", h.sign)
 	r.Get("/petitions/:slug/sent", h.sent)
 	r.Post("/petitions/:slug/sent", w.Limit(30, tryWindow), h.again)
-	r.Get("/petitions/:slug/thanks", h.thanks)
-	r.Get("/petitions/:slug/share", h.thanks)
-	r.Get("/petitions/:slug/qr.svg", h.qr)
+	mountOwn(r, h)
 	r.Get("/petitions/:slug/picture", h.picture)
+	r.Get("/petitions/:slug/handovers/:handover/picture", h.handoverPicture)
 }
 
 type signForm struct {
@@ -51,8 +48,12 @@ type signForm struct {
 	PostalCode string `form:"postal_code,max=40"`
 	Comment    string `form:"comment,max=2000,lines"`
 	Display    string `form:"display,max=20"`
+	Role       string `form:"role,max=20"`
+	By         string `form:"by,max=100"`
 	Updates    bool   `form:"updates"`
 	Source     string `form:"source,max=100"`
+	LeaveEmpty string `form:"leave_empty,max=1000"` // no person sees it
+	Proof      string `form:"altcha,max=1000"`
 }
 
 // petitionPage is the page of a petition, and the page of its form alone.
@@ -62,9 +63,13 @@ type petitionPage struct {
 	Form       signForm
 	Body       template.HTML
 	Updates    []updateView
+	Ending     endingView
 	PictureURL string
 	MinimumAge string
-	Filled     bool // with what the reader told before
+	Pressed    bool          // the form asks for a proof of work
+	Filled     bool          // with what the reader told before
+	By         string        // who started it, as they chose to be named
+	Versions   []web.NavLink // in its languages, where it has several
 }
 
 // updateView is an update with its text ready to show.
@@ -90,11 +95,20 @@ func (h *petitionPages) show(c *fiber.Ctx) error {
 		if err != nil {
 			return petitionPage{}, err
 		}
+		versions := versionsOf(p, &v)
 		p.Title = v.Petition.Title
 		page := petitionPage{Page: p, View: v, Body: markdown.HTML(v.Petition.Body), Updates: updatesOf(v.Updates), PictureURL: pictureURL(v.Petition)}
-		page.Form.Display = string(models.DisplayInitials)
+		page.By, page.Versions = byline(p, v.Starters), versions
+		page.Form.Display = string(models.DisplayAnonymous)
+		if by := p.Query("by"); h.petitions.Recruiter(by) {
+			page.Form.By = by
+		}
+		page.Pressed = h.petitions.Pressed(v.Petition)
 		if s := p.Query("source"); sourceCode.MatchString(s) {
 			page.Form.Source = s
+		}
+		if page.Ending, err = h.ending(ctx, v.Petition); err != nil {
+			return page, err
 		}
 		page.MinimumAge, err = h.minimumAge(ctx)
 		return page, err
@@ -108,7 +122,29 @@ func (h *petitionPages) show(c *fiber.Ctx) error {
 		page.Form.GivenName, page.Form.FamilyName, page.Form.Email, page.Form.PostalCode = facts.GivenName, facts.FamilyName, facts.Email, facts.PostalCode
 		return h.web.Render(c, "public/petitions/show", &page)
 	}
-	return h.web.Cached(c, "public/petitions/show", "home", func(ctx context.Context, p web.Page) (any, error) { return build(ctx, p) }, "source")
+	return h.web.Cached(c, "public/petitions/show", "home", func(ctx context.Context, p web.Page) (any, error) { return build(ctx, p) }, "source", "by", "lang")
+}
+
+// versionsOf puts a petition into the language that the address asks for, or else the reader's, where it has a version in it, and
+// links all of them.
+func versionsOf(p web.Page, v *petitions.View) []web.NavLink {
+	spoken := petitions.Spoken(v.Petition, v.Texts)
+	locale := p.Lang
+	if l := p.Query("lang"); slices.Contains(spoken, l) {
+		locale = l
+	}
+	v.Petition = petitions.In(v.Petition, v.Texts, locale)
+	if len(spoken) < 2 {
+		return nil
+	}
+	out := make([]web.NavLink, len(spoken))
+	for i, l := range spoken {
+		out[i] = web.NavLink{URL: "/petitions/" + v.Petition.Slug + "?lang=" + l, Label: web.LanguageName(l), Lang: l}
+		if l == v.Petition.Locale {
+			out[i].Current = "true"
+		}
+	}
+	return out
 }
 
 func pictureURL(p models.Petition) string {
@@ -134,6 +170,7 @@ func (h *petitionPages) sign(c *fiber.Ctx) error {
 	signed, err := h.petitions.Sign(ctx, petitions.SignInput{
 		Slug: slug, GivenName: p.Form.GivenName, FamilyName: p.Form.FamilyName, Email: p.Form.Email, PostalCode: p.Form.PostalCode,
 		Comment: p.Form.Comment, Display: p.Form.Display, Updates: p.Form.Updates, Locale: p.Lang, Source: p.Form.Source,
+		Role: p.Form.Role, By: p.Form.By, Trap: p.Form.LeaveEmpty, Proof: p.Form.Proof, ClientIP: h.web.Client(c).String(),
 		ConsentText: p.T("petition.updates") + "\n" + p.T("petition.updates_hint"),
 	})
 	switch {
@@ -149,6 +186,16 @@ func (h *petitionPages) sign(c *fiber.Ctx) error {
 	return web.SeeOther(c, "/petitions/"+slug+"/sent")
 }
 
+// challenge gives a browser something to solve before it sends the form.
+func (h *petitionPages) challenge(c *fiber.Ctx) error {
+	ch, err := h.petitions.Challenge(c.UserContext(), c.Params("slug"))
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	return c.JSON(ch)
+}
+
 // signAgain shows the form with what was typed. The petition is read only here: a form that is right needs nothing of it.
 func (h *petitionPages) signAgain(c *fiber.Ctx, status int, p *petitionPage) error {
 	petition, err := h.petitions.Current(c.UserContext(), c.Params("slug"))
@@ -156,6 +203,7 @@ func (h *petitionPages) signAgain(c *fiber.Ctx, status int, p *petitionPage) err
 		return err
 	}
 	p.View = petitions.View{Petition: petition, Open: true}
+	p.Pressed = h.petitions.Pressed(petition)
 	if p.MinimumAge, err = h.minimumAge(c.UserContext()); err != nil {
 		return err
 	}
@@ -187,52 +235,6 @@ func (h *petitionPages) again(c *fiber.Ctx) error {
 	}
 	h.web.Flash(c, "good", "petition.sent_again")
 	return web.SeeOther(c, "/petitions/"+petition.Slug+"/sent")
-}
-
-// thanksPage is what follows the confirmation: that is all, and how to pass it on.
-type thanksPage struct {
-	web.Page
-	Petition models.Petition
-	Signed   bool // comes from the confirmation, not from a link to pass on
-	ShareURL string
-	MailURL  string
-}
-
-func (h *petitionPages) thanks(c *fiber.Ctx) error {
-	petition, err := h.petitions.Current(c.UserContext(), c.Params("slug"))
-	if err != nil {
-		return err
-	}
-	p := thanksPage{Page: h.web.Page(c, "petition.share_title", "home"), Petition: petition, Signed: strings.HasSuffix(c.Path(), "/thanks")}
-	if p.Signed {
-		p.Title = p.T("petition.thanks_title")
-	}
-	p.ShareURL = h.web.URL("/petitions/" + petition.Slug)
-	body := p.T("petition.share_mail", "Title", petition.Title, "URL", p.ShareURL+"?source=mail")
-	p.MailURL = "mailto:?subject=" + url.PathEscape(petition.Title) + "&body=" + url.PathEscape(body)
-	return h.web.Render(c, "public/petitions/thanks", &p)
-}
-
-func (h *petitionPages) figures(c *fiber.Ctx) error {
-	f, err := h.petitions.Figures(c.UserContext(), c.Params("slug"))
-	if err != nil {
-		return err
-	}
-	c.Set(fiber.HeaderAccessControlAllowOrigin, "*")
-	c.Set("Cross-Origin-Resource-Policy", "cross-origin")
-	c.Set(fiber.HeaderCacheControl, "public, max-age=5")
-	return c.JSON(f)
-}
-
-func (h *petitionPages) qr(c *fiber.Ctx) error {
-	site := h.web.Lang(c, web.Site{})
-	svg, err := h.petitions.QR(c.UserContext(), c.Params("slug"), h.web.Text(site, "petition.qr_alt"))
-	if err != nil {
-		return err
-	}
-	c.Set(fiber.HeaderContentType, "image/svg+xml")
-	c.Set(fiber.HeaderCacheControl, "public, max-age=3600")
-	return c.Send(svg)
 }
 
 func (h *petitionPages) picture(c *fiber.Ctx) error {

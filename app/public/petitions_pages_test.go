@@ -14,6 +14,23 @@ import (
 	"kithline/models"
 )
 
+// ownSample is the page of one's own signature: with everything, or taken back.
+func ownSample(p web.Page, on models.Petition, full bool) *ownPage {
+	h := petitions.Held{GivenName: "June", FamilyName: "O<k>afor", PostalArea: "00012", Display: models.DisplayInitials, Comment: "It was <not> the same.", CommentState: models.CommentWaiting, SignedAt: webtest.Time}
+	h.OwnSignature = petitions.OwnSignature{Slug: "x", Title: on.Title, TitleLocale: "en", ShownName: "June O.", State: models.SignatureConfirmed, At: webtest.Time, Public: true}
+	out := &ownPage{Page: p, Token: "abc", Held: h, Form: ownForm{Display: "initials", Role: "pain", Comment: h.Comment, Updates: true}}
+	switch {
+	case full:
+		out.Errors = append(out.Errors, web.FieldError{Name: "comment", Text: "Wrong."}, web.FieldError{Name: "display", Text: "Wrong."}, web.FieldError{Name: "role", Text: "Wrong."})
+	case on.State == models.PetitionPublished:
+		out.Held = petitions.Held{OwnSignature: h.OwnSignature, SignedAt: webtest.Time}
+		out.Held.State, out.Held.Undo = models.SignatureWithdrawn, on.PausedAt == nil
+	default:
+		out.Held.CommentState, out.Held.ShownName, out.Held.Public = models.CommentHidden, "", false
+	}
+	return out
+}
+
 // Every page of petitions runs in every language, with and without what may be missing.
 func TestPagesOfPetitions(t *testing.T) {
 	now := webtest.Time
@@ -30,11 +47,17 @@ func TestPagesOfPetitions(t *testing.T) {
 	posts := []models.Post{{Title: "The hearing", Body: "On *16 March*.", Locale: "es", PublishedAt: &now}}
 	view := petitions.View{
 		Petition: rich, CampaignSlug: "twenty-visits", Open: true,
-		Signers:  []petitions.Signer{{Name: "June O.", Place: "00012", At: now}, {Name: "Cal <W>", At: now.Add(-time.Hour)}},
+		Signers:  []petitions.Signer{{Place: "00012", At: now}, {Name: "June O.", Place: "00012", At: now}, {Name: "Cal <W>", At: now.Add(-time.Hour)}},
 		Comments: []petitions.Comment{{ID: uuid.New(), Text: "It was \"not\" <the> same.", Locale: "en", Name: "June O.", Place: "00012", At: now}, {ID: uuid.New(), Text: "Sí", Locale: "es", At: now}},
 		Updates:  posts,
+		Said: petitions.Said{
+			Claims:   []petitions.Claim{{Claim: "A <fact>", SourceTitle: "A study", SourceURL: "https://example.org/a?b=1&c=2"}, {Claim: "x", SourceTitle: "y", SourceURL: "ftp://example.org"}},
+			Texts:    []petitions.Text{{Locale: "es", Title: "Veinte", Summary: "s", Body: "b", Decider: "d", WhyNow: "w", SystemChange: "c"}},
+			Starters: []string{"June <O>", "Cal"},
+		},
+		Roles: []petitions.RoleCount{{Role: models.RolePain, N: 12}, {Role: models.RoleFamily, N: 1}, {Role: models.RoleHealthCare, N: 11}},
 	}
-	form := signForm{GivenName: "June", FamilyName: "Okafor", Email: "june.example.org", Comment: "a\n<b>", Display: "anonymous", Updates: true, Source: "poster"}
+	form := signForm{GivenName: "June", FamilyName: "Okafor", Email: "june.example.org", Comment: "a\n<b>", Display: "anonymous", Role: "care", By: "abc", Updates: true, Source: "poster"}
 	bad := func(p web.Page, fields ...string) web.Page {
 		for _, f := range fields {
 			p.Errors = append(p.Errors, web.FieldError{Name: f, Text: "Wrong."})
@@ -46,7 +69,7 @@ func TestPagesOfPetitions(t *testing.T) {
 	}
 	waiting := func(open bool) confirmations.Item {
 		return confirmations.Item{
-			ID: uuid.New(), Kind: "petition", Path: "/petitions/x", Title: "Twenty visits", TitleLocale: "en", ShownName: "June O.", At: now, Open: open,
+			ID: uuid.New(), Kind: "petition", Path: "/petitions/x", Title: "Twenty visits", TitleLocale: "en", Person: "June Okafor", ShownName: "June O.", At: now, Open: open,
 			Says: []confirmations.Said{{Key: "confirm.said_comment", Text: "It was <not> the same."}},
 		}
 	}
@@ -60,12 +83,26 @@ func TestPagesOfPetitions(t *testing.T) {
 			sign := petitionPage{Page: p, View: view, Form: form}
 			sent := sentPage{Page: p, Petition: view.Petition}
 			if full {
+				show.By, show.Versions = byline(p, view.Starters), versionsOf(p, &show.View)
 				show.Updates, show.PictureURL, show.MinimumAge, sign.MinimumAge = updatesOf(posts), pictureURL(view.Petition), "You must be 16.", "You must be 16."
 				sign.Page, sent.Page = bad(p, "given_name", "family_name", "email", "postal_code", "comment", "display", "updates", ""), bad(p, "code")
 			}
+			share := sharePage{Page: p, Petition: view.Petition, Signed: full, ShareURL: "https://act.example.org/petitions/x", Paste: "Twenty <visits>\n\nhttps://act.example.org", MailURL: "mailto:?subject=a&body=b"}
+			plain := share
+			spread := spreadPage{Page: p, Petition: view.Petition, Script: `<script src="x"></script>`, Frame: "<iframe></iframe>", Badge: "<a><img></a>", FrameURL: "/petitions/x/embed"}
+			sheet := sheetPage{Page: p, Petition: view.Petition, Address: "act.example.org/petitions/x", Source: "poster", Big: full}
+			sheet.Back = &web.Link{URL: "/petitions/x/share", Label: "Back"}
+			list := petitionsPage{Page: p, Sort: "newest"}
+			if full {
+				share.MineURL = "/petitions/x/mine/abc"
+				share.OwnURL, list.Sort = "https://act.example.org/petitions/x?source=signer&by=x", "signed"
+				list.List = petitions.PublicList{Rows: []models.Petition{view.Petition, row}, Next: "1.x"}
+			}
 			return map[string]any{
 				"public/petitions/show": &show, "public/petitions/sign": &sign, "public/petitions/sent": &sent,
-				"public/petitions/thanks": &thanksPage{Page: p, Petition: view.Petition, Signed: full, ShareURL: "https://act.example.org/petitions/x", MailURL: "mailto:?subject=a&body=b"},
+				"public/petitions/own":    ownSample(p, view.Petition, full),
+				"public/petitions/thanks": &share, "public/petitions/share": &plain, "public/petitions/spread": &spread, "public/petitions/embed": &embedPage{Page: p, Petition: view.Petition, Open: view.Open, Source: "embed"},
+				"public/petitions/poster": &sheet, "public/petitions/card": &sheet, "public/petitions/list": &list,
 			}
 		}
 	}

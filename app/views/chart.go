@@ -23,6 +23,7 @@ type Bars struct {
 // BarRow is one bar; the second value stands on top of the first.
 type BarRow struct {
 	Label  string
+	Mark   string // stands under the bar instead of Label, where that is too long for it
 	Values []int64
 }
 
@@ -112,7 +113,11 @@ func (b Bars) Labels() []string {
 		if want > 1 {
 			at = i * (n - 1) / (want - 1)
 		}
-		out = append(out, b.Rows[at].Label)
+		mark := b.Rows[at].Mark
+		if mark == "" {
+			mark = b.Rows[at].Label
+		}
+		out = append(out, mark)
 	}
 	return out
 }

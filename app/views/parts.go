@@ -13,6 +13,7 @@ var funcs = template.FuncMap{
 	"asset": static.URL, "field": field, "options": options, "choices": choices, "selectbox": selectbox, "check": check,
 	"effort": effort, "steps": steps, "progress": newProgress, "pager": pager, "link": link, "notice": notice,
 	"hbar": hbar, "list": func(v ...any) []any { return v }, "join": strings.Join,
+	"lines": func(s string) []string { return strings.Split(s, "\n") }, "codes": func(s string) []string { return strings.FieldsFunc(s, func(r rune) bool { return r == ',' }) },
 	"copybutton": copyButton, "add": func(a, b int) int { return a + b },
 }
 

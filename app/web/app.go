@@ -29,13 +29,21 @@ type bodyLimit struct {
 	bytes   int
 	time    time.Duration
 	stream  bool
+	cookie  string // who may: "" whoever has a session, else whoever holds this cookie
+	holds   func(value string) bool
 }
 
 // AllowBody lets a route take a larger body than 1 MiB from whoever is signed in: w.AllowBody("/admin/imports", 50<<20). Call
 // it before the server listens. The limit holds while the body is read: every other route, and everybody else, is refused with
 // 413 before a handler runs, so that nobody fills the memory with what will not be taken.
 func (w *Web) AllowBody(pattern string, bytes int) {
-	w.bodies = append(w.bodies, bodyLimit{pattern, bytes, 5 * time.Minute, false})
+	w.bodies = append(w.bodies, bodyLimit{pattern: pattern, bytes: bytes, time: 5 * time.Minute})
+}
+
+// AllowBodyWith is AllowBody for whoever holds a cookie that SetCookie wrote, and that holds says is one of ours: it is asked
+// before there is a request, so it asks no database.
+func (w *Web) AllowBodyWith(pattern string, bytes int, cookie string, holds func(value string) bool) {
+	w.bodies = append(w.bodies, bodyLimit{pattern: pattern, bytes: bytes, time: 5 * time.Minute, cookie: cookie, holds: holds})
 }
 
 // NewFiber makes the app with everything around the handlers: limits, request id, log, panics, headers, session, same-site

@@ -17,6 +17,9 @@ func (w *Web) serveStatic(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderCacheControl, "public, max-age=31536000, immutable")
 	c.Set(fiber.HeaderContentType, a.Type)
 	c.Set(fiber.HeaderVary, fiber.HeaderAcceptEncoding)
+	if a.Name == "js/embed.js" { // the one asset that is made for other sites
+		ForOtherSites(c)
+	}
 	switch coding(c) {
 	case "br":
 		c.Set(fiber.HeaderContentEncoding, "br")

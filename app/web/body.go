@@ -26,14 +26,17 @@ const (
 // AllowStream is AllowBody for a route whose handler reads the body with UploadStream, while it arrives and without keeping
 // it. Whoever sends slower than 32 KiB a second is cut off. Call it before the server listens.
 func (w *Web) AllowStream(pattern string, bytes int) {
-	w.bodies = append(w.bodies, bodyLimit{pattern, bytes, streamTimeout, true})
+	w.bodies = append(w.bodies, bodyLimit{pattern: pattern, bytes: bytes, time: streamTimeout, stream: true})
 }
 
 // allowance is the limit of a request's body.
 func (w *Web) allowance(h *fasthttp.RequestHeader) bodyLimit {
 	path, _, _ := strings.Cut(string(h.RequestURI()), "?")
 	for _, b := range w.bodies {
-		if matches(b.pattern, path) && (!b.stream || h.IsPost()) && w.holdsSession(string(h.Cookie(w.sessionCookie()))) {
+		if !matches(b.pattern, path) || b.stream && !h.IsPost() {
+			continue
+		}
+		if b.holds != nil && b.holds(string(h.Cookie(w.hostName(b.cookie)))) || b.holds == nil && w.holdsSession(string(h.Cookie(w.sessionCookie()))) {
 			return b
 		}
 	}

@@ -35,3 +35,16 @@ func FramedBy(c *fiber.Ctx, hosts []string) {
 	c.Set(fiber.HeaderContentSecurityPolicy, strings.Replace(csp, "frame-ancestors 'none'", "frame-ancestors "+strings.Join(hosts, " "), 1))
 	c.Response().Header.Del(fiber.HeaderXFrameOptions) // it knows no list; the policy says it
 }
+
+// FramedByAnybody lets every site show the page of this answer in a frame. It is for pages without a form and without anything
+// that is the reader's own: no cookie goes out with it.
+func FramedByAnybody(c *fiber.Ctx) {
+	FramedBy(c, []string{"*"})
+	ForOtherSites(c)
+}
+
+// ForOtherSites lets pages of other sites load this answer: a picture, a script, figures. No cookie goes out with it.
+func ForOtherSites(c *fiber.Ctx) {
+	c.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	c.Response().Header.DelAllCookies()
+}

@@ -156,6 +156,19 @@ func (p *Page) Failed(err error) bool {
 	return true
 }
 
+// FailedToo is Failed for errors that were found after others: those of fields that have one already are left out.
+func (p *Page) FailedToo(err error) {
+	e, ok := Invalid(err)
+	if !ok {
+		return
+	}
+	for _, f := range e.Fields {
+		if p.Error(f.Name) == "" {
+			p.Errors = append(p.Errors, FieldError{Name: f.Name, Text: p.T(f.Key, f.Args...)})
+		}
+	}
+}
+
 // Refuse takes an error that is not about the input into the page's errors, translated: the handler shows the same form
 // again and what was typed stays. It does nothing for an error that is no fault.
 func (p *Page) Refuse(err error) {

@@ -1,10 +1,12 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"html"
 	"net/url"
 	"strings"
 	"sync"
@@ -19,12 +21,16 @@ import (
 
 // Ages of a kept page. Below fresh it is served as it is; below stale it is served while one goroutine makes a new one;
 // older, the reader waits for the new one. If a new one cannot be made because something of ours is down, the old one is
-// served until it is too old.
+// served until it is too old, unless it was dropped: who took a name back does not see it again. With what browsers keep
+// (keepFor) nothing is shown for more than five seconds after it changed, also where nobody dropped it.
 const (
 	fresh  = time.Second
-	stale  = 10 * time.Second
+	stale  = 3 * time.Second
 	tooOld = 5 * time.Minute
 )
+
+// keepFor is what browsers and caches on the way are told.
+const keepFor = "public, max-age=1, stale-while-revalidate=1"
 
 // Build makes the data of a page that is the same for every reader. p is ready but for its title (set p.Title); it knows
 // no actor and no flash. It must not touch the request: it may run after it.
@@ -161,21 +167,72 @@ func (w *Web) Cached(c *fiber.Ctx, name, section string, build Build, vary ...st
 	if err != nil {
 		return err
 	}
+	c.Set(fiber.HeaderVary, "Accept-Encoding, Accept-Language, Cookie")
+	return answerKept(c, r, fiber.MIMETextHTMLCharsetUTF8)
+}
+
+// CachedFrame is Cached for a page in a frame of another site: the reader's theme and cookies do not count. style is the address
+// of a stylesheet of this site that comes last; "" for none. It is no part of what is kept, since anybody may ask for any. vary is
+// as for KeptContent.
+func (w *Web) CachedFrame(c *fiber.Ctx, name, style string, build Build, vary ...string) error {
+	p := w.page(c, "")
+	p.Theme, p.query = "", url.Values{}
+	key := strings.Join(append([]string{p.Path, "", p.Lang, "", name}, vary...), "\x00")
+	r, err := w.kept(c.UserContext(), key, func(ctx context.Context) (*rendered, error) {
+		data, err := build(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		var b strings.Builder
+		if err := w.views.Execute(&b, name, data); err != nil {
+			return nil, err
+		}
+		return &rendered{plain: []byte(b.String())}, nil
+	})
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderVary, "Accept-Encoding, Accept-Language, Cookie")
+	if style != "" {
+		link := []byte(`<link rel="stylesheet" href="` + html.EscapeString(style) + `">` + "\n</head>")
+		sum := sha256.Sum256([]byte(r.tag + style))
+		tag := `"` + hex.EncodeToString(sum[:10]) + `"`
+		r = &rendered{plain: bytes.Replace(r.plain, []byte("</head>"), link, 1), tag: tag}
+	}
+	return answerKept(c, r, fiber.MIMETextHTMLCharsetUTF8)
+}
+
+// KeptContent answers a GET with what is the same for every reader and no page: made, compressed and dropped as the pages of
+// Cached are. vary lists what it depends on beside the path: at most a few hundred forms in all. build must not touch the
+// request: it may run after it.
+func (w *Web) KeptContent(c *fiber.Ctx, contentType string, build func(ctx context.Context) ([]byte, error), vary ...string) error {
+	key := c.Path() + "\x00" + strings.Join(vary, "\x00") + "\x00" + contentType
+	r, err := w.kept(c.UserContext(), key, func(ctx context.Context) (*rendered, error) {
+		b, err := build(ctx)
+		return &rendered{plain: b}, err
+	})
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderVary, fiber.HeaderAcceptEncoding)
+	return answerKept(c, r, contentType)
+}
+
+func answerKept(c *fiber.Ctx, r *rendered, contentType string) error {
 	c.Set(fiber.HeaderETag, r.tag)
-	c.Set(fiber.HeaderCacheControl, "public, max-age=1, stale-while-revalidate=10")
+	c.Set(fiber.HeaderCacheControl, keepFor)
 	if len(c.Response().Header.PeekCookie(langCookie)) > 0 {
 		c.Set(fiber.HeaderCacheControl, "private, no-cache")
 	}
-	c.Set(fiber.HeaderVary, "Accept-Encoding, Accept-Language, Cookie")
 	if matchesTag(c, r.tag) {
 		return c.SendStatus(fiber.StatusNotModified)
 	}
-	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
-	switch coding(c) {
-	case "br":
+	c.Set(fiber.HeaderContentType, contentType)
+	switch how := coding(c); {
+	case how == "br" && r.brotli != nil:
 		c.Set(fiber.HeaderContentEncoding, "br")
 		c.Response().SetBodyRaw(r.brotli)
-	case "gzip":
+	case how == "gzip" && r.gzip != nil:
 		c.Set(fiber.HeaderContentEncoding, "gzip")
 		c.Response().SetBodyRaw(r.gzip)
 	default:
@@ -204,7 +261,7 @@ func (w *Web) kept(ctx context.Context, key string, build func(context.Context) 
 		return r, nil
 	}
 	n, err := w.make(ctx, key, s, build)
-	if err != nil && r != nil && ours(err) && w.opt.Clock.Now().Sub(r.at) < tooOld {
+	if err != nil && r != nil && ours(err) && r.drops == s.drops.Load() && w.opt.Clock.Now().Sub(r.at) < tooOld {
 		w.opt.Logger.Warn("an old page is shown: a new one could not be made", "request_id", RequestIDFrom(ctx), "error", err)
 		return r, nil
 	}

@@ -210,6 +210,18 @@ func TestDropShowsAChangeAtOnce(t *testing.T) {
 	}
 }
 
+// Who took a name back does not see it again, whatever is down.
+func TestDroppedPageIsNeverShownAgain(t *testing.T) {
+	s := newCached(t)
+	s.get(t, "/p/a")
+	down := errors.New("database is away")
+	s.fail.Store(&down)
+	s.w.Drop("/p/a")
+	if status, body, _ := s.get(t, "/p/a"); status != 500 || strings.Contains(body, "a has 0") {
+		t.Errorf("a page that was dropped: %d\n%s", status, body)
+	}
+}
+
 func TestCachedPageWhenSomethingIsDown(t *testing.T) {
 	s := newCached(t)
 	s.get(t, "/p/a")

@@ -23,6 +23,7 @@ var railGroups = []struct {
 	}},
 	{"base.rail_campaigns", []railItem{
 		{"petitions", "/admin/petitions", "base.rail_petitions", actor.SeeFigures},
+		{"abuse", "/admin/abuse", "abuse.rail", actor.ModeratePetition},
 		{"mailings", "/admin/mailings", "base.rail_mailings", actor.WriteMailing},
 	}},
 	{"base.rail_people", []railItem{

@@ -115,6 +115,23 @@ func (w *Web) authenticate(c *fiber.Ctx) error {
 	return nil
 }
 
+// Again returns a function that says who acts by the session of this request at another time: for answers that go on for minutes.
+// It is nobody once the session has ended.
+func (w *Web) Again(c *fiber.Ctx) func(ctx context.Context) (actor.Actor, error) {
+	token, id := w.SessionToken(c), RequestID(c)
+	return func(ctx context.Context) (actor.Actor, error) {
+		if token == "" || w.opt.Authenticate == nil {
+			return actor.Actor{RequestID: id}, nil
+		}
+		a, _, err := w.opt.Authenticate(ctx, token)
+		if fault.Is(err, fault.Unauthenticated) {
+			return actor.Actor{RequestID: id}, nil
+		}
+		a.RequestID = id
+		return a, err
+	}
+}
+
 // Actor says who acts: Nobody on a public page, User with a session. Operations check rights, handlers need not.
 func (w *Web) Actor(c *fiber.Ctx) actor.Actor {
 	who, _ := c.Locals(actorKey{}).(whoActs)

@@ -86,6 +86,8 @@ type Web struct {
 
 	live   context.Context // ends when the server stops
 	stop   context.CancelFunc
+	drain  context.Context // ends before that, for answers that would go on
+	drains context.CancelFunc
 	missed sync.Map // locale keys that were asked for and do not exist: logged once
 
 	bodies   []bodyLimit
@@ -115,7 +117,7 @@ func New(o Options) (*Web, error) {
 	if w.opt.TokenPrefixes == nil {
 		w.opt.TokenPrefixes = []string{
 			"/confirm/", "/me/", "/cant/", "/u/", "/admin/setup/", "/admin/login/", "/admin/invitation/",
-			"/petitions/drafts/", "/drafts/",
+			"/petitions/drafts/", "/petitions/draft/", "/drafts/",
 		}
 	}
 	if w.opt.OneClick == nil {
@@ -129,9 +131,17 @@ func New(o Options) (*Web, error) {
 	}
 	w.cache = newPageCache(300)
 	w.live, w.stop = context.WithCancel(context.Background())
+	w.drain, w.drains = context.WithCancel(w.live)
 	w.bodyTime = readTimeout
 	return w, nil
 }
+
+// Drain ends answers that would go on by themselves, such as server-sent events. Call it when a graceful stop begins, which would
+// wait for them.
+func (w *Web) Drain() { w.drains() }
+
+// Draining is closed once Drain or Stop was called.
+func (w *Web) Draining() <-chan struct{} { return w.drain.Done() }
 
 // Stop ends the context of every request that still runs. Call it when the time for a graceful stop is over.
 func (w *Web) Stop() { w.stop() }

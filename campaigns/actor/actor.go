@@ -74,7 +74,7 @@ type Kind string
 // The kinds. The zero value, Nobody, is a visitor of a public page.
 const (
 	Nobody Kind = ""
-	Person Kind = "person" // somebody who proved an address by a mailed link; MailboxID is theirs
+	Person Kind = "person" // somebody who proved an address by a mailed link, or who is about to
 	User   Kind = "user"   // a signed-in account
 	System Kind = "system" // jobs and the command line on the server itself
 )
@@ -83,7 +83,8 @@ const (
 type Actor struct {
 	Kind      Kind
 	UserID    uuid.UUID // User only
-	MailboxID uuid.UUID // Person only
+	MailboxID uuid.UUID // Person only: the address that was proved
+	StarterID uuid.UUID // Person only, before an address was proved: whose draft was begun in this browser
 	Role      Role      // User only
 	ChapterID uuid.UUID // User only: sees this chapter's people alone; uuid.Nil: the whole organisation's
 	OneStep   bool      // User only: signed in by one step where two are needed for the widest rights

@@ -38,10 +38,12 @@ type Item struct {
 	Thanks      string // the page that follows the confirmation
 	At          time.Time
 	Open        bool   // false: it takes no confirmations any more
+	Person      string // who signed, where two people may from one mailbox
 	ShownName   string // the name that will be public, "" for none
 	Updates     bool   // asks for mails about it
 	Says        []Said // everything else that a press stands for, in the order of the form
 	Number      int    // of what counts: which one it is, 0 where nobody counts
+	Own         string // of what counts: the page where it can be changed and taken back, a path; "" for none
 }
 
 // Said is one answer of a form.

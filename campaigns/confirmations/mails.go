@@ -18,13 +18,17 @@ import (
 // The mails that a form can cause by an address that somebody typed: kinds of deliveries, and names of their templates. One
 // that is not in Kinds is not limited, so a new form adds its own here.
 const (
-	PetitionConfirm = "petition_confirm" // subject: the signature
-	PetitionAlready = "petition_already" // subject: the signature
-	JoinConfirm     = "join_confirm"     // subject: the submission
+	PetitionConfirm = "petition_confirm"        // subject: the signature
+	PetitionAlready = "petition_already"        // subject: the signature
+	PetitionRemind  = "petition_reminder"       // subject: the signature
+	JoinConfirm     = "join_confirm"            // subject: the submission
+	DigestConfirm   = "petition_digest_confirm" // subject: the digest
+	PetitionStart   = "petition_start"          // subject: the starter
+	PetitionCostart = "petition_costart"        // subject: the starter
 )
 
 // Kinds lists them.
-var Kinds = []string{PetitionConfirm, PetitionAlready, JoinConfirm}
+var Kinds = []string{PetitionConfirm, PetitionAlready, PetitionRemind, JoinConfirm, DigestConfirm, PetitionStart, PetitionCostart}
 
 const (
 	day  = 24 * time.Hour
@@ -38,6 +42,7 @@ type Request struct {
 	Subject   uuid.UUID
 	Like      []uuid.UUID // further rows of the same mailbox and action: a mail about one of them is one about all
 	DedupeKey string
+	NotBefore time.Time // zero: now; later, where mails are held back
 	Ends      time.Time // of what waits, and of the attempts to send
 }
 
@@ -53,7 +58,7 @@ func Queue(ctx context.Context, tx *gorm.DB, asked []Request, boxes map[uuid.UUI
 	history := map[uuid.UUID][]models.Delivery{}
 	if len(known) > 0 {
 		var sent []models.Delivery
-		err := tx.Select("mailbox_id", "subject_id", "kind", "state", "created_at").
+		err := tx.Select("mailbox_id", "subject_id", "kind", "state", "not_before", "created_at").
 			Where("mailbox_id IN ? AND created_at > ? AND kind IN ?", known, now.Add(-week), Kinds).Find(&sent).Error
 		if err != nil {
 			return err
@@ -69,7 +74,7 @@ func Queue(ctx context.Context, tx *gorm.DB, asked []Request, boxes map[uuid.UUI
 		}
 		d := deliveries.New{
 			Kind: r.Kind, MailboxID: r.MailboxID, SubjectID: r.Subject, Purpose: models.PurposeReceipt, DedupeKey: r.DedupeKey,
-			Priority: models.PriorityReceipt, OnUnknown: models.Resend, ExpiresAt: &r.Ends,
+			Priority: models.PriorityReceipt, OnUnknown: models.Resend, NotBefore: r.NotBefore, ExpiresAt: &r.Ends,
 		}.Row(now)
 		history[r.MailboxID] = append(history[r.MailboxID], d)
 		out = append(out, d)
@@ -90,12 +95,14 @@ func mayMail(sent []models.Delivery, verified bool, r Request, now time.Time) bo
 	inDay := 0
 	for _, d := range sent {
 		ended := d.State == models.DeliveryFailed || d.State == models.DeliveryExpired || d.State == models.DeliverySuppressed
+		// What is held back for another action keeps nobody from their mail.
+		held := d.State == models.DeliveryQueued && d.NotBefore.After(now) && r.NotBefore.IsZero()
 		recent := d.CreatedAt.After(now.Add(-day))
 		if recent {
 			inDay++
 		}
 		switch {
-		case !recent || ended:
+		case !recent, ended, held:
 		case !verified, d.Kind == r.Kind && (d.SubjectID == r.Subject || slices.Contains(r.Like, d.SubjectID)):
 			return false
 		}

@@ -24,6 +24,9 @@ type Content struct {
 	Data     any // the struct that the template expects
 	ToName   string
 	Bulk     *BulkContent // instead of a template
+	// UnsubscribeURL is the link that stops mails like a template's, for the header by which mail programs offer that; "" where
+	// there is nothing to stop.
+	UnsubscribeURL string
 }
 
 // BulkContent is the body of one copy of a mailing.
@@ -92,6 +95,7 @@ func (s *Service) message(ctx context.Context, from Sender, d models.Delivery) (
 		})
 		m.Bulk, m.UnsubscribeURL, m.ListID = true, b.UnsubscribeURL, b.ListID+"."+from.ListDomain
 	} else {
+		m.UnsubscribeURL = c.UnsubscribeURL
 		r, err = s.words.Render(c.Template, c.Lang, lh, c.Data)
 	}
 	if err != nil {

@@ -87,7 +87,7 @@ func Insert(ctx context.Context, tx *gorm.DB, n New, now time.Time) (inserted bo
 }
 
 // Wake tells the senders of this process, once tx is committed, that there is something to do.
-func Wake(tx *gorm.DB) { database.Announce(tx, topic) }
+func Wake(tx *gorm.DB) { database.AnnounceHere(tx, topic) }
 
 // Sender is the way out as it is set just now.
 type Sender struct {

@@ -98,7 +98,7 @@ func TestSampleWorld(t *testing.T) {
 			if n := m.count(t, &models.Signature{}, "state = ? AND expires_at > ?", models.SignaturePending, end); n != w.Pending {
 				t.Errorf("%d rows wait", n)
 			}
-			f, err := m.Petitions.Figures(ctx, p.Slug)
+			f, err := m.Petitions.Figures(ctx, p.Slug, time.UTC)
 			if err != nil || f.SignatureCount != 3184 || f.Goal != 5000 {
 				t.Errorf("open figures: %+v, %v", f, err)
 			}
@@ -152,11 +152,11 @@ func TestSampleWorld(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, d := range r.Days {
-				if d.Count == 0 {
-					t.Errorf("nobody signed on %s", d.Day.Format(time.DateOnly))
+				if d.Confirmed == 0 {
+					t.Errorf("nobody signed on %s", d.At.Format(time.DateOnly))
 				}
 			}
-			if best := end.Sub(r.Best().Day) / (24 * time.Hour); best != 12 && best != 11 { // the mailing went out on day 30 of 42
+			if best := end.Sub(r.Best().At) / (24 * time.Hour); best != 12 && best != 11 { // the mailing went out on day 30 of 42
 				t.Errorf("most signed %d days ago", best)
 			}
 			if len(r.Sources) != 5 {

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"kithline/models"
+	"kithline/models/database"
 )
 
 // Least is the smallest count by place that is shown.
@@ -20,23 +21,32 @@ type Shown struct {
 	Hidden bool // N is 0 then
 }
 
-// Hide hides counts below Least. Where that would hide one alone, it could be reckoned from the others and their sum: the smallest
-// of those that are left is hidden with it. The counts are those of one list, in any order.
+// Hide hides counts below Least. Where that would hide one alone, it could be reckoned from the others and their sum, and so could
+// several that are all as large as a hidden one can be: the smallest of those that are left is hidden with them, and every other
+// that is as small. Whoever knows the sum, what is shown and these rules cannot tell any hidden count apart from others, unless
+// nothing was left to hide. The counts are those of one list, in any order, those of nobody too.
 func Hide(counts []int) []Shown {
-	out, hidden, next := make([]Shown, len(counts)), 0, -1
+	out, hidden, full, next := make([]Shown, len(counts)), 0, 0, -1
 	for i, n := range counts {
-		switch {
-		case n < Least:
-			out[i] = Shown{Hidden: true}
+		if n < Least {
+			out[i].Hidden = true
 			hidden++
+			if n == Least-1 {
+				full++
+			}
 			continue
-		case next < 0 || n < counts[next]:
-			next = i
 		}
-		out[i] = Shown{N: n}
+		out[i].N = n
+		if next < 0 || n < next {
+			next = n
+		}
 	}
-	if hidden == 1 && next >= 0 {
-		out[next] = Shown{Hidden: true}
+	if hidden == 1 || hidden > 1 && full == hidden {
+		for i, n := range counts {
+			if n == next {
+				out[i] = Shown{Hidden: true}
+			}
+		}
 	}
 	return out
 }
@@ -54,11 +64,12 @@ type Count struct {
 	N        int
 }
 
-// CountByDivision counts the confirmed signatures of a petition by divisions of a kind, valid on the day of now, from the postal
-// areas of the signatures alone: what a signer's record says about them is not asked.
+// CountByDivision counts the confirmed signatures of a petition by divisions of a kind, valid on the day of now, from its tallies by
+// postal area alone: no signature is read, and what a signer's record says about them is not asked. Signatures on paper are among
+// them, where they were counted by such a division.
 func CountByDivision(ctx context.Context, tx *gorm.DB, petition uuid.UUID, kind models.DivisionKind, now time.Time) (Tally, error) {
 	tx, today := tx.WithContext(ctx), day(now)
-	const signed = "(SELECT postal_area, COUNT(*) AS n FROM signatures WHERE petition_id = ? AND state = ? GROUP BY postal_area)"
+	const signed = "(SELECT name AS postal_area, confirmed AS n FROM petition_tallies WHERE petition_id = ? AND kind = ? AND confirmed > 0)"
 	var found []struct {
 		DivisionID uuid.UUID
 		N          int
@@ -67,14 +78,14 @@ func CountByDivision(ctx context.Context, tx *gorm.DB, petition uuid.UUID, kind 
 		JOIN postal_divisions p ON p.postal_area = c.postal_area JOIN divisions d ON d.id = p.division_id AND d.kind = ? AND `+valid("d")+`
 		WHERE c.postal_area <> '' AND NOT EXISTS (SELECT 1 FROM postal_divisions q JOIN divisions e ON e.id = q.division_id AND e.kind = d.kind AND `+valid("e")+`
 			WHERE q.postal_area = c.postal_area AND q.division_id <> p.division_id)
-		GROUP BY p.division_id`, petition, models.SignatureConfirmed, kind, today, today, today, today).Scan(&found).Error
+		GROUP BY p.division_id`, petition, models.TallyPlace, kind, today, today, today, today).Scan(&found).Error
 	if err != nil {
 		return Tally{}, err
 	}
 	var sums struct{ Total, Known int }
 	err = tx.Raw(`SELECT COALESCE(SUM(c.n), 0) AS total, COALESCE(SUM(CASE WHEN c.postal_area <> '' AND EXISTS (
 			SELECT 1 FROM postal_divisions p JOIN divisions d ON d.id = p.division_id AND d.kind = ? AND `+valid("d")+` WHERE p.postal_area = c.postal_area
-		) THEN c.n ELSE 0 END), 0) AS known FROM `+signed+` c`, kind, today, today, petition, models.SignatureConfirmed).Scan(&sums).Error
+		) THEN c.n ELSE 0 END), 0) AS known FROM `+signed+` c`, kind, today, today, petition, models.TallyPlace).Scan(&sums).Error
 	if err != nil {
 		return Tally{}, err
 	}
@@ -94,5 +105,97 @@ func CountByDivision(ctx context.Context, tx *gorm.DB, petition uuid.UUID, kind 
 		}
 	}
 	slices.SortFunc(t.Divisions, func(a, b Count) int { return compare(a.Division, b.Division) })
+	return AddPaper(ctx, tx, t, petition, kind, now)
+}
+
+// TallyByDivision is CountByDivision with what was signed on paper added: in the division that it was
+// counted for, where that is of the kind, and else in Elsewhere.
+func TallyByDivision(ctx context.Context, tx *gorm.DB, petition uuid.UUID, kind models.DivisionKind, now time.Time) (Tally, error) {
+	t, err := CountByDivision(ctx, tx, petition, kind, now)
+	if err != nil {
+		return Tally{}, err
+	}
+	var paper []struct {
+		DivisionID *uuid.UUID
+		N          int
+	}
+	err = tx.WithContext(ctx).Raw("SELECT division_id, SUM(count) AS n FROM paper_counts WHERE petition_id = ? AND removed_at IS NULL GROUP BY division_id", petition).Scan(&paper).Error
+	if err != nil || len(paper) == 0 {
+		return t, err
+	}
+	var ids []uuid.UUID
+	for _, p := range paper {
+		if p.DivisionID != nil {
+			ids = append(ids, *p.DivisionID)
+		}
+	}
+	var list []models.Division
+	if err := database.FindIn(tx.WithContext(ctx).Where("kind = ?", kind), "id", ids, &list); err != nil {
+		return Tally{}, err
+	}
+	of := map[uuid.UUID]models.Division{}
+	for _, d := range list {
+		of[d.ID] = d
+	}
+	for _, p := range paper {
+		var d models.Division
+		if p.DivisionID != nil {
+			d = of[*p.DivisionID]
+		}
+		at := slices.IndexFunc(t.Divisions, func(c Count) bool { return c.Division.ID == d.ID })
+		switch {
+		case d.ID == uuid.Nil:
+			t.Elsewhere += p.N
+		case at >= 0:
+			t.Divisions[at].N += p.N
+		default:
+			t.Divisions = append(t.Divisions, Count{d, p.N})
+		}
+	}
+	slices.SortFunc(t.Divisions, func(a, b Count) int { return compare(a.Division, b.Division) })
 	return t, nil
+}
+
+// Public is what everybody may see of a tally: the divisions whose counts are shown, and how many signatures are not told by
+// division. Those of hidden divisions, of postal codes that lie in several and of none that is known are one number, so that no
+// hidden count can be reckoned. The divisions without a signature count as hidden ones: nobody can tell them apart.
+func (t Tally) Public(ctx context.Context, tx *gorm.DB, now time.Time) (shown []Count, rest int, err error) {
+	zeros, err := t.without(ctx, tx, now)
+	if err != nil {
+		return nil, 0, err
+	}
+	counts := make([]int, len(t.Divisions)+zeros)
+	for i, c := range t.Divisions {
+		counts[i] = c.N
+	}
+	rest = t.Open + t.Elsewhere
+	hidden := Hide(counts)
+	for i, c := range t.Divisions {
+		if hidden[i].Hidden {
+			rest += c.N
+		} else {
+			shown = append(shown, c)
+		}
+	}
+	return shown, rest, nil
+}
+
+// without is how many divisions of the same kind, country and region have no signature; at most 3, which is as good as more.
+func (t Tally) without(ctx context.Context, tx *gorm.DB, now time.Time) (int, error) {
+	type region struct{ country, name string }
+	has := map[region]int{}
+	for _, c := range t.Divisions {
+		has[region{c.Division.Country, c.Division.Region}]++
+	}
+	zeros, today := 0, day(now)
+	for r, n := range has {
+		var all int64
+		err := tx.WithContext(ctx).Model(&models.Division{}).Where("country = ? AND region = ? AND kind = ?", r.country, r.name, t.Divisions[0].Division.Kind).
+			Where(valid("divisions"), today, today).Count(&all).Error
+		if err != nil {
+			return 0, err
+		}
+		zeros += max(0, int(all)-n)
+	}
+	return min(zeros, 3), nil
 }

@@ -591,24 +591,20 @@ func TestCountsByDivision(t *testing.T) {
 			return p.ID
 		}
 		mine, others := petition("a"), petition("b")
-		sign := func(p uuid.UUID, area string, state models.SignatureState, n int) {
-			for range n {
-				m := models.Mailbox{ID: models.NewID(), AddressHash: []byte(models.NewID().String()), CreatedAt: now, UpdatedAt: now}
-				at := now
-				x := models.Signature{ID: models.NewID(), PetitionID: p, MailboxID: m.ID, State: state, Display: "name", PostalArea: area, ConfirmedAt: &at, CreatedAt: now, ExpiresAt: now}
-				if err := errors.Join(db.Create(&m).Error, db.Create(&x).Error); err != nil {
-					t.Fatal(err)
-				}
+		sign := func(p uuid.UUID, kind models.TallyKind, area string, signed, confirmed int) {
+			if err := db.Create(&models.PetitionTally{PetitionID: p, Kind: kind, Name: area, Signed: signed, Confirmed: confirmed}).Error; err != nil {
+				t.Fatal(err)
 			}
 		}
-		sign(mine, "27601", models.SignatureConfirmed, 3)
-		sign(mine, "27602", models.SignatureConfirmed, 2)
-		sign(mine, "27713", models.SignatureConfirmed, 4)
-		sign(mine, "27900", models.SignatureConfirmed, 1)
-		sign(mine, "99999", models.SignatureConfirmed, 5)
-		sign(mine, "", models.SignatureConfirmed, 6)
-		sign(mine, "27601", models.SignaturePending, 7)
-		sign(others, "27601", models.SignatureConfirmed, 8)
+		sign(mine, models.TallyPlace, "27601", 10, 3)
+		sign(mine, models.TallyPlace, "27602", 2, 2)
+		sign(mine, models.TallyPlace, "27713", 4, 4)
+		sign(mine, models.TallyPlace, "27900", 1, 1)
+		sign(mine, models.TallyPlace, "99999", 5, 5)
+		sign(mine, models.TallyPlace, "", 6, 6)
+		sign(mine, models.TallyPlace, "27999", 7, 0)
+		sign(mine, models.TallySource, "27601", 9, 9)
+		sign(others, models.TallyPlace, "27601", 8, 8)
 		got, err := divisions.CountByDivision(ctx, db.DB, mine, "cd", now)
 		if err != nil || len(got.Divisions) != 2 || got.Divisions[0].Division.ID != one.ID || got.Divisions[0].N != 5 || got.Divisions[1].N != 1 || got.Open != 4 || got.Elsewhere != 11 {
 			t.Errorf("%+v, %v", got, err)

@@ -29,6 +29,7 @@ import (
 	"kithline/models"
 	"kithline/models/database"
 	"kithline/models/tables"
+	"kithline/tests/rows"
 	"kithline/tests/testdb"
 )
 
@@ -83,7 +84,7 @@ func (w *world) fill() {
 	sig := models.Signature{ID: models.NewID(), PetitionID: p.ID, MailboxID: june.ID, State: models.SignatureConfirmed, PostalArea: "27701", Display: models.DisplayName, DisplayName: "June O.", Number: 1, CreatedAt: at, ConfirmedAt: &at, ExpiresAt: later}
 	sig.GivenNameSealed, sig.CommentSealed = w.vault.Seal("signatures", "given_name_sealed", sig.ID, "June"), w.vault.Seal("signatures", "comment_sealed", sig.ID, text)
 	w.create(&sig, &models.Post{ID: models.NewID(), CampaignID: c.ID, PetitionID: &p.ID, Kind: "update", Title: text, CreatedAt: at, UpdatedAt: at})
-	w.must(w.db.Exec("INSERT INTO signatures SELECT ?, petition_id, NULL, state, NULL, NULL, postal_area, 'anonymous', '', NULL, '', '', wants_updates, NULL, locale, source, code_tries, 2, created_at, confirmed_at, NULL, expires_at FROM signatures WHERE id = ?", models.NewID(), sig.ID).Error)
+	w.must(w.db.Exec("INSERT INTO signatures (id, petition_id, state, postal_area, display, display_name, comment_state, comment_shown, wants_updates, locale, source, code_tries, number, created_at, confirmed_at, expires_at) SELECT ?, petition_id, state, postal_area, 'anonymous', '', '', '', wants_updates, locale, source, code_tries, 2, created_at, confirmed_at, expires_at FROM signatures WHERE id = ?", models.NewID(), sig.ID).Error)
 	mailing := models.Mailing{ID: models.NewID(), CampaignID: &c.ID, Purpose: models.PurposeNewsletter, Subject: text, State: models.MailingSending, CreatedAt: at, UpdatedAt: at}
 	w.create(&mailing,
 		&models.Delivery{ID: models.NewID(), Kind: "petition_confirm", MailboxID: june.ID, SubjectID: sig.ID, Purpose: models.PurposeReceipt, DedupeKey: "r", State: models.DeliveryQueued, OnUnknown: models.Resend, NotBefore: at, CreatedAt: start, UpdatedAt: at},
@@ -119,6 +120,9 @@ func (w *world) fill() {
 		&models.Invitation{ID: models.NewID(), MailboxID: june.ID, Role: "viewer", InvitedBy: ptr(boss.UserID), CreatedAt: at, ExpiresAt: later},
 		&models.VaultCheck{ID: 1, KeyID: w.vault.KeyID(), CheckValue: w.vault.CheckValue(), CreatedAt: at},
 	)
+	w.create(rows.AroundPetition(rows.Petitioned{
+		Petition: p.ID, Mailbox: june.ID, User: boss.UserID, Picture: picture.ID, File: upload.ID, At: at, Later: later, Word: func(string) string { return text }, Seal: w.vault.Seal,
+	})...)
 }
 
 // sealedIn opens a value as its own package does: the key of the row written out here, not taken from the code that is tried.

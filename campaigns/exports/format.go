@@ -57,6 +57,17 @@ func (commas) row(b []byte, columns []column, cells [][][]byte) []byte {
 	return append(b, "\r\n"...)
 }
 
+// AppendRow appends one row of CSV, as lists are written: no cell is a formula.
+func AppendRow(b []byte, cells ...string) []byte {
+	for i, c := range cells {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendCell(b, []byte(c))
+	}
+	return append(b, "\r\n"...)
+}
+
 // formulas are the characters by which a spreadsheet knows a formula.
 const formulas = "=+-@\t\r"
 

@@ -32,6 +32,10 @@ var LeftOutColumns = map[string]string{
 	"phones.number_hash":                 "made anew from the number, with the key of the server that reads it",
 	"merges.before_sealed":               "a merge cannot be undone on another server",
 	"files.key_id":                       "it belongs to the keys of one server",
+	"signatures.client_hash":             "it is of one day, and of one server's key",
+	"signatures.inbox_hash":              "it belongs to the key of one server",
+	"signatures.proof_hash":              "it is of one form, on one server",
+	"abuse_rules.address_hash":           "it belongs to the key of one server: addresses are listed again there",
 	"files.store_key":                    "made anew: the content is a file of its own",
 }
 
@@ -50,6 +54,8 @@ var sealedBy = map[string][]string{
 	"signatures.given_name_sealed":  {"id"},
 	"signatures.family_name_sealed": {"id"},
 	"signatures.comment_sealed":     {"id"},
+	"signatures.role_sealed":        {"id"},
+	"petition_starters.name_sealed": {"id"},
 	"users.name_sealed":             {"id"},
 	"files.name_sealed":             {"id"},
 }

@@ -1,8 +1,6 @@
 package files
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/md5"
 	"encoding/hex"
 	"encoding/xml"
@@ -18,7 +16,7 @@ import (
 	"time"
 )
 
-// fakeS3 answers the part of the S3 protocol that minio-go speaks for us, over HTTP, with one bucket in memory. Listings
+// fakeS3 answers the part of the S3 protocol that we speak, over HTTP, with one bucket in memory. Listings
 // come in pages of two.
 type fakeS3 struct {
 	url, bucket, access string
@@ -56,7 +54,7 @@ func (f *fakeS3) store(t *testing.T) *S3 {
 func (f *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	q := r.URL.Query()
-	body, err := payload(r)
+	body, err := io.ReadAll(r.Body)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.requests = append(f.requests, r.Method+" "+strings.Join(names(q), ","))
@@ -158,39 +156,6 @@ func names(q map[string][]string) []string {
 	}
 	slices.Sort(n)
 	return n
-}
-
-// payload is the body of a request, taken out of the chunks in which signed streams travel.
-func payload(r *http.Request) ([]byte, error) {
-	if !strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
-		return io.ReadAll(r.Body)
-	}
-	in := bufio.NewReader(r.Body)
-	var out bytes.Buffer
-	for {
-		line, err := in.ReadString('\n')
-		if err != nil {
-			return nil, err
-		}
-		size, _, _ := strings.Cut(strings.TrimSpace(line), ";")
-		n, err := strconv.ParseInt(size, 16, 64)
-		if err != nil {
-			return nil, err
-		}
-		if n == 0 {
-			if want, _ := strconv.Atoi(r.Header.Get("X-Amz-Decoded-Content-Length")); out.Len() != want {
-				return nil, io.ErrUnexpectedEOF
-			}
-			_, err = io.Copy(io.Discard, in)
-			return out.Bytes(), err
-		}
-		if _, err := io.CopyN(&out, in, n); err != nil {
-			return nil, err
-		}
-		if _, err := in.Discard(2); err != nil {
-			return nil, err
-		}
-	}
 }
 
 func etag(b []byte) string {

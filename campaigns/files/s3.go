@@ -1,20 +1,24 @@
 package files
 
 import (
+	"bytes"
 	"context"
+	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
-
-	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
+	"time"
 )
 
 // S3 keeps contents as objects of one bucket, on anything that speaks S3. Let the bucket's own rules end uploads that were
 // begun and never finished.
 type S3 struct {
-	client *minio.Client
+	client *s3client
 	bucket string
 	prefix string
 }
@@ -30,8 +34,8 @@ type S3Options struct {
 	Prefix    string // before every key, such as "erased/": a store of its own in the same bucket
 }
 
-// partSize is how much of a content of unknown length is sent at once, in bytes; that much memory is used for it. 10,000
-// parts make the largest content: 80 GB.
+// partSize is how much of a content is sent at once, in bytes; that much memory is used for it. 10,000 parts make the largest
+// content: 80 GB.
 const partSize = 8 << 20
 
 // NewS3 returns the store in a bucket. It does not connect; Check does.
@@ -39,9 +43,7 @@ func NewS3(o S3Options) (*S3, error) {
 	if o.Region == "" {
 		o.Region = "us-east-1"
 	}
-	c, err := minio.New(o.Endpoint, &minio.Options{
-		Creds: credentials.NewStaticV4(o.AccessKey, o.SecretKey, ""), Secure: o.Secure, Region: o.Region, MaxRetries: 3,
-	})
+	c, err := newS3Client(o)
 	if err != nil {
 		return nil, err
 	}
@@ -50,57 +52,174 @@ func NewS3(o S3Options) (*S3, error) {
 
 // Check asks whether the bucket is there and may be used. The error is a sentence for the operator.
 func (s *S3) Check(ctx context.Context) error {
-	ok, err := s.client.BucketExists(ctx, s.bucket)
-	if err != nil {
-		return fmt.Errorf("the bucket %s at %s cannot be used: %w", s.bucket, s.client.EndpointURL().Host, err)
+	_, err := s.ask(ctx, http.MethodHead, "", nil, nil)
+	var refused *s3Refusal
+	if errors.As(err, &refused) && refused.status == http.StatusNotFound {
+		return fmt.Errorf("there is no bucket %s at %s", s.bucket, s.client.endpoint)
 	}
-	if !ok {
-		return fmt.Errorf("there is no bucket %s at %s", s.bucket, s.client.EndpointURL().Host)
+	if err != nil {
+		return fmt.Errorf("the bucket %s at %s cannot be used: %w", s.bucket, s.client.endpoint, err)
 	}
 	return nil
 }
 
-// Put stores a content in one request, or in parts where its size is not known.
+// ask sends a request whose answer is short, and returns it.
+func (s *S3) ask(ctx context.Context, method, key string, query url.Values, body []byte) (*s3Answer, error) {
+	a, err := s.client.do(ctx, method, s.bucket, key, query, body)
+	if err != nil {
+		return nil, err
+	}
+	defer a.body.Close()
+	const longest = 8 << 20 // a page of a listing has some hundred KB
+	a.text, err = io.ReadAll(io.LimitReader(a.body, longest))
+	return a, err
+}
+
+// Put stores a content in one request, or in parts where it is larger than one.
 func (s *S3) Put(ctx context.Context, key string, r io.Reader, size int64) error {
 	if !isKey(key) {
 		return fmt.Errorf("files: %q is not the key of a content", key)
 	}
-	_, err := s.client.PutObject(ctx, s.bucket, s.prefix+key, r, size, minio.PutObjectOptions{ContentType: "application/octet-stream", PartSize: partSize})
-	return err
+	first, last, err := nextPart(r, size)
+	if err != nil {
+		return err
+	}
+	if last {
+		if size >= 0 && int64(len(first)) != size {
+			return io.ErrUnexpectedEOF
+		}
+		_, err := s.ask(ctx, http.MethodPut, s.prefix+key, nil, first)
+		return err
+	}
+	begun, err := s.ask(ctx, http.MethodPost, s.prefix+key, url.Values{"uploads": {""}}, nil)
+	if err != nil {
+		return err
+	}
+	var upload struct{ UploadId string }
+	if err := xml.Unmarshal(begun.text, &upload); err != nil || upload.UploadId == "" {
+		return fmt.Errorf("files: the answer of S3 to the start of an upload: %w", errors.Join(err, errNoUpload))
+	}
+	if err := s.parts(ctx, key, upload.UploadId, first, r, size); err != nil {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		defer cancel()
+		_, gone := s.ask(end, http.MethodDelete, s.prefix+key, url.Values{"uploadId": {upload.UploadId}}, nil)
+		return errors.Join(err, gone)
+	}
+	return nil
+}
+
+var errNoUpload = errors.New("no upload id")
+
+// parts sends a content in parts, the first of which was read.
+func (s *S3) parts(ctx context.Context, key, upload string, part []byte, r io.Reader, size int64) error {
+	type done struct {
+		PartNumber int
+		ETag       string
+	}
+	var all struct {
+		XMLName xml.Name `xml:"CompleteMultipartUpload"`
+		Part    []done
+	}
+	sum := int64(0)
+	for n, last := 1, false; ; n++ {
+		a, err := s.ask(ctx, http.MethodPut, s.prefix+key, url.Values{"partNumber": {strconv.Itoa(n)}, "uploadId": {upload}}, part)
+		if err != nil {
+			return err
+		}
+		all.Part = append(all.Part, done{n, a.header.Get("ETag")})
+		sum += int64(len(part))
+		if last {
+			break
+		}
+		if part, last, err = nextPart(r, -1); err != nil {
+			return err
+		}
+		if last && len(part) == 0 {
+			break
+		}
+	}
+	if size >= 0 && sum != size {
+		return io.ErrUnexpectedEOF
+	}
+	body, err := xml.Marshal(all)
+	if err != nil {
+		return err
+	}
+	a, err := s.ask(ctx, http.MethodPost, s.prefix+key, url.Values{"uploadId": {upload}}, body)
+	if err != nil {
+		return err
+	}
+	if bytes.Contains(a.text, []byte("<Error>")) { // an answer that began well may end so
+		return refusal(http.StatusOK, a.text)
+	}
+	return nil
+}
+
+// nextPart reads what is sent at once. last says that nothing follows.
+func nextPart(r io.Reader, size int64) (part []byte, last bool, err error) {
+	room := int64(partSize)
+	if size >= 0 && size < room {
+		room = size + 1
+	}
+	part, err = io.ReadAll(io.LimitReader(r, room))
+	return part, int64(len(part)) < room, err
 }
 
 // Get opens a content.
 func (s *S3) Get(ctx context.Context, key string) (io.ReadCloser, int64, error) {
-	o, info, _, err := minio.Core{Client: s.client}.GetObject(ctx, s.bucket, s.prefix+key, minio.GetObjectOptions{})
+	a, err := s.client.do(ctx, http.MethodGet, s.bucket, s.prefix+key, nil, nil)
+	var refused *s3Refusal
+	if errors.As(err, &refused) && refused.Code == "NoSuchKey" {
+		return nil, 0, fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+	}
 	if err != nil {
-		if minio.ToErrorResponse(err).Code == minio.NoSuchKey {
-			err = fmt.Errorf("%w: %w", fs.ErrNotExist, err)
-		}
 		return nil, 0, err
 	}
-	return o, info.Size, nil
+	return a.body, a.size, nil
 }
 
 // Delete removes a content.
 func (s *S3) Delete(ctx context.Context, key string) error {
-	return s.client.RemoveObject(ctx, s.bucket, s.prefix+key, minio.RemoveObjectOptions{})
+	_, err := s.ask(ctx, http.MethodDelete, s.prefix+key, nil, nil)
+	var refused *s3Refusal
+	if errors.As(err, &refused) && refused.Code == "NoSuchKey" { // some servers say so
+		return nil
+	}
+	return err
 }
 
 // List gives every content. Objects that are not of this store are passed over.
 func (s *S3) List(ctx context.Context, fn func(Blob) error) error {
-	ctx, stop := context.WithCancel(ctx) // ends the listing when fn gives up
-	defer stop()
-	for o := range s.client.ListObjectsIter(ctx, s.bucket, minio.ListObjectsOptions{Prefix: s.prefix, Recursive: true}) {
-		if o.Err != nil {
-			return o.Err
-		}
-		key := strings.TrimPrefix(o.Key, s.prefix)
-		if !isKey(key) {
-			continue
-		}
-		if err := fn(Blob{Key: key, Size: o.Size, Modified: o.LastModified}); err != nil {
+	query := url.Values{"list-type": {"2"}, "prefix": {s.prefix}}
+	for {
+		a, err := s.ask(ctx, http.MethodGet, "", query, nil)
+		if err != nil {
 			return err
 		}
+		var page struct {
+			IsTruncated           bool
+			NextContinuationToken string
+			Contents              []struct {
+				Key          string
+				Size         int64
+				LastModified time.Time
+			}
+		}
+		if err := xml.Unmarshal(a.text, &page); err != nil {
+			return fmt.Errorf("files: the list of S3: %w", err)
+		}
+		for _, o := range page.Contents {
+			key := strings.TrimPrefix(o.Key, s.prefix)
+			if !isKey(key) {
+				continue
+			}
+			if err := fn(Blob{Key: key, Size: o.Size, Modified: o.LastModified}); err != nil {
+				return err
+			}
+		}
+		if !page.IsTruncated || page.NextContinuationToken == "" {
+			return nil
+		}
+		query.Set("continuation-token", page.NextContinuationToken)
 	}
-	return ctx.Err()
 }

@@ -68,10 +68,14 @@ type Service struct {
 	Options
 	mu    sync.Mutex
 	ready map[uuid.UUID]*loaded
+
+	stoppers map[string]Stopper // by the kind of delivery
 }
 
 // New makes the service. Register its renderers, workers and periodic job before mail is sent.
-func New(o Options) *Service { return &Service{Options: o, ready: map[uuid.UUID]*loaded{}} }
+func New(o Options) *Service {
+	return &Service{Options: o, ready: map[uuid.UUID]*loaded{}, stoppers: map[string]Stopper{}}
+}
 
 // Kinds of the deliveries of this package.
 const (

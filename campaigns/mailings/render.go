@@ -70,7 +70,7 @@ func (s *Service) load(ctx context.Context, m models.Mailing) (*loaded, error) {
 	lang := m.Locale
 	l.shared = values{
 		fieldTitle: oneLine(l.petition.Title), fieldURL: s.BaseURL + "/petitions/" + l.petition.Slug,
-		fieldCount: s.Words.Number(lang, int64(l.petition.SignatureCount)), fieldGoal: s.Words.Number(lang, int64(l.petition.Goal)),
+		fieldCount: s.Words.Number(lang, int64(l.petition.Total())), fieldGoal: s.Words.Number(lang, int64(l.petition.Goal)),
 		fieldOrganisation: oneLine(l.org.Name),
 	}
 	s.mu.Lock()

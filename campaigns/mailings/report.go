@@ -202,14 +202,17 @@ func (s *Service) Today(ctx context.Context, a actor.Actor) ([]today.Queue, erro
 	if !a.May(actor.Send) {
 		return nil, nil
 	}
-	var out []today.Queue
+	out, err := s.askedQueue(ctx, a)
+	if err != nil {
+		return nil, err
+	}
 	var parked []struct {
 		MailingID uuid.UUID
 		N         int
 	}
 	db := s.DB.WithContext(ctx)
 	mine, mineArgs := chapters.SQL(a, "m.chapter_id")
-	err := db.Raw(`SELECT m.id AS mailing_id, (SELECT count(*) FROM deliveries d WHERE d.mailing_id = m.id AND d.state = 'unknown' AND d.reply <> ?) AS n
+	err = db.Raw(`SELECT m.id AS mailing_id, (SELECT count(*) FROM deliveries d WHERE d.mailing_id = m.id AND d.state = 'unknown' AND d.reply <> ?) AS n
 		FROM mailings m WHERE m.frozen_at IS NOT NULL AND `+mine, append([]any{left}, mineArgs...)...).Scan(&parked).Error
 	if err != nil {
 		return nil, err

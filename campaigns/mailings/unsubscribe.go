@@ -30,11 +30,26 @@ type Subscription struct {
 	Undo    bool           // it was ended a moment ago and can be taken back
 }
 
+// Stopper is how mail of another feature, that is a receipt for this package, is stopped by its own link. All three are needed.
+type Stopper struct {
+	// Read tells what the mails are about, and since when they are stopped, nil for not; About is "" where all is gone.
+	Read func(ctx context.Context, tx *gorm.DB, d models.Delivery) (about string, stopped *time.Time, err error)
+	// Stop stops them, or lets them come again.
+	Stop func(ctx context.Context, tx *gorm.DB, d models.Delivery, stop bool, now time.Time) error
+	// Purpose is what the page knows them by: not "receipt", which cannot be stopped.
+	Purpose models.Purpose
+}
+
+// Stops registers how a kind of mail is stopped, at start only.
+func (s *Service) Stops(kind string, st Stopper) { s.stoppers[kind] = st }
+
 // subscription is Subscription with the rows behind it.
 type subscription struct {
 	Subscription
 	mailbox, scope uuid.UUID
 	last           models.Consent // the newest one
+	stopper        *Stopper       // of another feature's mail
+	delivery       models.Delivery
 }
 
 // Subscription reads what a link is about and changes nothing. The token is the proof: who has it reads the mailbox. A token
@@ -58,7 +73,16 @@ func (s *Service) subscription(ctx context.Context, tx *gorm.DB, token string) (
 		}
 		return v, err
 	}
-	v.Purpose, v.mailbox, v.scope = d.Purpose, d.MailboxID, d.ScopeID
+	v.Purpose, v.mailbox, v.scope, v.delivery = d.Purpose, d.MailboxID, d.ScopeID, d
+	if st, ok := s.stoppers[d.Kind]; ok && d.MailboxID != uuid.Nil {
+		about, stopped, err := st.Read(ctx, tx, d)
+		if err != nil || about == "" {
+			return v, err
+		}
+		v.stopper, v.Purpose, v.About, v.Active = &st, st.Purpose, about, stopped == nil
+		v.Undo = stopped != nil && s.Clock.Now().Sub(*stopped) < undoFor
+		return v, nil
+	}
 	if d.Purpose == models.PurposeReceipt {
 		return v, nil
 	}
@@ -88,6 +112,13 @@ func (s *Service) Unsubscribe(ctx context.Context, token, how string) (Subscript
 			return err
 		}
 		now := s.Clock.Now()
+		if v.stopper != nil {
+			if err := v.stopper.Stop(ctx, tx, v.delivery, true, now); err != nil {
+				return err
+			}
+			v, err = s.subscription(ctx, tx, token)
+			return err
+		}
 		if _, err := consents.Withdraw(ctx, tx, v.mailbox, v.Purpose, v.scope, how, now); err != nil {
 			return err
 		}
@@ -116,6 +147,13 @@ func (s *Service) Undo(ctx context.Context, token string) (Subscription, error) 
 			return err
 		}
 		now := s.Clock.Now()
+		if v.stopper != nil {
+			if err := v.stopper.Stop(ctx, tx, v.delivery, false, now); err != nil {
+				return err
+			}
+			v, err = s.subscription(ctx, tx, token)
+			return err
+		}
 		err = consents.Give(ctx, tx, consents.Given{
 			MailboxID: v.mailbox, Purpose: v.Purpose, ScopeID: v.scope, TextID: v.last.TextID, Locale: v.last.Locale, ShownAt: now,
 			Source: undoSource, How: models.ConsentByMail, EvidenceID: v.last.EvidenceID,

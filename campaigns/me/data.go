@@ -30,15 +30,16 @@ var also = map[string]struct {
 	columns []string
 	by      string
 }{
-	"mailboxes":   {[]string{"verified_at", "suppressed_at", "created_at"}, "created_at"},
-	"supporters":  {[]string{"created_at"}, "created_at"},
-	"phones":      {[]string{"created_at"}, "created_at"},
-	"taggings":    {[]string{"created_at"}, "created_at"},
-	"notes":       {[]string{"created_at"}, "created_at"},
-	"submissions": {[]string{"state", "created_at"}, "created_at"},
-	"signatures":  {[]string{"petition_id", "state", "display", "created_at", "withdrawn_at"}, "created_at"},
-	"deliveries":  {[]string{"mailing_id", "state", "created_at"}, "created_at"},
-	"consents":    {nil, "given_at"},
+	"mailboxes":         {[]string{"verified_at", "suppressed_at", "created_at"}, "created_at"},
+	"supporters":        {[]string{"created_at"}, "created_at"},
+	"phones":            {[]string{"created_at"}, "created_at"},
+	"taggings":          {[]string{"created_at"}, "created_at"},
+	"notes":             {[]string{"created_at"}, "created_at"},
+	"submissions":       {[]string{"state", "created_at"}, "created_at"},
+	"signatures":        {[]string{"petition_id", "state", "display", "created_at", "withdrawn_at"}, "created_at"},
+	"petition_starters": {[]string{"created_at"}, "created_at"},
+	"deliveries":        {[]string{"mailing_id", "state", "created_at"}, "created_at"},
+	"consents":          {nil, "given_at"},
 }
 
 // named says which column of which table stands for an id. What a consent is about depends on its purpose.
@@ -50,12 +51,13 @@ var named = map[string][2]string{
 	"submissions.form_id":             {"forms", "title"},
 	"consents.text_id":                {"consent_texts", "body"},
 	"signatures.petition_id":          {"petitions", "title"},
+	"petition_starters.petition_id":   {"petitions", "title"},
 	"deliveries.mailing_id":           {"mailings", "subject"},
 }
 
 // spoken are the columns whose values are words of the program, each with the beginning of their locale keys.
 var spoken = map[string]string{
-	"consents.purpose": "me.data_purpose_", "consents.how": "me.how_", "signatures.display": "me.data_display_", "signatures.state": "me.data_state_",
+	"consents.purpose": "me.data_purpose_", "consents.how": "me.how_", "signatures.display": "me.data_display_", "signatures.state": "me.data_state_", "signatures.role_sealed": "sign.role_",
 	"submissions.state": "me.data_state_",
 }
 
@@ -417,9 +419,10 @@ func (s *Service) sayForms(ctx context.Context, part *Part) error {
 
 // mailKeys are the kinds of mails that a person gets, in words.
 var mailKeys = map[string]string{
-	"mailing": "me.mail_mailing", "petition_confirm": "me.mail_confirm", "petition_already": "me.mail_already", "join_confirm": "me.mail_confirm",
+	"mailing": "me.mail_mailing", "petition_confirm": "me.mail_confirm", "petition_already": "me.mail_already", "petition_reminder": "me.mail_confirm", "petition_receipt": "sign.mail_receipt", "join_confirm": "me.mail_confirm",
+	"petition_outcome": "me.mail_outcome", "petition_digest": "me.mail_digest", "petition_digest_confirm": "me.mail_confirm",
 	KindLink: "me.mail_link", KindDownload: "me.mail_link", KindErase: "me.mail_link", "user_login_link": "me.mail_account", "user_invitation": "me.mail_account",
-	"user_password_changed": "me.mail_account", "user_two_step": "me.mail_account", "petition_state": "me.mail_account",
+	"user_password_changed": "me.mail_account", "user_two_step": "me.mail_account", "petition_state": "me.mail_account", "petition_threshold": "me.mail_account",
 }
 
 // MailKey is the locale key that says what a mail of a kind was.

@@ -102,11 +102,19 @@ func planted(t *testing.T, a *testapp.App) (box models.Mailbox, want map[string]
 	says("consents.purpose", "mails about a campaign")
 	says("consents.how", "written down by one of us")
 	sig, confirmed := models.NewID(), day("signatures.confirmed_at")
+	says("signatures.role_sealed", "It affects me")
 	create(&models.Signature{
 		ID: sig, PetitionID: petition.ID, MailboxID: box.ID, State: models.SignatureConfirmed, GivenNameSealed: seal("signatures", "given_name_sealed", sig),
 		FamilyNameSealed: seal("signatures", "family_name_sealed", sig), PostalArea: word("signatures.postal_area"), Display: models.DisplayName, DisplayName: word("signatures.display_name"),
-		CommentSealed: seal("signatures", "comment_sealed", sig), CommentState: models.CommentShown, CommentShown: word("signatures.comment_shown"), Locale: word("signatures.locale"),
+		RoleSealed: a.Vault.Seal("signatures", "role_sealed", sig, "pain"), CommentSealed: seal("signatures", "comment_sealed", sig), CommentState: models.CommentShown, CommentShown: word("signatures.comment_shown"), Locale: word("signatures.locale"),
 		CreatedAt: now, ConfirmedAt: &confirmed, ExpiresAt: now,
+	})
+	started := models.Petition{ID: models.NewID(), CampaignID: campaign.ID, Slug: "started", State: models.PetitionDraft, Title: word("petition_starters.petition_id"), Locale: "en", Goal: 10, CreatedAt: now, UpdatedAt: now}
+	create(&started)
+	starter, proved := models.NewID(), day("petition_starters.confirmed_at")
+	create(&models.PetitionStarter{
+		ID: starter, PetitionID: started.ID, MailboxID: box.ID, Lead: true, NameSealed: seal("petition_starters", "name_sealed", starter), ShownName: word("petition_starters.shown_name"),
+		Locale: word("petition_starters.locale"), CreatedAt: now, ConfirmedAt: &proved,
 	})
 	form := models.Form{ID: models.NewID(), Slug: "form", Title: word("submissions.form_id"), State: models.FormClosed, Questions: "[]", Consents: "[]", Tags: "[]", CreatedAt: now, UpdatedAt: now}
 	create(&form)

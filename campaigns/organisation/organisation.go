@@ -53,7 +53,7 @@ func (s *Service) Ensure(ctx context.Context) (models.Organisation, error) {
 	now := s.clock.Now()
 	row := models.Organisation{
 		ID: ID, Name: "Kithline", ShortName: "Kithline", TimeZone: "UTC", Languages: strings.Join(Languages, ","), Accent: "#1c5c4d",
-		SMTPTLS: TLSStart, RetentionMonths: 24, CreatedAt: now, UpdatedAt: now,
+		SMTPTLS: TLSStart, RetentionMonths: 24, ReviewNearHours: 72, ReviewDueHours: 120, CreatedAt: now, UpdatedAt: now,
 	}
 	err := s.db.WithContext(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "id"}}, DoNothing: true}).Create(&row).Error
 	if err != nil {

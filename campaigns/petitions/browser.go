@@ -16,7 +16,7 @@ func (c source) Try(ctx context.Context, ids []uuid.UUID, most int) ([]confirmat
 	var tried []confirmations.Tried
 	err := c.s.db.Tx(ctx, func(tx *gorm.DB) error {
 		tried = nil
-		return tx.Raw(`UPDATE signatures SET code_tries = code_tries + 1 WHERE id IN ? AND state IN ('pending', 'confirmed') AND code_tries < ?
+		return tx.Raw(`UPDATE signatures SET code_tries = code_tries + 1 WHERE id IN ? AND state IN ('pending', 'suspect', 'confirmed') AND code_tries < ?
 			AND mailbox_id IS NOT NULL RETURNING id, mailbox_id`, ids, most).Scan(&tried).Error
 	})
 	return tried, err
@@ -27,7 +27,7 @@ func (c source) Again(ctx context.Context, ids []uuid.UUID) error {
 	now := c.s.clk.Now()
 	return c.s.db.Tx(ctx, func(tx *gorm.DB) error {
 		var sigs []models.Signature
-		if err := tx.Where("id IN ? AND state = ? AND expires_at > ?", ids, models.SignaturePending, now).Find(&sigs).Error; err != nil {
+		if err := tx.Where("id IN ? AND "+unconfirmed+" AND expires_at > ?", ids, now).Find(&sigs).Error; err != nil {
 			return err
 		}
 		var boxIDs []uuid.UUID

@@ -2,12 +2,14 @@ package petitions
 
 import (
 	"context"
-	"errors"
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"kithline/campaigns/actor"
 	"kithline/campaigns/audit"
@@ -32,6 +34,14 @@ type QueuedComment struct {
 	State         models.CommentState
 	At            time.Time
 	Crisis        bool // has words of self-harm
+}
+
+// Mark stands for the words that were read: its writer may change them until somebody decides.
+func (q QueuedComment) Mark() string { return markOf(q.Text) }
+
+func markOf(words string) string {
+	sum := sha256.Sum256([]byte(words))
+	return hex.EncodeToString(sum[:8])
 }
 
 // CommentQueue lists the comments that wait to be read, of one petition or of all for uuid.Nil: those with words of
@@ -98,33 +108,131 @@ func (s *Service) comments(ctx context.Context, q *gorm.DB) ([]QueuedComment, er
 	return out, nil
 }
 
+// CommentVerdict is what becomes of a comment.
+type CommentVerdict string
+
+// The verdicts. Each can be undone by another.
+const (
+	ShowComment CommentVerdict = "show"
+	HideComment CommentVerdict = "hide"
+	WaitComment CommentVerdict = "wait" // back into the queue
+)
+
 // JudgeComment shows a comment on its petition's page, or keeps it hidden; either can be undone by the other. It needs
 // actor.ModeratePetition. The fault is NotFound, error.comment_unknown.
 func (s *Service) JudgeComment(ctx context.Context, a actor.Actor, petition, id uuid.UUID, show bool) error {
+	verdict := HideComment
+	if show {
+		verdict = ShowComment
+	}
+	return s.DecideComment(ctx, a, petition, id, verdict, "")
+}
+
+// DecideComment says what becomes of one comment. mark is that of the words that were read, "" to judge whatever it says. It needs
+// actor.ModeratePetition. The faults are NotFound, error.comment_unknown; Conflict, error.comment_changed where its writer changed
+// it since; Invalid for an unknown verdict.
+func (s *Service) DecideComment(ctx context.Context, a actor.Actor, petition, id uuid.UUID, verdict CommentVerdict, mark string) error {
 	if err := a.Need(actor.ModeratePetition); err != nil {
 		return err
 	}
 	now := s.clk.Now()
 	return s.db.Tx(ctx, func(tx *gorm.DB) error {
-		var sig models.Signature
-		err := tx.Where("id = ? AND petition_id = ? AND state = 'confirmed' AND comment_state <> ''", id, petition).Take(&sig).Error
-		if errors.Is(err, gorm.ErrRecordNotFound) {
-			return fault.New(fault.NotFound, "error.comment_unknown")
-		}
+		rows, err := heldComments(tx, []uuid.UUID{id})
 		if err != nil {
 			return err
 		}
-		set := map[string]any{"comment_state": models.CommentHidden, "comment_shown": ""}
-		if show {
+		if len(rows) == 0 || rows[0].PetitionID != petition {
+			return fault.New(fault.NotFound, "error.comment_unknown")
+		}
+		return s.decide(ctx, tx, a, rows[0], verdict, mark, now)
+	})
+}
+
+// Read is a comment as somebody read it.
+type Read struct {
+	ID   uuid.UUID
+	Mark string
+}
+
+// DecideComments shows the comments of a page of the queue together, or puts back into it those that were judged. Comments with words of
+// self-harm are never shown so, and neither are those that were changed or judged since they were read: they are passed over. It
+// returns those that were judged. It needs actor.ModeratePetition.
+func (s *Service) DecideComments(ctx context.Context, a actor.Actor, read []Read, verdict CommentVerdict) ([]QueuedComment, error) {
+	if err := a.Need(actor.ModeratePetition); err != nil {
+		return nil, err
+	}
+	if verdict != ShowComment && verdict != WaitComment {
+		return nil, fault.New(fault.Invalid, "error.value_unknown")
+	}
+	marks := map[uuid.UUID]string{}
+	var ids []uuid.UUID
+	for _, r := range read[:min(len(read), queueShown)] {
+		marks[r.ID] = r.Mark
+		ids = append(ids, r.ID)
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	now := s.clk.Now()
+	var done []QueuedComment
+	err := s.db.Tx(ctx, func(tx *gorm.DB) error {
+		done = nil
+		rows, err := heldComments(tx, ids)
+		if err != nil {
+			return err
+		}
+		for _, sig := range rows {
 			words, err := s.vault.Open("signatures", "comment_sealed", sig.ID, sig.CommentSealed)
 			if err != nil {
 				return err
 			}
-			set = map[string]any{"comment_state": models.CommentShown, "comment_shown": words}
+			mark := marks[sig.ID]
+			if (sig.CommentState == models.CommentWaiting) != (verdict == ShowComment) || mark != "" && mark != markOf(words) || verdict == ShowComment && crisisWords(words) {
+				continue
+			}
+			if err := s.decide(ctx, tx, a, sig, verdict, mark, now); err != nil {
+				return err
+			}
+			done = append(done, QueuedComment{ID: sig.ID, PetitionID: sig.PetitionID, Text: words})
 		}
-		if err := tx.Model(&models.Signature{}).Where("id = ? AND state = 'confirmed'", id).Updates(set).Error; err != nil {
-			return err
-		}
-		return audit.Write(ctx, tx, a, now, "comment."+map[bool]string{true: "show", false: "hide"}[show], "signatures", id, map[string]any{"petition": petition})
+		return nil
 	})
+	return done, err
+}
+
+// heldComments reads comments of confirmed signatures and holds their rows, in one order.
+func heldComments(tx *gorm.DB, ids []uuid.UUID) ([]models.Signature, error) {
+	var rows []models.Signature
+	err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("id IN ? AND state = 'confirmed' AND comment_state <> ''", ids).Order("id").Find(&rows).Error
+	return rows, err
+}
+
+func (s *Service) decide(ctx context.Context, tx *gorm.DB, a actor.Actor, sig models.Signature, verdict CommentVerdict, mark string, now time.Time) error {
+	words, err := s.vault.Open("signatures", "comment_sealed", sig.ID, sig.CommentSealed)
+	if err != nil {
+		return err
+	}
+	if mark != "" && mark != markOf(words) {
+		return fault.New(fault.Conflict, "error.comment_changed")
+	}
+	set := map[string]any{"comment_shown": ""}
+	switch verdict {
+	case ShowComment:
+		set["comment_state"], set["comment_shown"] = models.CommentShown, words
+	case HideComment:
+		set["comment_state"] = models.CommentHidden
+	case WaitComment:
+		set["comment_state"] = models.CommentWaiting
+	default:
+		return fault.New(fault.Invalid, "error.value_unknown")
+	}
+	if err := tx.Model(&models.Signature{}).Where("id = ? AND state = 'confirmed'", sig.ID).Updates(set).Error; err != nil {
+		return err
+	}
+	p, err := take(ctx, tx, sig.PetitionID)
+	if err != nil {
+		return err
+	}
+	Changed(tx, p.Slug)
+	return audit.Write(ctx, tx, a, now, "comment."+string(verdict), "signatures", sig.ID, map[string]any{"petition": sig.PetitionID})
 }

@@ -3,6 +3,7 @@ package petitions
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,10 +30,10 @@ type CountedSignature struct {
 	At                       time.Time
 }
 
-func (c CountedSignature) item() confirmations.Item {
+func (s *Service) item(c CountedSignature) confirmations.Item {
 	path := "/petitions/" + c.Slug
 	return confirmations.Item{
-		ID: c.ID, Kind: KindPetition, Title: c.Title, TitleLocale: c.TitleLocale, Path: path, Thanks: path + "/thanks", At: c.At, Open: true, Number: c.Number,
+		Own: s.OwnLink(c.Slug, c.ID, s.clk.Now()), ID: c.ID, Kind: KindPetition, Title: c.Title, TitleLocale: c.TitleLocale, Path: path, Thanks: path + "/thanks", At: c.At, Open: true, Number: c.Number,
 	}
 }
 
@@ -60,7 +61,7 @@ func (c source) Waiting(ctx context.Context, box uuid.UUID, now time.Time) (conf
 		p := petitions[sig.PetitionID]
 		item := confirmations.Item{
 			ID: sig.ID, Kind: KindPetition, Title: p.Title, TitleLocale: p.Locale, Path: "/petitions/" + p.Slug, Thanks: "/petitions/" + p.Slug + "/thanks",
-			At: sig.CreatedAt, Open: confirmableAt(p, now), ShownName: shown(sig.Display, given, family), Updates: sig.WantsUpdates,
+			At: sig.CreatedAt, Open: confirmableAt(p, now), Person: strings.TrimSpace(given + " " + family), ShownName: shown(sig.Display, given, family), Updates: sig.WantsUpdates,
 		}
 		if comment != "" {
 			item.Says = []confirmations.Said{{Key: "confirm.said_comment", Text: comment}}
@@ -69,7 +70,7 @@ func (c source) Waiting(ctx context.Context, box uuid.UUID, now time.Time) (conf
 	}
 	counted, err := s.counted(ctx, s.db.DB, box, nil)
 	for _, sig := range counted {
-		out.Done = append(out.Done, sig.item())
+		out.Done = append(out.Done, s.item(sig))
 	}
 	return out, err
 }
@@ -86,7 +87,7 @@ func (s *Service) names(sig models.Signature) (given, family string, err error) 
 // pendingAt reads the signatures that wait at a mailbox, oldest first.
 func (s *Service) pendingAt(ctx context.Context, box uuid.UUID, now time.Time) ([]models.Signature, error) {
 	var rows []models.Signature
-	err := s.db.WithContext(ctx).Where("mailbox_id = ? AND state = ? AND expires_at > ?", box, models.SignaturePending, now).Order("created_at, id").Find(&rows).Error
+	err := s.db.WithContext(ctx).Where("mailbox_id = ? AND "+unconfirmed+" AND expires_at > ?", box, now).Order("created_at, id").Find(&rows).Error
 	return rows, err
 }
 
@@ -109,9 +110,13 @@ func petitionsOf(ctx context.Context, tx *gorm.DB, sigs []models.Signature) (map
 	return out, err
 }
 
+// pressed picks the signatures that were confirmed by mail and stand, those that are held back among them: who signed is told the
+// same of both.
+const pressed = "confirmed_at IS NOT NULL AND state IN ('confirmed', 'suspect')"
+
 // counted reads the newest confirmed signatures of a mailbox: those of ids, or all where ids is nil.
 func (s *Service) counted(ctx context.Context, tx *gorm.DB, box uuid.UUID, ids []uuid.UUID) ([]CountedSignature, error) {
-	q := tx.WithContext(ctx).Where("mailbox_id = ? AND state = ?", box, models.SignatureConfirmed).Order("confirmed_at DESC, id DESC").Limit(10)
+	q := tx.WithContext(ctx).Where("mailbox_id = ? AND "+pressed, box).Order("confirmed_at DESC, id DESC").Limit(10)
 	if ids != nil {
 		q = q.Where("id IN ?", ids)
 	}
@@ -169,7 +174,7 @@ func (c source) Confirm(ctx context.Context, box uuid.UUID, ids []uuid.UUID) (co
 	done, err := c.s.confirm(ctx, box, ids)
 	out := confirmations.Confirmed{Already: done.Already}
 	for _, sig := range done.Counted {
-		out.Items = append(out.Items, sig.item())
+		out.Items = append(out.Items, c.s.item(sig))
 	}
 	return out, err
 }

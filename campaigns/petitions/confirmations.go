@@ -74,11 +74,22 @@ func (s *Service) confirmBoxes(ctx context.Context, tx *gorm.DB, batch []*confir
 		return err
 	}
 	var yes []consents.Given
-	fewer, more := map[uuid.UUID]int{}, map[uuid.UUID]int{}
+	by, moves := map[uuid.UUID]moved{}, []tallyMove{}
 	for _, p := range presses {
-		for _, sig := range p.sigs {
-			fewer[sig.PetitionID]--
-			more[sig.PetitionID]++
+		for i := range p.sigs {
+			sig := &p.sigs[i]
+			m := by[sig.PetitionID]
+			m.add(sig.State, nil, -1)
+			sig.State, sig.ConfirmedAt = standing(*sig), &now
+			m.add(sig.State, &now, 1)
+			by[sig.PetitionID] = m
+			if sig.State == models.SignatureConfirmed {
+				role, err := s.role(*sig)
+				if err != nil {
+					return err
+				}
+				moves = talliesOf(moves, *sig, role, 0, 1)
+			}
 			if sig.WantsUpdates && sig.ConsentTextID != nil {
 				yes = append(yes, consents.Given{
 					MailboxID: p.mailbox.ID, Purpose: models.PurposeUpdates, ScopeID: petitions[sig.PetitionID].CampaignID, TextID: *sig.ConsentTextID,
@@ -90,35 +101,46 @@ func (s *Service) confirmBoxes(ctx context.Context, tx *gorm.DB, batch []*confir
 	if err := consents.GiveAll(ctx, tx, yes, now); err != nil {
 		return err
 	}
-	// Petitions last: their rows are the busiest.
-	if err := count(ctx, tx, fewer, more); err != nil {
+	if err := receipts(ctx, tx, presses, now); err != nil {
 		return err
 	}
-	next := make(map[uuid.UUID]int, len(more)) // the number of the next signature; ours alone, since the rows are held
-	for id, n := range more {
-		var counted int
-		if err := tx.Model(&models.Petition{}).Where("id = ?", id).Pluck("signature_count", &counted).Error; err != nil {
-			return err
+	// Petitions last: their rows are the busiest.
+	counted, err := count(ctx, tx, by)
+	if err != nil {
+		return err
+	}
+	if err := tally(ctx, tx, moves); err != nil {
+		return err
+	}
+	var changed []uuid.UUID
+	next := make(map[uuid.UUID]int, len(by)) // the number of the next signature; ours alone, since the rows are held
+	for _, id := range sorted(by) {
+		next[id] = counted[id].SignatureCount - by[id].confirmed + 1
+		if by[id].confirmed != 0 {
+			changed = append(changed, id)
 		}
-		next[id] = counted - n + 1
 	}
 	for _, p := range presses {
 		for _, sig := range p.sigs {
-			state := models.CommentNone
-			if sig.CommentSealed != nil {
-				state = models.CommentWaiting
+			// One that is held back shows nothing and has no number: until somebody lets it through.
+			number, name, comment := 0, "", models.CommentNone
+			if sig.State == models.SignatureConfirmed {
+				number, name = next[sig.PetitionID], names[sig.ID]
+				next[sig.PetitionID]++
+				if sig.CommentSealed != nil {
+					comment = models.CommentWaiting
+				}
 			}
 			err := tx.Exec("UPDATE signatures SET state = ?, confirmed_at = ?, display_name = ?, number = ?, comment_state = ? WHERE id = ?",
-				models.SignatureConfirmed, now, names[sig.ID], next[sig.PetitionID], state, sig.ID).Error
+				sig.State, now, name, number, comment, sig.ID).Error
 			if err != nil {
 				return err
 			}
 			on := petitions[sig.PetitionID]
-			p.out.Counted = append(p.out.Counted, CountedSignature{ID: sig.ID, At: now, Slug: on.Slug, Title: on.Title, TitleLocale: on.Locale, Number: next[sig.PetitionID]})
-			next[sig.PetitionID]++
+			p.out.Counted = append(p.out.Counted, CountedSignature{ID: sig.ID, At: now, Slug: on.Slug, Title: on.Title, TitleLocale: on.Locale, Number: number})
 		}
 	}
-	return nil
+	return s.afterCount(ctx, tx, changed)
 }
 
 // presses reads and holds what the confirmations are about, and answers those that there is nothing to confirm for.
@@ -134,7 +156,7 @@ func (s *Service) presses(ctx context.Context, tx *gorm.DB, batch []*confirmatio
 		return nil, nil, err
 	}
 	var waiting []models.Signature
-	err := tx.Clauses(hold).Where("mailbox_id IN ? AND state = ? AND expires_at > ?", boxes, models.SignaturePending, now).Order("created_at, id").Find(&waiting).Error
+	err := tx.Clauses(hold).Where("mailbox_id IN ? AND "+unconfirmed+" AND expires_at > ?", boxes, now).Order("created_at, id").Find(&waiting).Error
 	if err != nil {
 		return nil, nil, err
 	}

@@ -28,17 +28,20 @@ type Draft struct {
 	Goal                 int // 0 while it is not known
 	Locale               string
 	DeadlineAt           *time.Time
+	PictureAlt           string  // what the picture shows
+	Claims               []Claim // nil says nothing about them, an empty list that there are none
 }
 
 // trim brings the texts to the form that is stored.
 func (d *Draft) trim() {
-	for _, s := range []*string{&d.Title, &d.Summary, &d.Body, &d.Decider, &d.WhyNow, &d.SystemChange, &d.Place, &d.Locale} {
+	for _, s := range []*string{&d.Title, &d.Summary, &d.Body, &d.Decider, &d.WhyNow, &d.SystemChange, &d.Place, &d.Locale, &d.PictureAlt} {
 		*s = strings.TrimSpace(strings.ReplaceAll(*s, "\r\n", "\n"))
 	}
 	if d.DeadlineAt != nil {
 		at := clock.Trim(*d.DeadlineAt)
 		d.DeadlineAt = &at
 	}
+	d.Claims = trimClaims(d.Claims)
 }
 
 var localeForm = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$`)
@@ -59,6 +62,8 @@ func (d Draft) check() fault.Fields {
 	if !localeForm.MatchString(d.Locale) {
 		bad.Add("locale", "error.value_unknown")
 	}
+	line(&bad, "picture_alt", d.PictureAlt, PictureAltMax)
+	checkClaims(&bad, d.Claims)
 	return bad
 }
 
@@ -120,7 +125,7 @@ func text(bad *fault.Fields, name, v string, most int) {
 func draftOf(p models.Petition) Draft {
 	return Draft{
 		Title: p.Title, Summary: p.Summary, Body: p.Body, Decider: p.Decider, WhyNow: p.WhyNow, SystemChange: p.SystemChange,
-		Place: p.Place, Goal: p.Goal, Locale: p.Locale, DeadlineAt: p.DeadlineAt,
+		Place: p.Place, Goal: p.Goal, Locale: p.Locale, DeadlineAt: p.DeadlineAt, PictureAlt: p.PictureAlt,
 	}
 }
 
@@ -145,13 +150,8 @@ func (s *Service) Create(ctx context.Context, a actor.Actor, in CreateInput) (mo
 		return models.Petition{}, err
 	}
 	now := s.clk.Now()
-	id := models.NewID()
-	p := models.Petition{
-		ID: id, CampaignID: in.CampaignID, Slug: campaigns.DraftSlug(id), State: models.PetitionDraft, Revision: 1, CreatedAt: now, UpdatedAt: now,
-		Title: in.Title, Summary: in.Summary, Body: in.Body, Decider: in.Decider, WhyNow: in.WhyNow, SystemChange: in.SystemChange,
-		Place: in.Place, Goal: in.Goal, Locale: in.Locale, DeadlineAt: in.DeadlineAt,
-	}
-	p.AuthorID = a.Account()
+	p := in.petition(now)
+	p.CampaignID, p.AuthorID = in.CampaignID, a.Account()
 	err := s.db.Tx(ctx, func(tx *gorm.DB) error {
 		if in.CampaignID == uuid.Nil {
 			c, err := campaigns.Insert(ctx, tx, a, in.Title, now)
@@ -163,6 +163,9 @@ func (s *Service) Create(ctx context.Context, a actor.Actor, in CreateInput) (mo
 			return err
 		}
 		if err := tx.Create(&p).Error; err != nil {
+			return err
+		}
+		if err := setClaims(ctx, tx, p.ID, in.Claims); err != nil {
 			return err
 		}
 		return audit.Write(ctx, tx, a, now, "petition.create", "petitions", p.ID, nil)

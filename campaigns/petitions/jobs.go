@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/riverqueue/river"
 	"gorm.io/gorm"
 
 	"kithline/campaigns/actor"
@@ -15,13 +16,22 @@ import (
 	"kithline/models"
 )
 
-// Regular lists what runs by itself: see Expire and Recount.
+// Regular lists what runs by itself: see Breakers, Expire, Remind, ForgetClients and Recount.
 func (s *Service) Regular() []jobs.Regular {
 	return []jobs.Regular{
+		{Name: "petition_breakers", Every: time.Minute, Run: s.Breakers},
 		{Name: "petition_expire", Every: 10 * time.Minute, Run: func(ctx context.Context) error { _, err := s.Expire(ctx); return err }},
+		{Name: "petition_outcome", Every: 10 * time.Second, Run: s.TellOn},
+		{Name: "petition_digest", Every: time.Minute, Run: s.Digest},
+		{Name: "petition_vanish", Every: time.Hour, Run: func(ctx context.Context) error { _, err := s.Vanish(ctx); return err }},
+		{Name: "petition_remind", Every: 30 * time.Minute, Run: func(ctx context.Context) error { _, err := s.Remind(ctx); return err }},
+		{Name: "petition_clients", Every: 6 * time.Hour, Run: s.ForgetClients},
 		{Name: "petition_recount", Every: 6 * time.Hour, Run: func(ctx context.Context) error { _, err := s.Recount(ctx); return err }},
 	}
 }
+
+// AddWorkers registers the jobs of this package. At start only.
+func (s *Service) AddWorkers(w *river.Workers) { river.AddWorker(w, &invalidateWorker{s: s}) }
 
 // expireBatch is how many signatures go in one transaction.
 const expireBatch = 500
@@ -37,7 +47,7 @@ func (s *Service) Expire(ctx context.Context) (int, error) {
 	for {
 		n := 0
 		err := s.db.Tx(ctx, func(tx *gorm.DB) (err error) {
-			n, err = expirePending(ctx, tx, now, `id IN (SELECT id FROM signatures WHERE state = 'pending' AND expires_at <= ? ORDER BY expires_at, id LIMIT ?)`, now, expireBatch)
+			n, err = expirePending(ctx, tx, now, `id IN (SELECT id FROM signatures WHERE `+unconfirmed+` AND expires_at <= ? ORDER BY expires_at, id LIMIT ?)`, now, expireBatch)
 			return err
 		})
 		total += n
@@ -77,7 +87,7 @@ func (s *Service) closeOverdue(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// Recount counts the signatures of each petition and repairs its two numbers where they differ, which it logs: something
+// Recount counts the signatures of each petition and repairs its numbers, that of paper too, and tallies where they differ, which it logs: something
 // moved them apart from what they count. It returns how many petitions differed.
 func (s *Service) Recount(ctx context.Context) (int, error) {
 	var ids []uuid.UUID
@@ -108,29 +118,58 @@ func (s *Service) recount(ctx context.Context, id uuid.UUID) (bool, error) {
 			return r.Error
 		}
 		var rows []struct {
-			State models.SignatureState
-			N     int
+			State     models.SignatureState
+			Confirmed bool
+			N         int
 		}
-		if err := tx.Raw("SELECT state, COUNT(*) AS n FROM signatures WHERE petition_id = ? GROUP BY state", id).Scan(&rows).Error; err != nil {
+		if err := tx.Raw("SELECT state, confirmed_at IS NOT NULL AS confirmed, COUNT(*) AS n FROM signatures WHERE petition_id = ? GROUP BY 1, 2", id).Scan(&rows).Error; err != nil {
 			return err
 		}
-		pending, confirmed := 0, 0
+		var is moved
 		for _, row := range rows {
-			switch row.State {
-			case models.SignaturePending, models.SignatureSuspect:
-				pending += row.N
-			case models.SignatureConfirmed:
-				confirmed += row.N
+			var at *time.Time
+			if row.Confirmed {
+				at = &time.Time{}
 			}
+			is.add(row.State, at, row.N)
+		}
+		paper, err := sumPaper(tx, id)
+		if err != nil {
+			return err
 		}
 		p, err := take(ctx, tx, id)
-		if err != nil || p.PendingCount == pending && p.SignatureCount == confirmed {
+		if err != nil {
 			return err
 		}
-		differs = true
-		s.opt.Log.Error("the numbers of a petition were wrong and are repaired", "petition", id, "pending", p.PendingCount, "pending_counted", pending,
-			"confirmed", p.SignatureCount, "confirmed_counted", confirmed)
-		return tx.Model(&models.Petition{}).Where("id = ?", id).Updates(map[string]any{"pending_count": pending, "signature_count": confirmed}).Error
+		if kept := (moved{p.PendingCount, p.SignatureCount, p.SuspectCount}); kept != is {
+			differs = true
+			s.opt.Log.Error("the numbers of a petition were wrong and are repaired", "petition", id, "pending", kept.pending, "pending_counted", is.pending,
+				"confirmed", kept.confirmed, "confirmed_counted", is.confirmed, "held_back", kept.suspect, "held_back_counted", is.suspect)
+			err := tx.Model(&models.Petition{}).Where("id = ?", id).
+				Updates(map[string]any{"pending_count": is.pending, "signature_count": is.confirmed, "suspect_count": is.suspect}).Error
+			if err != nil {
+				return err
+			}
+		}
+		wrong, err := recountTallies(ctx, tx, id)
+		if len(wrong) > 0 {
+			differs = true
+			s.opt.Log.Error("the tallies of a petition were wrong and are repaired", "petition", id, "kinds", wrong)
+		}
+		if err != nil {
+			return err
+		}
+		if p.PaperCount != paper {
+			differs = true
+			s.opt.Log.Error("the number of a petition's signatures on paper was wrong and is repaired", "petition", id, "paper", p.PaperCount, "paper_counted", paper)
+			if err := tx.Model(&models.Petition{}).Where("id = ?", id).Updates(map[string]any{"paper_count": paper}).Error; err != nil {
+				return err
+			}
+		}
+		if p.SignatureCount == is.confirmed && p.PaperCount == paper {
+			return nil
+		}
+		return s.afterCount(ctx, tx, []uuid.UUID{id})
 	})
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return false, nil

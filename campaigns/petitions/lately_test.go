@@ -51,7 +51,7 @@ func TestAPetitionThatEndedAMomentAgo(t *testing.T) {
 			}
 			rows = append(rows, r)
 		}
-		if err := w.db.Tx(w.ctx, func(tx *gorm.DB) error { return insertSignatures(w.ctx, tx, rows) }); err != nil {
+		if err := w.db.Tx(w.ctx, func(tx *gorm.DB) error { return w.insert(w.ctx, tx, rows) }); err != nil {
 			t.Fatal(err)
 		}
 		if !fault.Is(rows[0].Refused, fault.Gone) || rows[1].Refused != nil {

@@ -4,12 +4,20 @@
 //
 //   - An advocate drafts in several sittings, looks at it as it would be, and submits. While it is a draft, or came back, its
 //     author may change it; two open pages never overwrite each other unseen. Somebody who moderates publishes it, or returns
-//     it with a reason. From then on its address is fixed. It can be paused, hidden and closed; its author can withdraw it.
+//     it with reasons. From then on its address is fixed. It can be paused, hidden and closed; its author can withdraw it.
+//   - Who reviews it claims it, so that nobody does the work twice; a claim warns others and stops nobody. The queue has a clock of
+//     passing hours, and who is away has nothing in hand.
+//   - The words of a public petition may change: by its author while fewer than 100 signatures are confirmed, from then on by a
+//     moderator, and then a change of the ask says why. What it said is kept and can be read on its page.
+//   - The public number is confirmed signatures and those on paper, which are counted totals and never people. When it passes a
+//     threshold, that does what it was set to do, once, in the transaction that moved the number; when it falls below again, the
+//     goal is as it was, and a petition that closed waits for somebody to say whether it opens again.
 //   - Signing needs no account. What a form says waits at the mailbox of the address, as a pending signature, and changes
 //     nothing that exists: no supporter, no count that people see, no list. It goes after 7 days.
 //   - The person who reads the mailbox presses one button on a mailed page. Then, in one transaction, the signature is
 //     confirmed and gets its number, the counts move, the mailbox is verified, the supporter's record is found or made, and
 //     the yes to updates is written down. Opening the page changes nothing. Pressing twice counts once.
+//   - Two people may share a mailbox: a second name signs from it where the postal area is the same. A third does not.
 //   - The form answers the same for every address. Who has signed already gets a mail that says so, at most one a day. An
 //     address that was never confirmed gets one mail in 24 hours and three in a week, whatever is typed into forms; its page
 //     lists everything that waits. A confirmed address gets one mail an action, at most ten a day.
@@ -17,6 +25,7 @@
 //   - A confirmation after closing counts for 24 hours.
 //   - A name shows as its owner chose, a place only where at least ten signed, a comment once somebody has read it. Comments
 //     with words of self-harm stand first in that queue.
+//   - Whoever starts a petition needs no account either: see starters.go.
 //   - Two numbers are kept with the petition, pending and confirmed, moved in the transaction of what they count; a periodic
 //     recount repairs them. Pages never count.
 //
@@ -30,11 +39,14 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/riverqueue/river"
 	"gorm.io/gorm"
 
+	"kithline/campaigns/abuse"
 	"kithline/campaigns/actor"
 	"kithline/campaigns/clock"
 	"kithline/campaigns/confirmations"
+	"kithline/campaigns/deliveries"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/files"
 	"kithline/campaigns/groupcommit"
@@ -64,7 +76,7 @@ const (
 	CommentMax = 2000                     // characters
 	pendingFor = confirmations.PendingFor // then a pending signature goes
 	afterClose = 24 * time.Hour           // a confirmation still counts
-	placeFrom  = 10                       // signers from which on a place shows
+	placeFrom  = 10                       // signers from which on a place or a role shows
 )
 
 // Options are what the service needs of its surroundings.
@@ -72,7 +84,20 @@ type Options struct {
 	BaseURL string // of the site, without a slash at the end: for links in mails
 	// Words translates a locale key, for the parts of mails that are chosen from a list.
 	Words func(lang, key string, args ...any) string
-	Log   *slog.Logger
+	// Guard judges signatures and keeps the lists by which it does; nil judges nobody.
+	Guard *abuse.Service
+	// Breaker says when confirmation mails are held back.
+	Breaker Breaker
+	// Enqueue inserts a job in tx; nil: nothing works jobs, and long work waits for somebody to do it.
+	Enqueue func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error
+	// Judge looks at a form that was checked, before it is written; a fault refuses it. It is called for every form: what it asks
+	// for, it keeps for a while. nil judges nobody.
+	Judge func(ctx context.Context, p models.Petition, j Judged) (Verdict, error)
+	// Number writes a whole number as a language does; nil: in digits alone.
+	Number func(lang string, n int64) string
+	// Preview makes the words of a mail without sending it, for whoever decides about it; nil: there is no preview.
+	Preview func(ctx context.Context, c deliveries.Content) (subject, text string, err error)
+	Log     *slog.Logger
 }
 
 // Service holds the operations on petitions and signatures.
@@ -84,10 +109,13 @@ type Service struct {
 	files  *files.Service
 	opt    Options
 
+	watched    watched
+	pictures   pictures
 	reading    together
 	recent     recent
 	signing    *groupcommit.Group[newSignature]
 	confirming *groupcommit.Group[confirmation]
+	counting   []func(ctx context.Context, tx *gorm.DB, petitions []uuid.UUID) error // see onCount
 }
 
 // New makes the service. End it with Close.
@@ -96,6 +124,9 @@ func New(db *database.DB, v *vault.Vault, clk clock.Clock, signer *tokens.Signer
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{db: db, vault: v, clk: clk, signer: signer, files: store, opt: o}
+	if s.opt.Judge == nil && s.opt.Guard != nil {
+		s.opt.Judge = s.judge
+	}
 	s.reading.fetch = func(ctx context.Context, slug string) (p models.Petition, err error) {
 		err = s.db.WithContext(ctx).Where("slug = ?", slug).Take(&p).Error
 		return p, err
@@ -105,13 +136,14 @@ func New(db *database.DB, v *vault.Vault, clk clock.Clock, signer *tokens.Signer
 		for i, r := range batch {
 			rows[i] = *r
 		}
-		err := insertSignatures(ctx, tx, rows)
+		err := s.insert(ctx, tx, rows)
 		for i, r := range batch {
 			r.Refused = rows[i].Refused
 		}
 		return err
 	})
 	s.confirming = groupcommit.New(db, s.confirmBatch)
+	s.onCount(s.reachAll)
 	return s
 }
 
@@ -134,8 +166,11 @@ func take(ctx context.Context, tx *gorm.DB, id uuid.UUID) (models.Petition, erro
 }
 
 // mine reads a petition that the actor may work on: their own, or any with actor.ModeratePetition. Anybody else's is
-// unknown to them.
+// unknown to them. See started for who has no account.
 func mine(ctx context.Context, tx *gorm.DB, a actor.Actor, id uuid.UUID) (models.Petition, error) {
+	if a.Kind == actor.Person {
+		return started(ctx, tx, a, id)
+	}
 	if err := a.Need(actor.DraftPetition); err != nil {
 		return models.Petition{}, err
 	}
@@ -169,7 +204,7 @@ func confirmableAt(p models.Petition, now time.Time) bool {
 	switch {
 	case p.State == models.PetitionPublished:
 		return p.DeadlineAt == nil || now.Before(p.DeadlineAt.Add(afterClose))
-	case p.State == models.PetitionClosed && p.ClosedAt != nil:
+	case p.State.Public() && p.ClosedAt != nil: // also when it was handed over or answered soon after
 		return now.Before(p.ClosedAt.Add(afterClose))
 	}
 	return false

@@ -21,7 +21,6 @@ import (
 	"kithline/campaigns/clock"
 	"kithline/campaigns/confirmations"
 	"kithline/campaigns/fault"
-	"kithline/campaigns/figures"
 	"kithline/campaigns/files"
 	"kithline/campaigns/mailboxes"
 	"kithline/campaigns/paging"
@@ -375,7 +374,7 @@ func TestSignThenConfirm(t *testing.T) {
 			!c.ShownAt.Equal(start) || !c.GivenAt.Equal(start.Add(time.Hour)) || *c.EvidenceID != sig.ID {
 			t.Errorf("%+v, %v", c, err)
 		}
-		if f, err := w.Figures(w.ctx, p.Slug); err != nil || f.SignatureCount != 1 || f.URL != "https://act.example.org/petitions/twenty-visits" {
+		if f, err := w.Figures(w.ctx, p.Slug, time.UTC); err != nil || f.SignatureCount != 1 || f.URL != "https://act.example.org/petitions/twenty-visits" {
 			t.Errorf("%+v, %v", f, err)
 		}
 	})
@@ -392,7 +391,7 @@ func TestTheSameAnswerForEveryAddress(t *testing.T) {
 		seen := map[uuid.UUID]bool{}
 		for _, email := range []string{"june@example.org", "cal@example.org", "new@example.org", "june@example.org", "cal@example.org"} {
 			in := form(p.Slug, email)
-			in.GivenName, in.Display, in.Comment = "Mallory", "name", "changed"
+			in.GivenName, in.Display, in.Comment, in.PostalCode = "Mallory", "name", "changed", "00099"
 			r, err := w.Sign(w.ctx, in)
 			if err != nil || r.ID == uuid.Nil || seen[r.ID] {
 				t.Errorf("%s: %v, %v", email, r, err)
@@ -718,7 +717,7 @@ func TestABatchGivesTheSameWhenRunAgain(t *testing.T) {
 			batch = append(batch, row)
 		}
 		for range 2 {
-			if err := w.db.Tx(w.ctx, func(tx *gorm.DB) error { return insertSignatures(w.ctx, tx, batch) }); err != nil {
+			if err := w.db.Tx(w.ctx, func(tx *gorm.DB) error { return w.insert(w.ctx, tx, batch) }); err != nil {
 				t.Fatal(err)
 			}
 			if w.counts(p.ID) != [2]int{3, 0} || w.counts(two.ID) != [2]int{1, 0} || w.mailed(KindConfirm) != 3 || w.rows(&models.ConsentText{}, "1 = 1") != 1 {
@@ -765,7 +764,7 @@ func TestCommentsAndPlaces(t *testing.T) {
 			w.confirmed(in)
 		}
 		v, err := w.Public(w.ctx, p.Slug)
-		if err != nil || len(v.Comments) != 0 || len(v.Signers) != 10 {
+		if err != nil || len(v.Comments) != 0 || len(v.Signers) != 11 {
 			t.Fatalf("%+v, %v", v, err)
 		}
 		if v.Signers[0].Place != "" || v.Signers[1].Place != "00012" || v.Signers[1].Name != "June O." {
@@ -827,10 +826,10 @@ func TestReport(t *testing.T) {
 			w.confirmed(in)
 		}
 		r, err := w.Report(w.ctx, w.author, p.ID, zone)
-		if err != nil || len(r.Days) != 30 || r.Today() != 1 || r.Days[28].Count != 2 || r.Days[27].Count != 1 || r.Best().Count != 2 {
+		if err != nil || len(r.Days) != 30 || r.Today().Confirmed != 1 || r.Days[28].Confirmed != 2 || r.Days[27].Confirmed != 1 || r.Best().Confirmed != 2 || r.Signed() != 4 || r.Confirmed() != 4 {
 			t.Errorf("%+v, %v", r, err)
 		}
-		if len(r.Sources) != 2 || r.Sources[0] != (figures.Source{Source: "qr", Count: 3}) || r.Sources[1] != (figures.Source{Count: 1}) {
+		if len(r.Sources) != 2 || r.Sources[0] != (SourceCount{"qr", 3, 3}) || r.Sources[1] != (SourceCount{"", 1, 1}) {
 			t.Errorf("%+v", r.Sources)
 		}
 		viewer, _ := w.user("v@example.org", actor.Viewer)
@@ -901,7 +900,7 @@ func TestMails(t *testing.T) {
 		if _, err := w.Return(w.ctx, w.boss, q.ID, ReturnInput{Reason: "source", Text: "Which study?", Revision: 1}); err != nil {
 			t.Fatal(err)
 		}
-		if _, data, err := render(KindState); err != nil || data.(StateMail).Reason != "es petition.reason_source\nWhich study?" || !strings.HasSuffix(data.(StateMail).URL, "/edit") {
+		if _, data, err := render(KindState); err != nil || data.(StateMail).Reason != "es petition.reason_source es moderate.reason_source\n\nWhich study?" || !strings.HasSuffix(data.(StateMail).URL, "/edit") {
 			t.Errorf("%+v, %v", data, err)
 		}
 	})
@@ -1002,13 +1001,21 @@ func TestPictureAndUpdates(t *testing.T) {
 		if _, err := news.PostUpdate(w.ctx, w.author, p.ID, posts.UpdateInput{Title: "a", Body: "b"}); !fault.Is(err, fault.Conflict) {
 			t.Errorf("an update of a draft: %v", err)
 		}
-		if p, err = w.Submit(w.ctx, w.author, p.ID, 1); err != nil {
+		if _, err = w.Submit(w.ctx, w.author, p.ID, 1); fields(err) != "picture_alt" {
+			t.Errorf("a picture without words: %v", err)
+		}
+		told := draftOf(p)
+		told.PictureAlt = "A ferry on a calm day"
+		if p, err = w.Save(w.ctx, w.author, p.ID, SaveInput{told, 1}); err != nil {
+			t.Fatal(err)
+		}
+		if p, err = w.Submit(w.ctx, w.author, p.ID, 2); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.RemovePicture(w.ctx, w.author, p.ID); !fault.Is(err, fault.Conflict) {
 			t.Errorf("changed after submitting: %v", err)
 		}
-		if p, err = w.Publish(w.ctx, w.boss, p.ID, 1); err != nil {
+		if p, err = w.Publish(w.ctx, w.boss, p.ID, 2); err != nil {
 			t.Fatal(err)
 		}
 		if rc, _, err := w.Picture(w.ctx, p.Slug); err != nil {

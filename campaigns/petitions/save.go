@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"reflect"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -44,17 +45,20 @@ func (s *Service) Save(ctx context.Context, a actor.Actor, id uuid.UUID, in Save
 		if p, err = mine(ctx, tx, a, id); err != nil {
 			return err
 		}
+		alike, err := sameClaims(ctx, tx, id, in.Claims)
 		switch {
+		case err != nil:
+			return err
 		case !p.Editable():
 			return fault.New(fault.Conflict, "error.petition_state")
-		case same(draftOf(p), in.Draft):
+		case alike && same(draftOf(p), in.Draft):
 			return nil
 		case p.Revision != in.Revision:
 			return fault.New(fault.Conflict, "error.petition_changed")
 		}
 		r := tx.Model(&models.Petition{}).Where("id = ? AND revision = ? AND state = ?", id, in.Revision, p.State).Updates(map[string]any{
 			"title": in.Title, "summary": in.Summary, "body": in.Body, "decider": in.Decider, "why_now": in.WhyNow, "system_change": in.SystemChange,
-			"place": in.Place, "goal": in.Goal, "locale": in.Locale, "deadline_at": in.DeadlineAt, "revision": in.Revision + 1, "updated_at": now,
+			"place": in.Place, "goal": in.Goal, "locale": in.Locale, "deadline_at": in.DeadlineAt, "picture_alt": in.PictureAlt, "revision": in.Revision + 1, "updated_at": now,
 		})
 		if r.Error != nil {
 			return r.Error
@@ -64,6 +68,9 @@ func (s *Service) Save(ctx context.Context, a actor.Actor, id uuid.UUID, in Save
 				return err
 			}
 			return fault.New(fault.Conflict, "error.petition_changed")
+		}
+		if err := setClaims(ctx, tx, id, in.Claims); err != nil {
+			return err
 		}
 		if err := audit.Write(ctx, tx, a, now, "petition.save", "petitions", id, map[string]any{"revision": in.Revision + 1}); err != nil {
 			return err
@@ -76,8 +83,8 @@ func (s *Service) Save(ctx context.Context, a actor.Actor, id uuid.UUID, in Save
 
 func same(a, b Draft) bool {
 	x, y := a.DeadlineAt, b.DeadlineAt
-	a.DeadlineAt, b.DeadlineAt = nil, nil
-	return a == b && (x == nil) == (y == nil) && (x == nil || x.Equal(*y))
+	a.DeadlineAt, b.DeadlineAt, a.Claims, b.Claims = nil, nil, nil, nil
+	return reflect.DeepEqual(a, b) && (x == nil) == (y == nil) && (x == nil || x.Equal(*y))
 }
 
 // SetPicture puts a picture on a draft, in place of the one before. The faults are those of Save and of files.WritePicture,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,9 +22,9 @@ const (
 	shownUpdates  = 20
 )
 
-// Signer is somebody who chose to be shown.
+// Signer is somebody who signed, as they chose to be shown.
 type Signer struct {
-	Name  string
+	Name  string // "" for anonymous
 	Place string // "" where fewer than ten signed
 	At    time.Time
 }
@@ -48,6 +47,10 @@ type View struct {
 	Signers      []Signer
 	Comments     []Comment
 	Updates      []models.Post
+	Said                     // claims, versions in other languages, who started it
+	Roles        []RoleCount // what at least ten signers each said of themselves, in the order of models.Roles
+	Edits        []Edited    // changes of its words in public, the newest first
+	Milestones   []Milestone // counts that were reached
 }
 
 // public reads a petition that everybody may see.
@@ -106,9 +109,13 @@ func (s *Service) view(ctx context.Context, p models.Petition) (View, error) {
 	if c.State != models.CampaignDraft {
 		v.CampaignSlug = c.Slug
 	}
+	var err error
+	if v.Said, err = saidBy(ctx, s.db.DB, p); err != nil {
+		return v, err
+	}
 	var signers, comments []models.Signature
-	err := db.Select("id", "display_name", "postal_area", "confirmed_at").
-		Where("petition_id = ? AND state = 'confirmed' AND display <> 'anonymous'", p.ID).
+	err = db.Select("id", "display", "display_name", "postal_area", "confirmed_at").
+		Where("petition_id = ? AND state = 'confirmed'", p.ID).
 		Order("confirmed_at DESC, id DESC").Limit(shownSigners).Find(&signers).Error
 	if err != nil {
 		return v, err
@@ -124,7 +131,7 @@ func (s *Service) view(ctx context.Context, p models.Petition) (View, error) {
 		return v, err
 	}
 	for _, sig := range signers {
-		if sig.DisplayName != "" { // erased since
+		if sig.DisplayName != "" || sig.Display == models.DisplayAnonymous { // else erased since
 			v.Signers = append(v.Signers, Signer{Name: sig.DisplayName, Place: places[sig.PostalArea], At: *sig.ConfirmedAt})
 		}
 	}
@@ -135,11 +142,37 @@ func (s *Service) view(ctx context.Context, p models.Petition) (View, error) {
 			})
 		}
 	}
-	v.Updates, err = posts.Published(ctx, s.db.DB, []uuid.UUID{p.ID}, now, shownUpdates)
+	if v.Roles, err = s.roles(ctx, p.ID); err != nil {
+		return v, err
+	}
+	if v.Updates, err = posts.Published(ctx, s.db.DB, []uuid.UUID{p.ID}, now, shownUpdates); err != nil {
+		return v, err
+	}
+	if p.EditedAt != nil {
+		if v.Edits, err = edits(ctx, s.db.DB, p.ID); err != nil {
+			return v, err
+		}
+	}
+	reached, err := thresholds(ctx, s.db.DB, p.ID)
+	v.Milestones = Milestones(reached)
 	return v, err
 }
 
-// places returns those of the areas of signatures from which at least ten people signed. It reads at most ten rows of each.
+// roles counts the signers by what they said of themselves, where at least ten said the same. It is never crossed with a place.
+func (s *Service) roles(ctx context.Context, petition uuid.UUID) ([]RoleCount, error) {
+	rows, err := Tallies(ctx, s.db.DB, petition, models.TallyRole)
+	var out []RoleCount
+	for _, role := range models.Roles {
+		for _, r := range rows {
+			if r.Name == string(role) && r.Confirmed >= placeFrom {
+				out = append(out, RoleCount{Role: role, N: r.Confirmed})
+			}
+		}
+	}
+	return out, err
+}
+
+// places returns those of the areas of signatures from which at least ten people signed.
 func (s *Service) places(ctx context.Context, petition uuid.UUID, sigs []models.Signature) (map[string]string, error) {
 	var areas []string
 	for _, sig := range sigs {
@@ -151,47 +184,13 @@ func (s *Service) places(ctx context.Context, petition uuid.UUID, sigs []models.
 	if len(areas) == 0 {
 		return out, nil
 	}
-	var parts []string
-	var args []any
-	for _, area := range areas {
-		parts = append(parts, `SELECT ? AS area, COUNT(*) AS n FROM (SELECT 1 FROM signatures WHERE petition_id = ? AND postal_area = ? AND state = 'confirmed' LIMIT ?) AS few`)
-		args = append(args, area, petition, area, placeFrom)
+	var shown []string
+	err := s.db.WithContext(ctx).Model(&models.PetitionTally{}).
+		Where("petition_id = ? AND kind = ? AND name IN ? AND confirmed >= ?", petition, models.TallyPlace, areas, placeFrom).Pluck("name", &shown).Error
+	for _, name := range shown {
+		out[name] = name
 	}
-	var rows []struct {
-		Area string
-		N    int
-	}
-	if err := s.db.WithContext(ctx).Raw(strings.Join(parts, " UNION ALL "), args...).Scan(&rows).Error; err != nil {
-		return nil, err
-	}
-	for _, r := range rows {
-		if r.N >= placeFrom {
-			out[r.Area] = r.Area
-		}
-	}
-	return out, nil
-}
-
-// Figures are the open figures of a petition, for everybody's own use.
-type Figures struct {
-	Slug           string     `json:"slug"`
-	Title          string     `json:"title"`
-	State          string     `json:"state"`
-	Decider        string     `json:"decider"`
-	Goal           int        `json:"goal"`
-	SignatureCount int        `json:"signature_count"`
-	PublishedAt    *time.Time `json:"published_at"`
-	URL            string     `json:"url"`
-	Locale         string     `json:"locale"`
-}
-
-// Figures returns the open figures. The faults are those of Public.
-func (s *Service) Figures(ctx context.Context, slug string) (Figures, error) {
-	p, err := s.public(ctx, slug)
-	return Figures{
-		Slug: p.Slug, Title: p.Title, State: string(p.State), Decider: p.Decider, Goal: p.Goal, SignatureCount: p.SignatureCount,
-		PublishedAt: p.PublishedAt, URL: s.opt.BaseURL + "/petitions/" + p.Slug, Locale: p.Locale,
-	}, err
+	return out, err
 }
 
 // Current returns one public petition as it is now. The faults are those of Public.
@@ -221,4 +220,10 @@ func (s *Service) OfCampaign(ctx context.Context, id uuid.UUID) ([]models.Petiti
 	}
 	news, err := posts.Published(ctx, s.db.DB, ids, s.clk.Now(), shownUpdates)
 	return rows, news, err
+}
+
+// Brief returns a petition for everybody, with nothing but itself and whether it takes signatures. The faults are those of Public.
+func (s *Service) Brief(ctx context.Context, slug string) (View, error) {
+	p, err := s.public(ctx, slug)
+	return View{Petition: p, Open: err == nil && openAt(p, s.clk.Now())}, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/text/unicode/norm"
 
+	"kithline/campaigns/abuse"
 	"kithline/campaigns/address"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/mailboxes"
@@ -31,7 +33,12 @@ type SignInput struct {
 	Display     string // display: name, initials, anonymous; anonymous where nothing was chosen
 	Updates     bool   // updates
 	Locale      string // of the page: mails are in it
+	Role        string // role: pain, family, care; "" says nothing
 	Source      string // how the person came: a short code of ours or of an organizer's, never an address
+	By          string // by: the share code of the signature whose link it came by; "" for none
+	Trap        string // leave_empty: a field that no person sees
+	Proof       string // altcha: of work, where the form asked for one
+	ClientIP    string // of the device, as the server knows it; "" where it does not. It is kept as a hash of the day, for 14 days
 	ConsentText string // the words beside the box, exactly as they were shown
 }
 
@@ -58,6 +65,20 @@ func (s *Service) Sign(ctx context.Context, in SignInput) (SignResult, error) {
 	if err != nil {
 		return SignResult{}, err
 	}
+	if s.opt.Judge != nil {
+		v, err := s.opt.Judge(ctx, p, Judged{
+			AddressHash: row.Mailbox.AddressHash, Domain: row.Mailbox.Domain, ClientIP: in.ClientIP, ClientHash: row.Signature.ClientHash, Form: in,
+		})
+		if err != nil {
+			return SignResult{}, err
+		}
+		row.Verdict, row.settle = v, s.settle
+		sig := &row.Signature
+		sig.SuspectReason, sig.Flag, sig.InboxHash, sig.ProofHash = v.Suspect, v.Flag, v.InboxHash, v.ProofHash
+		if v.Suspect != "" {
+			sig.State = models.SignatureSuspect
+		}
+	}
 	if err := s.signing.Do(ctx, &row); err != nil {
 		return SignResult{}, err
 	}
@@ -65,6 +86,31 @@ func (s *Service) Sign(ctx context.Context, in SignInput) (SignResult, error) {
 		return SignResult{}, row.Refused
 	}
 	return SignResult{ID: row.Signature.ID}, nil
+}
+
+// Judged is a form that was checked, for whoever judges it by more than its own words. Nothing of it may be logged or kept.
+type Judged struct {
+	AddressHash []byte // as mailboxes have it
+	Domain      string // of the address
+	ClientIP    string
+	ClientHash  []byte // as signatures have it; nil where the address of the device is not known
+	Form        SignInput
+}
+
+// Verdict is what is said of a form: the zero value lets it go the usual way.
+type Verdict struct {
+	Suspect   string // why its signature is held back until somebody looks, a code
+	Flag      string // what to look at when judging many, a code
+	InboxHash []byte // of the inbox behind the address, where one inbox has many addresses
+	ProofHash []byte // of the proof of work that came with it
+	Allowed   bool   // by a rule: nothing makes it suspect
+	Rests     bool   // the limits rest
+}
+
+// Recruiter reports whether a share code is one, so that a form may carry it.
+func (s *Service) Recruiter(code string) bool {
+	_, ok := s.signer.ReadShare(code)
+	return ok
 }
 
 // recent are the petitions that were open when somebody signed, by slug.
@@ -102,11 +148,7 @@ func (s *Service) prepare(p models.Petition, in SignInput, now time.Time) (newSi
 		bad.Add("email", address.Key(err))
 	}
 	postal := postalArea(&bad, "postal_code", in.PostalCode)
-	comment := strings.TrimSpace(norm.NFC.String(strings.ReplaceAll(in.Comment, "\r\n", "\n")))
-	text(&bad, "comment", comment, CommentMax)
-	if !bad.Has("comment") && overloaded(comment) {
-		bad.Add("comment", "error.text_unreadable")
-	}
+	comment := commentOf(&bad, in.Comment)
 	display := models.Display(in.Display)
 	switch display {
 	case models.DisplayName, models.DisplayInitials, models.DisplayAnonymous:
@@ -114,6 +156,10 @@ func (s *Service) prepare(p models.Petition, in SignInput, now time.Time) (newSi
 		display = models.DisplayAnonymous
 	default:
 		bad.Add("display", "error.value_unknown")
+	}
+	role := models.Role(in.Role)
+	if role != models.RoleNone && !slices.Contains(models.Roles, role) {
+		bad.Add("role", "error.value_unknown")
 	}
 	if err := bad.Err(); err != nil {
 		return newSignature{}, err
@@ -123,16 +169,22 @@ func (s *Service) prepare(p models.Petition, in SignInput, now time.Time) (newSi
 	}
 	id := models.NewID()
 	n := newSignature{
-		Mailbox:    box,
+		Mailbox: box, Name: foldName(given, family),
 		CampaignID: p.CampaignID,
 		Signature: models.Signature{
 			ID: id, PetitionID: p.ID, State: models.SignaturePending,
 			GivenNameSealed:  s.vault.Seal("signatures", "given_name_sealed", id, given),
 			FamilyNameSealed: s.vault.Seal("signatures", "family_name_sealed", id, family),
 			PostalArea:       postal, Display: display,
-			CommentSealed: s.vault.Seal("signatures", "comment_sealed", id, comment),
-			WantsUpdates:  in.Updates, Locale: in.Locale, Source: sourceCode(in.Source), CreatedAt: now, ExpiresAt: now.Add(pendingFor),
+			CommentSealed: s.vault.Seal("signatures", "comment_sealed", id, comment), RoleSealed: sealedRole(s, id, role),
+			WantsUpdates: in.Updates, Locale: in.Locale, Source: sourceCode(in.Source), CreatedAt: now, ExpiresAt: now.Add(pendingFor),
 		},
+	}
+	if by, ok := s.signer.ReadShare(in.By); ok {
+		n.Signature.RecruitedBy = &by
+	}
+	if net := abuse.Net(device(in.ClientIP)); net != nil {
+		n.Signature.ClientHash = s.vault.DayHash(now, net)
 	}
 	if in.Updates {
 		if in.ConsentText == "" {

@@ -2,8 +2,8 @@ package petitions
 
 import (
 	"context"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,17 +22,20 @@ type newSignature struct {
 	Signature   models.Signature
 	CampaignID  uuid.UUID
 	ConsentText string // the words beside the box; "" where it was not ticked
-	Refused     error  // set by insertSignatures: why this one was not written, although its batch was
+	Name        string // as it is compared: see foldName
+	Verdict     Verdict
+	settle      settler // says what only the rows tell; nil: nobody does
+	Refused     error   // set by insert: why this one was not written, although its batch was
 }
 
-// pair is what makes a signature one of a kind.
+// pair is a petition and a mailbox that signed it.
 type pair struct{ petition, mailbox uuid.UUID }
 
-// insertSignatures writes prepared signatures in tx, with everything that goes with them: mailboxes, the words of consents,
-// the mails, and pending_count. It takes one or many. Who has signed before gets no second row: see mails for what they get
-// instead. A row whose petition takes no signatures any more is passed over, and told in Refused. A row that is written again
-// by a batch that ran before changes nothing.
-func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) error {
+// insert writes prepared signatures in tx, with everything that goes with them: mailboxes, the words of consents, the mails, the
+// numbers and tallies. It takes one or many. Who has signed before gets no second row, and a third person of a mailbox none at all:
+// see mails for what they get instead. A row whose petition takes no signatures any more is passed over, and told in Refused. A row
+// that is written again by a batch that ran before changes nothing.
+func (s *Service) insert(ctx context.Context, tx *gorm.DB, rows []newSignature) error {
 	tx = tx.WithContext(ctx)
 	petitionIDs, err := refuse(tx, rows)
 	if err != nil || len(petitionIDs) == 0 {
@@ -60,17 +63,33 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 		}
 	}
 
+	tables, err := s.tables(ctx, tx, rows, boxes, known, petitionIDs, now)
+	if err != nil {
+		return err
+	}
 	texts := map[[2]string]uuid.UUID{}
-	seen := map[pair]bool{}
-	wanted := make([]models.Signature, 0, len(rows))
+	added := map[uuid.UUID]moved{}
+	var began []tallyMove
+	var left []uuid.UUID
+	asked, fresh := make([]request, 0, len(rows)), make([]models.Signature, 0, len(rows))
 	for _, r := range rows {
 		sig := r.Signature
 		sig.MailboxID = boxes[string(r.Mailbox.AddressHash)].ID
-		if k := (pair{sig.PetitionID, sig.MailboxID}); seen[k] {
-			continue
-		} else {
-			seen[k] = true
+		k := pair{sig.PetitionID, sig.MailboxID}
+		if slices.ContainsFunc(tables[k], func(x sitting) bool { return x.ID == sig.ID }) {
+			continue // this very row was written by a run before, with all that goes with it
 		}
+		seat, there, leaving := tables[k].place(sig, r.Name)
+		if there != nil {
+			if !there.fresh { // else its mail is in this batch
+				asked = append(asked, request{there.Signature, false})
+			}
+			continue
+		}
+		if len(leaving) > 0 {
+			left, tables[k] = append(left, leaving...), tables[k].without(leaving)
+		}
+		sig.Seat = seat
 		if r.ConsentText != "" {
 			k := [2]string{sig.Locale, r.ConsentText}
 			if _, ok := texts[k]; !ok {
@@ -83,38 +102,19 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 			id := texts[k]
 			sig.ConsentTextID = &id
 		}
-		wanted = append(wanted, sig)
+		tables[k] = append(tables[k], sitting{sig, r.Name, true})
+		m := added[sig.PetitionID]
+		m.pending++
+		added[sig.PetitionID] = m
+		began = talliesOf(began, sig, models.RoleNone, 1, 0)
+		fresh, asked = append(fresh, sig), append(asked, request{sig, true})
 	}
-	found := map[pair]models.Signature{}
-	if len(known) > 0 {
-		// What waited too long makes room, also before the job that removes it ran.
-		if _, err := expirePending(ctx, tx, now, "mailbox_id IN ?", known); err != nil {
-			return err
-		}
-		// The mailboxes are held, so nobody else adds a signature of theirs: what is not there now is new.
-		var there []models.Signature
-		err = tx.Select("id", "petition_id", "mailbox_id", "state", "created_at", "expires_at").
-			Where("mailbox_id IN ? AND petition_id IN ?", known, petitionIDs).Find(&there).Error
-		if err != nil {
-			return err
-		}
-		for _, t := range there {
-			found[pair{t.PetitionID, t.MailboxID}] = t
-		}
-		if err := makeRoom(tx, found); err != nil {
-			return err
-		}
+	if err := leave(tx, left); err != nil {
+		return err
 	}
-	added := map[uuid.UUID]int{}
-	asked, fresh := make([]request, 0, len(wanted)), make([]models.Signature, 0, len(wanted))
-	for _, sig := range wanted {
-		switch t, ok := found[pair{sig.PetitionID, sig.MailboxID}]; {
-		case !ok:
-			added[sig.PetitionID]++
-			fresh = append(fresh, sig)
-			asked = append(asked, request{sig, true})
-		case t.ID != sig.ID: // else this very row was written by a run before, with all that goes with it
-			asked = append(asked, request{t, false})
+	if s := rows[0].settle; s != nil {
+		if err := s(ctx, tx, rows, fresh); err != nil {
+			return err
 		}
 	}
 	if _, err := database.InsertAll(tx, fresh, ""); err != nil {
@@ -123,7 +123,45 @@ func insertSignatures(ctx context.Context, tx *gorm.DB, rows []newSignature) err
 	if err := mails(ctx, tx, asked, byID, known, now); err != nil {
 		return err
 	}
-	return count(ctx, tx, added, nil)
+	if _, err := count(ctx, tx, added); err != nil {
+		return err
+	}
+	return tally(ctx, tx, began)
+}
+
+// tables reads who signed the petitions before, from the mailboxes that were there. What waited too long is deleted: it makes room,
+// also before the job that removes it ran.
+func (s *Service) tables(ctx context.Context, tx *gorm.DB, rows []newSignature, boxes map[string]models.Mailbox, known, petitionIDs []uuid.UUID, now time.Time) (map[pair]table, error) {
+	out := make(map[pair]table, len(rows))
+	if len(known) == 0 {
+		return out, nil
+	}
+	if _, err := expirePending(ctx, tx, now, "mailbox_id IN ?", known); err != nil {
+		return nil, err
+	}
+	// The mailboxes are held, so nobody else adds a signature of theirs: what is not there now is new.
+	var there []models.Signature
+	err := tx.Select("id", "petition_id", "mailbox_id", "seat", "state", "given_name_sealed", "family_name_sealed", "postal_area", "created_at", "confirmed_at", "expires_at").
+		Where("mailbox_id IN ? AND petition_id IN ?", known, petitionIDs).Order("seat").Find(&there).Error
+	if err != nil {
+		return nil, err
+	}
+	asks := make(map[pair]bool, len(rows))
+	for _, r := range rows {
+		asks[pair{r.Signature.PetitionID, boxes[string(r.Mailbox.AddressHash)].ID}] = true
+	}
+	for _, sig := range there {
+		k := pair{sig.PetitionID, sig.MailboxID}
+		if !asks[k] {
+			continue
+		}
+		given, family, err := s.names(sig)
+		if err != nil {
+			return nil, err
+		}
+		out[k] = append(out[k], sitting{sig, foldName(given, family), false})
+	}
+	return out, nil
 }
 
 // refuse notes which rows are for petitions that do not take them any more, and returns the petitions of the others.
@@ -152,30 +190,44 @@ func refuse(tx *gorm.DB, rows []newSignature) (open []uuid.UUID, err error) {
 	return open, nil
 }
 
-// count moves the numbers of petitions in tx: by how many signatures began to wait (below zero: no longer wait), and by how
-// many were confirmed. Rows are taken in one order, so that two transactions never wait for each other.
-func count(ctx context.Context, tx *gorm.DB, pending, confirmed map[uuid.UUID]int) error {
-	var ids []uuid.UUID
-	for id := range pending {
-		ids = append(ids, id)
-	}
-	for id := range confirmed {
-		if _, twice := pending[id]; !twice {
-			ids = append(ids, id)
-		}
-	}
-	slices.SortFunc(ids, func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) })
-	for _, id := range ids {
+// moved is by how much the numbers of a petition move: signatures that wait for the button of their mail, that count, and that were
+// confirmed and are held back.
+type moved struct{ pending, confirmed, suspect int }
+
+// numbers are the public number of a petition and its address.
+type numbers struct {
+	SignatureCount int
+	Slug           string
+}
+
+// count moves the numbers of petitions in tx and returns how many count now. Rows are taken in one order, so that two transactions
+// never wait for each other. Whoever moves the public number calls Service.afterCount at the end of the transaction.
+func count(ctx context.Context, tx *gorm.DB, by map[uuid.UUID]moved) (now map[uuid.UUID]numbers, err error) {
+	now = make(map[uuid.UUID]numbers, len(by))
+	for _, id := range sorted(by) {
 		// Never below zero: a wrong count must not keep anybody from confirming; the recount repairs it.
-		err := tx.WithContext(ctx).Exec(`UPDATE petitions SET
+		m := by[id]
+		var counted []numbers
+		err := tx.WithContext(ctx).Raw(`UPDATE petitions SET
 				pending_count = CASE WHEN pending_count + ? < 0 THEN 0 ELSE pending_count + ? END,
-				signature_count = CASE WHEN signature_count + ? < 0 THEN 0 ELSE signature_count + ? END
-			WHERE id = ?`, pending[id], pending[id], confirmed[id], confirmed[id], id).Error
+				signature_count = CASE WHEN signature_count + ? < 0 THEN 0 ELSE signature_count + ? END,
+				suspect_count = CASE WHEN suspect_count + ? < 0 THEN 0 ELSE suspect_count + ? END
+			WHERE id = ? RETURNING signature_count, slug`, m.pending, m.pending, m.confirmed, m.confirmed, m.suspect, m.suspect, id).Scan(&counted).Error
 		if err != nil {
-			return err
+			return nil, err
+		}
+		if len(counted) > 0 {
+			now[id] = counted[0]
 		}
 	}
-	return nil
+	return now, nil
+}
+
+// sorted are the petitions of by in the order in which everybody takes them.
+func sorted[T any](by map[uuid.UUID]T) []uuid.UUID {
+	ids := slices.Collect(maps.Keys(by))
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	return ids
 }
 
 // request is a signature whose form was just sent; fresh where the row was made by it.
@@ -188,15 +240,22 @@ type request struct {
 // counts already of one that is confirmed. known are those that may have got mail before. The limits are in
 // campaigns/confirmations.
 func mails(ctx context.Context, tx *gorm.DB, asked []request, boxes map[uuid.UUID]models.Mailbox, known []uuid.UUID, now time.Time) error {
+	held, err := broken(ctx, tx, asked)
+	if err != nil {
+		return err
+	}
 	out := make([]confirmations.Request, 0, len(asked))
 	for _, sig := range asked {
 		r := confirmations.Request{Kind: KindConfirm, MailboxID: sig.MailboxID, Subject: sig.ID, DedupeKey: KindConfirm + "/" + sig.ID.String(), Ends: sig.ExpiresAt}
-		switch sig.State {
-		case models.SignaturePending, models.SignatureSuspect:
+		switch {
+		case waits(sig.Signature):
+			if held[sig.PetitionID] && boxes[sig.MailboxID].VerifiedAt == nil {
+				r.NotBefore = now.Add(breakerLater)
+			}
 			if !sig.fresh { // it waited before: the mail of then is not this one
 				r.DedupeKey += "/" + now.Format("2006-01-02")
 			}
-		case models.SignatureConfirmed:
+		case sig.State == models.SignatureConfirmed, sig.State == models.SignatureSuspect:
 			r.Kind, r.DedupeKey = KindAlready, KindAlready+"/"+sig.ID.String()+"/"+now.Format("2006-01-02")
 			r.Ends = now.Add(3 * day)
 		default:
@@ -206,6 +265,9 @@ func mails(ctx context.Context, tx *gorm.DB, asked []request, boxes map[uuid.UUI
 	}
 	return confirmations.Queue(ctx, tx, out, boxes, known, now)
 }
+
+// unconfirmed picks the signatures that wait for the button of their mail, those that somebody will look at among them.
+const unconfirmed = "confirmed_at IS NULL AND state IN ('pending', 'suspect')"
 
 const (
 	day  = 24 * time.Hour
@@ -223,19 +285,22 @@ func expirePending(ctx context.Context, tx *gorm.DB, now time.Time, where string
 func dropPending(ctx context.Context, tx *gorm.DB, now time.Time, where string, args ...any) (int, error) {
 	tx = tx.WithContext(ctx)
 	var gone []models.Signature
-	if err := tx.Raw("DELETE FROM signatures WHERE state = 'pending' AND "+where+" RETURNING id, petition_id, mailbox_id", args...).Scan(&gone).Error; err != nil {
+	if err := tx.Raw("DELETE FROM signatures WHERE "+unconfirmed+" AND "+where+" RETURNING id, petition_id, mailbox_id", args...).Scan(&gone).Error; err != nil {
 		return 0, err
 	}
 	if len(gone) == 0 {
 		return 0, nil
 	}
-	ids, boxes, fewer := make([]uuid.UUID, len(gone)), make([]uuid.UUID, len(gone)), map[uuid.UUID]int{}
+	ids, boxes, fewer := make([]uuid.UUID, len(gone)), make([]uuid.UUID, len(gone)), map[uuid.UUID]moved{}
 	for i, g := range gone {
 		ids[i], boxes[i] = g.ID, g.MailboxID
-		fewer[g.PetitionID]--
+		m := fewer[g.PetitionID]
+		m.pending--
+		fewer[g.PetitionID] = m
 	}
 	if err := confirmations.Drop(ctx, tx, KindConfirm, boxes, ids, now); err != nil {
 		return 0, err
 	}
-	return len(gone), count(ctx, tx, fewer, nil)
+	_, err := count(ctx, tx, fewer)
+	return len(gone), err
 }

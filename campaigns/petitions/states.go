@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"kithline/campaigns/actor"
@@ -26,10 +27,12 @@ const (
 	Hide     Action = "hide"     // nobody sees it
 	Show     Action = "show"     // hidden no longer
 	Withdraw Action = "withdraw" // by its author: not mine any more
+	HandOver Action = "handover" // to who decides: see RecordHandover; no new signatures from then on
+	Answer   Action = "answer"   // what became of it: see RecordOutcome
 )
 
 // Actions lists every action.
-var Actions = []Action{Submit, Publish, Return, Pause, Resume, Close, Hide, Show, Withdraw}
+var Actions = []Action{Submit, Publish, Return, Pause, Resume, Close, Hide, Show, Withdraw, HandOver, Answer}
 
 // moves is the state machine: where each action leads from each state; what is not here cannot be done.
 var moves = map[Action]map[models.PetitionState]models.PetitionState{
@@ -42,6 +45,15 @@ var moves = map[Action]map[models.PetitionState]models.PetitionState{
 	Hide:     {models.PetitionPublished: models.PetitionHidden, models.PetitionClosed: models.PetitionHidden},
 	Show:     {models.PetitionHidden: models.PetitionPublished},
 	Withdraw: {models.PetitionDraft: models.PetitionWithdrawn, models.PetitionSubmitted: models.PetitionWithdrawn, models.PetitionReturned: models.PetitionWithdrawn, models.PetitionPublished: models.PetitionWithdrawn},
+	// Handed over more than once, and an answer that is corrected, leave it where it is.
+	HandOver: {
+		models.PetitionPublished: models.PetitionHandedOver, models.PetitionClosed: models.PetitionHandedOver,
+		models.PetitionHandedOver: models.PetitionHandedOver, models.PetitionAnswered: models.PetitionAnswered,
+	},
+	Answer: {
+		models.PetitionPublished: models.PetitionAnswered, models.PetitionClosed: models.PetitionAnswered,
+		models.PetitionHandedOver: models.PetitionAnswered, models.PetitionAnswered: models.PetitionAnswered,
+	},
 }
 
 // Next returns the state that an action leads to, and whether it can be done at all. A petition that was closed before it
@@ -71,6 +83,9 @@ func Can(a actor.Actor, p models.Petition) []Action {
 // may reports whether the actor has the right to an action, whatever the state. An author publishes their own petition only
 // with the right to moderate.
 func may(a actor.Actor, p models.Petition, do Action) bool {
+	if a.Kind == actor.Person { // whose petition it is, mine asked before
+		return a.MailboxID != uuid.Nil && (do == Submit || do == Withdraw)
+	}
 	switch do {
 	case Submit:
 		return a.May(actor.DraftPetition) && (a.Is(p.AuthorID) || a.May(actor.ModeratePetition))
@@ -95,6 +110,9 @@ func move(ctx context.Context, tx *gorm.DB, a actor.Actor, p *models.Petition, d
 		set = map[string]any{}
 	}
 	set["state"], set["updated_at"] = to, now
+	if p.State == models.PetitionSubmitted { // the review is over
+		set["claimed_by"], set["claimed_at"] = nil, nil
+	}
 	paused := "paused_at IS NULL"
 	if p.PausedAt != nil {
 		paused = "paused_at IS NOT NULL"
@@ -112,5 +130,6 @@ func move(ctx context.Context, tx *gorm.DB, a actor.Actor, p *models.Petition, d
 	}
 	fresh, err := take(ctx, tx, p.ID)
 	*p = fresh
+	Changed(tx, p.Slug)
 	return err
 }

@@ -20,6 +20,8 @@ func TestEveryPairOfStateAndAction(t *testing.T) {
 		"published hide": "hidden", "paused hide": "hidden", "closed hide": "hidden",
 		"hidden show": "published", "hidden after closing show": "closed",
 		"draft withdraw": "withdrawn", "submitted withdraw": "withdrawn", "returned withdraw": "withdrawn", "published withdraw": "withdrawn", "paused withdraw": "withdrawn",
+		"published handover": "handed_over", "paused handover": "handed_over", "closed handover": "handed_over", "handed_over handover": "handed_over", "answered handover": "answered",
+		"published answer": "answered", "paused answer": "answered", "closed answer": "answered", "handed_over answer": "answered", "answered answer": "answered",
 	}
 	now := time.Date(2027, 2, 23, 10, 0, 0, 0, time.UTC)
 	rows := map[string]models.Petition{
@@ -58,7 +60,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		can  []Action
 	}{
 		{"author", author, []Action{Submit, Withdraw}},
-		{"organizer", boss, []Action{Submit, Publish, Return, Pause, Resume, Close, Hide, Show}},
+		{"organizer", boss, []Action{Submit, Publish, Return, Pause, Resume, Close, Hide, Show, HandOver, Answer}},
 		{"author who organizes", both, Actions},
 		{"another advocate", other, nil},
 		{"author who became a viewer", viewer, nil},

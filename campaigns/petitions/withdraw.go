@@ -27,6 +27,9 @@ type OwnSignature struct {
 	Undo        bool      // withdrawn a moment ago: Restore works
 }
 
+// signedFrom picks the signatures that their owner sees: those that stand, held back or not, and those that were taken back.
+const signedFrom = "confirmed_at IS NOT NULL AND state IN ('confirmed', 'suspect', 'withdrawn')"
+
 // ownShown is how many signatures a person's page lists.
 const ownShown = 200
 
@@ -34,7 +37,7 @@ const ownShown = 200
 // whoever calls it has made sure whose the mailboxes are.
 func (s *Service) SignedFrom(ctx context.Context, boxes []uuid.UUID) ([]OwnSignature, error) {
 	var rows []models.Signature
-	err := s.db.WithContext(ctx).Where("mailbox_id IN ? AND state IN ?", boxes, []models.SignatureState{models.SignatureConfirmed, models.SignatureWithdrawn}).
+	err := s.db.WithContext(ctx).Where("mailbox_id IN ? AND "+signedFrom, boxes).
 		Order("created_at DESC, id DESC").Limit(ownShown).Find(&rows).Error
 	if err != nil {
 		return nil, err
@@ -47,17 +50,22 @@ func (s *Service) SignedFrom(ctx context.Context, boxes []uuid.UUID) ([]OwnSigna
 	out := make([]OwnSignature, len(rows))
 	for i, sig := range rows {
 		p := petitions[sig.PetitionID]
-		own := OwnSignature{ID: sig.ID, Slug: p.Slug, Title: p.Title, TitleLocale: p.Locale, ShownName: sig.DisplayName, State: sig.State, At: sig.CreatedAt, Public: p.State.Public()}
-		switch {
-		case sig.State == models.SignatureConfirmed && sig.ConfirmedAt != nil:
-			own.At = *sig.ConfirmedAt
-		case sig.State == models.SignatureWithdrawn && sig.WithdrawnAt != nil:
-			own.At = *sig.WithdrawnAt
-			own.Undo = restorable(sig, p, now)
-		}
-		out[i] = own
+		out[i] = ownOf(sig, p, now)
 	}
 	return out, nil
+}
+
+// ownOf is a signature as its owner sees it.
+func ownOf(sig models.Signature, p models.Petition, now time.Time) OwnSignature {
+	own := OwnSignature{ID: sig.ID, Slug: p.Slug, Title: p.Title, TitleLocale: p.Locale, ShownName: sig.DisplayName, State: sig.State, At: sig.CreatedAt, Public: p.State.Public()}
+	switch {
+	case sig.State != models.SignatureWithdrawn && sig.ConfirmedAt != nil:
+		own.At = *sig.ConfirmedAt
+	case sig.State == models.SignatureWithdrawn && sig.WithdrawnAt != nil:
+		own.At = *sig.WithdrawnAt
+		own.Undo = restorable(sig, p, now)
+	}
+	return own
 }
 
 // restorable reports whether a withdrawn signature can count again without a new form.
@@ -80,13 +88,7 @@ func (s *Service) Withdraw(ctx context.Context, boxes []uuid.UUID, id uuid.UUID)
 		if sig.State == models.SignatureWithdrawn {
 			return nil
 		}
-		err = tx.Model(&models.Signature{}).Where("id = ?", id).Updates(map[string]any{
-			"state": models.SignatureWithdrawn, "withdrawn_at": now, "display_name": "", "comment_state": models.CommentNone, "comment_shown": "",
-		}).Error
-		if err != nil {
-			return err
-		}
-		return count(ctx, tx, nil, map[uuid.UUID]int{p.ID: -1})
+		return s.turnAll(ctx, tx, []turn{{sig, models.SignatureWithdrawn, map[string]any{"withdrawn_at": now}}})
 	})
 	return slug, err
 }
@@ -102,27 +104,13 @@ func (s *Service) Restore(ctx context.Context, boxes []uuid.UUID, id uuid.UUID) 
 			return err
 		}
 		slug = p.Slug
-		if sig.State == models.SignatureConfirmed {
+		if sig.State != models.SignatureWithdrawn {
 			return nil
 		}
 		if !restorable(sig, p, now) {
 			return fault.New(fault.Conflict, "error.signature_too_late")
 		}
-		given, family, err := s.names(sig)
-		if err != nil {
-			return err
-		}
-		state := models.CommentNone
-		if sig.CommentSealed != nil {
-			state = models.CommentWaiting
-		}
-		err = tx.Model(&models.Signature{}).Where("id = ?", id).Updates(map[string]any{
-			"state": models.SignatureConfirmed, "withdrawn_at": nil, "display_name": shown(sig.Display, given, family), "comment_state": state,
-		}).Error
-		if err != nil {
-			return err
-		}
-		return count(ctx, tx, nil, map[uuid.UUID]int{p.ID: 1})
+		return s.turnAll(ctx, tx, []turn{{sig, standing(sig), map[string]any{"withdrawn_at": nil}}})
 	})
 	return slug, err
 }
@@ -147,7 +135,7 @@ func (s *Service) hold(ctx context.Context, tx *gorm.DB, boxes []uuid.UUID, id u
 		return none()
 	}
 	var rows []models.Signature
-	err := tx.Clauses(update).Where("id = ? AND mailbox_id IN ? AND state IN ?", id, ids, []models.SignatureState{models.SignatureConfirmed, models.SignatureWithdrawn}).Find(&rows).Error
+	err := tx.Clauses(update).Where("id = ? AND mailbox_id IN ? AND "+signedFrom, id, ids).Find(&rows).Error
 	if err != nil {
 		return models.Signature{}, models.Petition{}, err
 	}
@@ -158,26 +146,11 @@ func (s *Service) hold(ctx context.Context, tx *gorm.DB, boxes []uuid.UUID, id u
 	return rows[0], p, err
 }
 
-// makeRoom deletes in tx the withdrawn signatures among those found, whose owner signs anew, and takes them out of found.
-func makeRoom(tx *gorm.DB, found map[pair]models.Signature) error {
-	var ids []uuid.UUID
-	for k, sig := range found {
-		if sig.State == models.SignatureWithdrawn {
-			ids = append(ids, sig.ID)
-			delete(found, k)
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	return tx.Where("id IN ? AND state = ?", ids, models.SignatureWithdrawn).Delete(&models.Signature{}).Error
-}
-
 // forgetWithdrawn empties the names and comments of signatures that were taken back more than 30 minutes before now: nobody
 // can bring them back any more. The rows stay, without a name, for the person's own page.
 func (s *Service) forgetWithdrawn(ctx context.Context, now time.Time) error {
 	for {
-		r := s.db.WithContext(ctx).Exec(`UPDATE signatures SET given_name_sealed = NULL, family_name_sealed = NULL, comment_sealed = NULL
+		r := s.db.WithContext(ctx).Exec(`UPDATE signatures SET given_name_sealed = NULL, family_name_sealed = NULL, comment_sealed = NULL, role_sealed = NULL
 			WHERE id IN (SELECT id FROM signatures WHERE state = 'withdrawn' AND given_name_sealed IS NOT NULL AND withdrawn_at <= ? ORDER BY withdrawn_at LIMIT ?)`,
 			now.Add(-undoFor), expireBatch)
 		if r.Error != nil || r.RowsAffected == 0 {

@@ -11,11 +11,21 @@ import (
 // SVG draws a text as a QR code (ISO/IEC 18004, error correction M) that can be printed at any size. title is its name for who
 // does not see it, in the reader's language. The error is for a text too long for a code.
 func SVG(text, title string) ([]byte, error) {
+	modules, err := Modules(text)
+	if err != nil {
+		return nil, err
+	}
+	return []byte(draw(modules, title)), nil
+}
+
+// Modules is the code of a text as rows of dark and light squares, with the quiet zone around it: for who draws it themselves.
+// The error is for a text too long for a code.
+func Modules(text string) ([][]bool, error) {
 	code, err := qrcode.New(text, qrcode.Medium)
 	if err != nil {
 		return nil, err
 	}
-	return []byte(draw(code.Bitmap(), title)), nil
+	return code.Bitmap(), nil
 }
 
 // draw draws the dark runs of each row. The bitmap holds the quiet zone.

@@ -12,3 +12,17 @@ func TestQR(t *testing.T) {
 		t.Error(svg)
 	}
 }
+
+func TestModules(t *testing.T) {
+	modules, err := Modules("https://act.example.org/twenty")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const quiet = 4
+	if n := len(modules); n < 21+2*quiet || len(modules[0]) != n || modules[quiet-1][quiet] || !modules[quiet][quiet] || modules[quiet+1][quiet+1] {
+		t.Errorf("%d rows; the corner is not where it belongs", n)
+	}
+	if _, err := Modules(strings.Repeat("x", 5000)); err == nil {
+		t.Error("no error for a text that is too long")
+	}
+}

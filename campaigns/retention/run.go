@@ -13,6 +13,7 @@ import (
 	"kithline/campaigns/erasures"
 	"kithline/campaigns/jobs"
 	"kithline/models"
+	"kithline/models/database"
 )
 
 // batch is how many signatures or answers go in one transaction.
@@ -99,7 +100,9 @@ func (s *Service) run(ctx context.Context, c models.Campaign, until time.Time, d
 			var d Done
 			err := s.db.Tx(ctx, func(tx *gorm.DB) (err error) {
 				d = Done{}
-				more, err = step(tx, &d)
+				if more, err = step(tx, &d); d.Signatures+d.Records > 0 {
+					database.Announce(tx, erasures.Topic)
+				}
 				return err
 			})
 			if err != nil {

@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/nyaruka/phonenumbers"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"kithline/campaigns/phones"
 	"kithline/campaigns/vault"
 	"kithline/models"
 )
@@ -48,11 +48,11 @@ func parsePhone(typed, country string) (number, key string, valid bool) {
 	if country == "" {
 		country = defaultRegion
 	}
-	if n, err := phonenumbers.Parse(typed, country); err == nil && phonenumbers.IsValidNumber(n) {
-		key = phonenumbers.Format(n, phonenumbers.E164)
+	if n, ok := phones.Parse(typed, country); ok {
+		key = n.E164()
 		number = key
-		if x := n.GetExtension(); x != "" {
-			number += ";ext=" + x
+		if n.Extension != "" {
+			number += ";ext=" + n.Extension
 		}
 		return number, key, true
 	}
@@ -94,7 +94,7 @@ func phoneKeys(typed string) []string {
 		add(k)
 	}
 	if !strings.HasPrefix(typed, "+") {
-		for region := range phonenumbers.GetSupportedRegions() {
+		for _, region := range phones.Regions() {
 			if _, k, ok := parsePhone(typed, region); ok {
 				add(k)
 			}
@@ -109,13 +109,6 @@ func shownPhone(number string, valid bool) string {
 	if !valid {
 		return number
 	}
-	bare, x, _ := strings.Cut(number, ";ext=")
-	n, err := phonenumbers.Parse(bare, "")
-	if err != nil {
-		return number
-	}
-	if x != "" {
-		n.Extension = &x
-	}
-	return phonenumbers.Format(n, phonenumbers.INTERNATIONAL)
+	bare, extension, _ := strings.Cut(number, ";ext=")
+	return phones.Shown(bare, extension)
 }

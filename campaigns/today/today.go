@@ -16,6 +16,7 @@ import (
 // Queue is one kind of thing that waits.
 type Queue struct {
 	Key     string      // locale key with Count: "petition.queue_review"
+	Name    string      // what it is about, where a queue is of one thing; for the words of Key
 	Path    string      // the page where it is worked off
 	Count   int         // how many wait; a queue of 0 is not listed
 	Oldest  time.Time   // since when the oldest waits; zero where time says nothing

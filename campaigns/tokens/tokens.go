@@ -44,6 +44,10 @@ const (
 	Download    Kind = 10 // download one's own data, and nothing else: the mailbox
 	Erase       Kind = 11 // erase oneself, and nothing else: the mailbox
 	Prefill     Kind = 12 // the cookie of a browser whose forms are filled in: the mailbox
+	Signature   Kind = 20 // see, change and take back what one signed: the signature
+	Starter     Kind = 30 // go on with a petition that was begun without an account: the starter
+	Typed       Kind = 31 // the cookie of the browser in which a petition was begun: the starter
+	Proved      Kind = 32 // the cookie of a browser in which a starter proved their address: the mailbox
 )
 
 const (
@@ -156,4 +160,28 @@ func (s *Signer) CodeMatches(k Kind, id uuid.UUID, typed string) bool {
 		return r
 	}, typed)
 	return subtle.ConstantTimeCompare([]byte(strings.ToUpper(typed)), []byte(s.Code(k, id))) == 1
+}
+
+// shareSize is how many bytes of the HMAC a share code has: it gives no right, it only keeps people from making up ids.
+const shareSize = 5
+
+// Share is a short code, 28 characters that can stand in a query, by which a link says who passed it on. It has no end and is good
+// for counting only.
+func (s *Signer) Share(id uuid.UUID) string {
+	b := make([]byte, 0, 16+sha256.Size)
+	b = append(b, id[:]...)
+	return encoding.EncodeToString(sum(&s.links, b, append([]byte("share/"), id[:]...))[:16+shareSize])
+}
+
+// ReadShare returns the id of a share code, and false for anything that Share did not write.
+func (s *Signer) ReadShare(code string) (uuid.UUID, bool) {
+	if len(code) != encoding.EncodedLen(16+shareSize) || strings.ContainsAny(code, "\r\n") {
+		return uuid.Nil, false
+	}
+	b, err := encoding.DecodeString(code)
+	if err != nil || len(b) != 16+shareSize {
+		return uuid.Nil, false
+	}
+	id := uuid.UUID(b[:16])
+	return id, subtle.ConstantTimeCompare([]byte(s.Share(id)), []byte(code)) == 1
 }

@@ -220,3 +220,25 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 }
+
+func TestShare(t *testing.T) {
+	s, other := signer(t), New(vault.New(vault.NewKey()))
+	code := s.Share(id)
+	if !regexp.MustCompile(`^[A-Za-z0-9_-]{28}$`).MatchString(code) {
+		t.Errorf("%q", code)
+	}
+	if got, ok := s.ReadShare(code); !ok || got != id {
+		t.Errorf("%v, %v", got, ok)
+	}
+	wrong := []string{"", code[:27], code + "A", strings.ToLower(code), strings.Repeat("A", 28), code[:26] + "\r\n", s.Make(Confirm, id, now)[:28], other.Share(id)}
+	for i := range code {
+		b := []byte(code)
+		b[i] ^= 1
+		wrong = append(wrong, string(b))
+	}
+	for _, c := range wrong {
+		if got, ok := s.ReadShare(c); ok && c != code {
+			t.Errorf("%q is taken for %v", c, got)
+		}
+	}
+}

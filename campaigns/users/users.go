@@ -77,6 +77,7 @@ type Account struct {
 	HasPassword bool
 	TwoStep     bool // signs in by two steps
 	ChapterID   *uuid.UUID
+	AwayUntil   *time.Time // reviews nothing until then; nil: is here
 	CreatedAt   time.Time
 	LastLoginAt *time.Time
 	DisabledAt  *time.Time
@@ -88,8 +89,13 @@ func (s *Service) account(u models.User, m models.Mailbox) (Account, error) {
 		return Account{}, err
 	}
 	email, err := mailboxes.Address(s.vault, m)
+	away := u.AwayUntil
+	if away != nil && !s.clock.Now().Before(*away) {
+		away = nil
+	}
 	return Account{
-		ID: u.ID, Name: name, Email: email, Role: actor.Role(u.Role), Locale: u.Locale, HasPassword: u.PasswordHash != "", TwoStep: u.TOTPSince != nil, ChapterID: u.ChapterID,
+		AwayUntil: away,
+		ID:        u.ID, Name: name, Email: email, Role: actor.Role(u.Role), Locale: u.Locale, HasPassword: u.PasswordHash != "", TwoStep: u.TOTPSince != nil, ChapterID: u.ChapterID,
 		CreatedAt: u.CreatedAt, LastLoginAt: u.LastLoginAt, DisabledAt: u.DisabledAt,
 	}, err
 }

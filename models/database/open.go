@@ -32,6 +32,7 @@ type DB struct {
 
 	mu      sync.Mutex
 	waiters map[string][]chan struct{}
+	hearers []func(topic string)
 }
 
 // Options say what to open. Connections is the most that are kept; SQLite never uses more than four, one of which writes.

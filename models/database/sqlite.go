@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"net/url"
+	"os"
 	"strings"
 
 	"gorm.io/gorm"
@@ -135,9 +136,14 @@ func (Dialector) Translate(err error) error {
 	return err
 }
 
-// Scrub takes what was deleted out of SQLite's write-ahead log, where older versions of rows lie until others are written over
-// them. done is false where somebody reads or writes just now: it has to be called again. It waits, and lets others wait, for a
-// fifth of a second at most. PostgreSQL looks after that by its vacuum.
+// scrubMost is the size in bytes up to which Scrub writes the whole file anew: about two seconds of writing, in which others wait.
+const scrubMost = 256 << 20
+
+// Scrub takes what was deleted out of SQLite's file and write-ahead log. Deleted cells are overwritten as they go (secure_delete), but
+// a page whose cells move to another keeps copies of them in its gap, so the file is written anew; one larger than scrubMost is
+// not, see docs/operations.md. Older versions of rows lie in the log until others are written over them, so it is emptied. done is
+// false where somebody reads or writes just now: it has to be called again. It waits for others for a fifth of a second at most.
+// PostgreSQL looks after that by its vacuum.
 func (d *DB) Scrub(ctx context.Context) (done bool, err error) {
 	if d.Postgres() {
 		return true, nil
@@ -153,11 +159,23 @@ func (d *DB) Scrub(ctx context.Context) (done bool, err error) {
 	if _, err := c.ExecContext(ctx, "PRAGMA busy_timeout = 200"); err != nil {
 		return false, err
 	}
-	var busy, pages, moved int
-	err = c.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved)
-	var e *sqlite.Error
-	if errors.As(err, &e) && e.Code()&0xff == lib.SQLITE_BUSY {
-		return false, nil
+	busyOnly := func(err error) error {
+		var e *sqlite.Error
+		if errors.As(err, &e) && e.Code()&0xff == lib.SQLITE_BUSY {
+			return nil
+		}
+		return err
 	}
-	return busy == 0, err
+	if f, err := os.Stat(d.path); err != nil {
+		return false, err
+	} else if f.Size() <= scrubMost {
+		if _, err := c.ExecContext(ctx, "VACUUM"); err != nil {
+			return false, busyOnly(err)
+		}
+	}
+	var busy, pages, moved int
+	if err := c.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved); err != nil {
+		return false, busyOnly(err)
+	}
+	return busy == 0, nil
 }

@@ -71,19 +71,27 @@ func Open(ctx context.Context, tx *gorm.DB, names []string) (*Loader, error) {
 	return l, tx.Exec("PRAGMA defer_foreign_keys = 1").Error // until the end of the transaction
 }
 
-// Close brings the triggers back.
+// Close brings the triggers back, and the index of words that they keep up.
 func (l *Loader) Close() error {
 	for _, name := range l.names {
 		if err := l.tx.Exec("ALTER TABLE " + Quote(name) + " ENABLE TRIGGER USER").Error; err != nil {
 			return err
 		}
 	}
+	words := false
 	for _, q := range l.triggers {
 		if err := l.tx.Exec(q).Error; err != nil {
 			return err
 		}
+		words = words || strings.Contains(q, "petition_words")
 	}
-	return nil
+	if !words { // PostgreSQL, or a schema from before there was one
+		return nil
+	}
+	if err := l.tx.Exec("DELETE FROM petition_words").Error; err != nil { // no trigger filled it
+		return err
+	}
+	return l.tx.Exec("INSERT INTO petition_words (id, title, summary, decider, place) SELECT id, title, summary, decider, place FROM petitions").Error
 }
 
 // Querier is the transaction for plain queries.

@@ -81,9 +81,9 @@ func Read(ctx context.Context, q Querier, postgres bool) (map[string][]Stored, e
 	return out, rows.Err()
 }
 
-// Machinery reports whether a table belongs to the database, the migrations or the queue.
+// Machinery reports whether a table belongs to the database, the migrations, the queue, or an index of words that is made of other tables.
 func Machinery(table string) bool {
-	for _, prefix := range []string{"sqlite_", "goose_", "river_"} {
+	for _, prefix := range []string{"sqlite_", "goose_", "river_", "petition_words"} {
 		if strings.HasPrefix(table, prefix) {
 			return true
 		}

@@ -29,13 +29,13 @@ const (
 // levels are the floors of campaigns, the lowest first. A package imports packages of lower floors only; those of its own
 // floor stand in sameLevel.
 var levels = [][]string{
-	{"fault", "actor", "paging", "clock", "address", "postal", "markdown", "qr"},
+	{"fault", "actor", "paging", "clock", "address", "postal", "phones", "markdown", "qr", "print"},
 	{"audit", "jobs", "tokens", "vault", "mailboxes", "files", "deliveries", "groupcommit", "inbound", "today", "confirmations", "figures"},
-	{"organisation", "users", "supporters", "consents", "segments", "divisions", "legislators", "chapters", "erasures", "keys"},
+	{"organisation", "users", "supporters", "consents", "segments", "divisions", "legislators", "chapters", "erasures", "keys", "abuse"},
 	{""}, // campaigns itself
 	{"petitions", "letters", "events", "rosters", "posts", "services", "flows", "forms", "duplicates"},
 	{"mailings", "me", "retention"},
-	{"imports", "exports", "webhooks", "reports", "backups"},
+	{"imports", "exports", "webhooks", "reports", "backups", "packs"},
 	{"demo"},
 }
 
@@ -57,6 +57,7 @@ var sameLevel = map[string][]string{
 	"erasures":      {"chapters"},
 	"segments":      {"organisation", "consents", "chapters", "divisions", "supporters"},
 	"petitions":     {"posts"},
+	"packs":         {"exports"},
 }
 
 // rule forbids imports. It looks at a file of a package that is not a test.

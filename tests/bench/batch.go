@@ -84,7 +84,7 @@ func (b *batch) postgres(ctx context.Context) error {
 		s AS (INSERT INTO signatures (id, petition_id, mailbox_id, state, given_name_sealed, family_name_sealed, postal_area, display, display_name, comment_state, comment_shown,
 				wants_updates, locale, source, code_tries, number, created_at, expires_at)
 			SELECT id, $10, box, 'pending', given, family, '10203', 'initials', '', '', '', true, 'en', '', 0, 0, $9, $9::timestamptz + interval '7 days' FROM i
-			ON CONFLICT (petition_id, mailbox_id) DO NOTHING),
+			ON CONFLICT (petition_id, mailbox_id, seat) DO NOTHING),
 		c AS (UPDATE petitions SET pending_count = pending_count + $11 WHERE id = $10)
 		INSERT INTO deliveries (id, kind, mailbox_id, subject_id, purpose, scope_id, dedupe_key, priority, state, on_unknown, attempt, deferrals, not_before, node, expires_at,
 				reply_code, reply, created_at, updated_at)

@@ -139,7 +139,7 @@ func naiveSign(ctx context.Context, db *database.DB, v *vault.Vault, petition uu
 			}
 		}
 		sig.MailboxID = box.ID
-		r = tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "petition_id"}, {Name: "mailbox_id"}}, DoNothing: true}).Create(&sig)
+		r = tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "petition_id"}, {Name: "mailbox_id"}, {Name: "seat"}}, DoNothing: true}).Create(&sig)
 		if r.Error != nil || r.RowsAffected == 0 {
 			return r.Error
 		}

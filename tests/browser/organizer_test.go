@@ -79,6 +79,9 @@ func TestDraftToPublic(t *testing.T) {
 	tab.Check("return without a reason")
 	tab.Click(`[name=reason][value=decider]`)
 	tab.Press(`form[action$="/return"] button`)
+	tab.Want(200, "/admin/petitions/"+id+"/return")
+	tab.Check("the mail about a return, before it goes")
+	tab.Press(`form[action$="/return"] button[value=send]`)
 	tab.Want(200, "/admin/petitions")
 	tab.Open(edit)
 	tab.Check("draft that came back")
@@ -150,9 +153,9 @@ func TestMailing(t *testing.T) {
 		tab.Clean()
 	}
 	finish()
-	mail := w.WaitMail(t, "june@example.org", 2)[1]
-	w.WaitMail(t, "cal@example.org", 2)
-	if !strings.Contains(mail.Text, "Hello June") || len(w.mailsTo("ana@example.org")) != 1 {
+	mail := w.WaitMail(t, "june@example.org", 3)[2] // after what confirms, and the receipt
+	w.WaitMail(t, "cal@example.org", 3)
+	if !strings.Contains(mail.Text, "Hello June") || len(w.mailsTo("ana@example.org")) != 2 {
 		t.Errorf("june got %q, ana %d mails", mail.Text, len(w.mailsTo("ana@example.org")))
 	}
 
@@ -169,9 +172,9 @@ func TestMailing(t *testing.T) {
 
 	write("One week to go")
 	finish()
-	w.WaitMail(t, "cal@example.org", 3)
-	if n := len(w.mailsTo("june@example.org")); n != 2 {
-		t.Errorf("june left and got %d mails, not 2", n)
+	w.WaitMail(t, "cal@example.org", 4)
+	if n := len(w.mailsTo("june@example.org")); n != 3 {
+		t.Errorf("june left and got %d mails, not 3", n)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // Every page that can be reached by links is looked at: 320 and 1280 pixels wide, light and dark.
 
 // most is how many pages a walk looks at before it says that something is endless.
-const most = 80
+const most = 140
 
 // alike is how many pages of one kind are looked at. A petition's and a mailing's page differ by their state.
 func alike(kind string) int {

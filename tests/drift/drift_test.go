@@ -13,6 +13,7 @@ import (
 
 	"kithline/models"
 	"kithline/models/database"
+	"kithline/models/tables"
 	"kithline/tests/testdb"
 )
 
@@ -30,7 +31,7 @@ func columns(t *testing.T, db *database.DB) map[string][]string {
 	}
 	out := map[string][]string{}
 	for _, r := range rows {
-		if strings.HasPrefix(r.Tbl, "river_") || strings.HasPrefix(r.Tbl, "goose_") || strings.HasPrefix(r.Tbl, "sqlite_") {
+		if tables.Machinery(r.Tbl) {
 			continue
 		}
 		out[r.Tbl] = append(out[r.Tbl], r.Col)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"kithline/campaigns/abuse"
 	"kithline/campaigns/actor"
 	"kithline/campaigns/chapters"
 	"kithline/campaigns/consents"
@@ -21,6 +22,7 @@ import (
 	"kithline/campaigns/imports"
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/petitions"
+	news "kithline/campaigns/posts"
 	"kithline/campaigns/segments"
 	"kithline/campaigns/supporters"
 	"kithline/campaigns/tokens"
@@ -34,13 +36,15 @@ import (
 const (
 	anybody actor.Right = "anybody" // a form of the public pages, or a page that a secret link opens
 	signed  actor.Right = "signed"  // any account, on itself
+	starter actor.Right = "starter" // no account: the browser in which the petition was begun or its address proved
 )
 
 // posts says what each route that takes a POST needs. A route that is not here fails the test: say who may use it.
 var posts = map[string]actor.Right{
-	"/display":               anybody,
-	"/petitions/:slug/sign":  anybody,
-	"/petitions/:slug/sent":  anybody,
+	"/display":                     anybody,
+	"/petitions/:slug/sign":        anybody,
+	"/petitions/:slug/sent":        anybody,
+	"/petitions/:slug/mine/:token": anybody, "/petitions/:slug/mine/:token/unsay": anybody, "/petitions/:slug/mine/:token/withdraw": anybody, "/petitions/:slug/mine/:token/restore": anybody,
 	"/confirm":               anybody,
 	"/confirm/:token":        anybody,
 	"/confirm/:token/delete": anybody,
@@ -51,6 +55,11 @@ var posts = map[string]actor.Right{
 	"/me": anybody, "/me/forget": anybody, "/me/download/:token": anybody, "/me/erase/:token": anybody,
 	"/me/:token/details": anybody, "/me/:token/districts": anybody, "/me/:token/undo": anybody, "/me/:token/stop": anybody, "/me/:token/again": anybody, "/me/:token/topics": anybody,
 	"/me/:token/pause": anybody, "/me/:token/resume": anybody, "/me/:token/use": anybody, "/me/:token/download": anybody, "/me/:token/erase": anybody,
+	"/petitions/new": anybody, "/petitions/resume": anybody, "/petitions/draft/:token": anybody, "/petitions/draft/:token/refuse": anybody, "/petitions/mine/leave": anybody,
+	"/petitions/mine/:id/edit": starter, "/petitions/mine/:id/draft": starter, "/petitions/mine/:id/submit": starter, "/petitions/mine/:id/withdraw": starter,
+	"/petitions/mine/:id/texts": starter, "/petitions/mine/:id/texts/:locale": starter, "/petitions/mine/:id/starters": starter,
+	"/petitions/mine/:id/starters/:starter/remove": starter, "/petitions/mine/:id/name": starter, "/petitions/mine/:id/update": starter,
+	"/admin/petitions/:id/texts": actor.DraftPetition, "/admin/petitions/:id/texts/:locale": actor.DraftPetition,
 	"/admin/setup/:token":       anybody,
 	"/admin/setup/:token/mail":  anybody,
 	"/admin/setup/:token/texts": anybody,
@@ -72,7 +81,21 @@ var posts = map[string]actor.Right{
 	"/admin/petitions/:id/draft": actor.ModeratePetition, "/admin/petitions/:id/picture": actor.ModeratePetition,
 	"/admin/petitions/:id/submit": actor.ModeratePetition, "/admin/petitions/:id/publish": actor.ModeratePetition,
 	"/admin/petitions/:id/return": actor.ModeratePetition, "/admin/petitions/:id/steer": actor.ModeratePetition,
-	"/admin/petitions/:id/update": actor.ModeratePetition, "/admin/petitions/:id/comments/:comment": actor.ModeratePetition,
+	"/admin/petitions/:id/handover": actor.ModeratePetition, "/admin/petitions/:id/handovers/:handover/delete": actor.ModeratePetition,
+	"/admin/petitions/:id/packs": actor.Export, "/admin/petitions/:id/packs/:pack/file": actor.Export,
+	"/admin/petitions/:id/digests": actor.ModeratePetition, "/admin/petitions/:id/digests/:digest/delete": actor.ModeratePetition,
+	"/admin/petitions/:id/outcome": actor.ModeratePetition, "/admin/petitions/:id/outcome/tell": actor.Send, "/admin/petitions/:id/response": actor.ModeratePetition,
+	"/admin/petitions/:id/updates/:update": actor.ModeratePetition, "/admin/petitions/:id/updates/:update/delete": actor.ModeratePetition,
+	"/admin/petitions/:id/updates/:update/mail": actor.ModeratePetition, // a yes or no: actor.Send
+	"/admin/petitions/:id/update":               actor.ModeratePetition, "/admin/petitions/:id/comments/:comment": actor.ModeratePetition,
+	"/admin/abuse": actor.ModeratePetition, "/admin/abuse/:rule/end": actor.ModeratePetition,
+	"/admin/petitions/:id/trust/suspect": actor.ModeratePetition, "/admin/petitions/:id/trust/windows": actor.ModeratePetition,
+	"/admin/petitions/:id/trust/windows/:window/close": actor.ModeratePetition, "/admin/petitions/:id/trust/breaker": actor.ModeratePetition,
+	"/admin/petitions/:id/trust/out": actor.ModeratePetition, "/admin/petitions/:id/trust/out/:work/revert": actor.ModeratePetition,
+	"/admin/petitions/:id/claim": actor.ModeratePetition, "/admin/petitions/:id/reopen": actor.ModeratePetition, "/admin/petitions/comments": actor.ModeratePetition,
+	"/admin/petitions/:id/words":    actor.ModeratePetition, // or one's own, as /edit
+	"/admin/petitions/:id/settings": actor.ModeratePetition, "/admin/petitions/:id/thresholds": actor.ModeratePetition, "/admin/petitions/:id/paper": actor.ModeratePetition,
+	"/admin/account/away": signed, "/admin/settings/review": actor.Administer,
 	"/admin/mailings": actor.WriteMailing, "/admin/mailings/:id": actor.WriteMailing, "/admin/mailings/:id/draft": actor.WriteMailing,
 	"/admin/mailings/:id/send": actor.Send, "/admin/mailings/:id/pause": actor.Send, "/admin/mailings/:id/resume": actor.Send,
 	"/admin/mailings/:id/stop": actor.Send, "/admin/mailings/:id/unknown": actor.Send,
@@ -202,6 +225,8 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	w.ids["/admin/partners/:id"] = []string{partner.String()}
 	w.ids["/admin/consents/:name"] = []string{"phone", "nothing"}
 	w.ids["/admin/petitions/:id"] = []string{p.ID.String(), draft.ID.String()}
+	w.ids["/petitions/mine/:id"] = w.ids["/admin/petitions/:id"]
+	w.ids[":locale"], w.ids[":starter"] = []string{"es", "xx"}, []string{uuid.NewString()}
 	w.ids["/admin/mailings/:id"] = []string{m.String()}
 	chosen, err := a.Segments.Create(ctx, owner, segments.Input{Name: "Everybody", Rule: segments.Everybody()})
 	must(err)
@@ -220,6 +245,11 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	w.ids[":tag"], w.ids[":note"] = []string{record.Tags[0].ID.String()}, []string{record.Notes[0].ID.String()}
 	w.ids[":mailbox"], w.ids[":consent"] = []string{record.Mailboxes[0].ID.String()}, []string{record.Consents[0].ID.String()}
 	w.ids["/admin/tags/:id"], w.ids["/admin/fields/:id"] = w.ids[":tag"], []string{field.ID.String()}
+	rule, err := a.Abuse.AddRule(ctx, owner, abuse.RuleInput{Effect: abuse.EffectFlag, Subject: abuse.SubjectDomain, Value: "odd.example", Note: "A test"})
+	must(err)
+	window, err := a.Abuse.OpenWindow(ctx, owner, abuse.WindowInput{PetitionID: p.ID, Note: "A stand", From: a.Clock.Now(), Until: a.Clock.Now().Add(time.Hour)})
+	must(err)
+	w.ids[":rule"], w.ids[":window"], w.ids[":work"] = []string{rule.ID.String()}, []string{window.ID.String()}, []string{uuid.NewString()}
 	w.ids["/admin/erasures/supporter/:id"] = []string{supporter.ID.String()}
 	w.ids["/admin/erasures/:id"] = []string{uuid.NewString()}
 	w.ids["/admin/retention/:id"] = []string{p.CampaignID.String()}
@@ -231,6 +261,9 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	w.ids["/admin/jobs/:id"] = []string{"1"}
 	w.ids["/outbox/:id"] = []string{"00000001-abc"}
 	w.ids[":comment"] = []string{sig.ID.String()}
+	update, err := a.Posts.PostUpdate(ctx, owner, p.ID, news.UpdateInput{Title: "A date", Body: "On Tuesday."})
+	must(err)
+	w.ids[":update"], w.ids[":handover"], w.ids[":digest"], w.ids[":pack"] = []string{update.ID.String()}, []string{uuid.NewString()}, []string{uuid.NewString()}, []string{uuid.NewString()}
 	// Links that say nothing, of another kind, and too old.
 	soon, past := a.Clock.Now().AddDate(0, 0, 1), a.Clock.Now().AddDate(0, 0, -1)
 	w.ids[":token"] = []string{"nonsense", a.Signer.Make(tokens.Browser, sig.ID, soon), a.Signer.Make(tokens.Confirm, sig.ID, past), a.Signer.Make(tokens.Login, uuid.New(), soon)}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"kithline/campaigns/tokens"
 	"kithline/models"
@@ -27,6 +28,7 @@ func count(t *testing.T, a *testapp.App, path string) int {
 	var figures struct {
 		SignatureCount *int `json:"signature_count"`
 	}
+	a.Clock.Add(5 * time.Second) // figures are kept for a moment
 	page := a.Client(t).Get(path + ".json").Want(200)
 	if err := json.Unmarshal(page.Body, &figures); err != nil || figures.SignatureCount == nil {
 		t.Fatalf("%v: %s", err, page.Body)

@@ -61,6 +61,8 @@ func New(t testing.TB, url string, env ...string) *App {
 	cfg, err := config.Load(append([]string{
 		"KITHLINE_DATABASE_URL=" + url, "KITHLINE_DATA_DIR=" + filepath.Join(dir, "data"), "KITHLINE_KEY_FILE=" + filepath.Join(dir, "kithline.key"),
 		"KITHLINE_LISTEN=" + l.Addr().String(), "KITHLINE_SHUTDOWN_SECONDS=5",
+		// Every visitor of a test comes from one address, while the clock stands.
+		"KITHLINE_SIGNING_PER_MINUTE=1000000", "KITHLINE_SIGNING_PER_FIVE_MINUTES=1000000", "KITHLINE_SIGNING_PROOF_FROM=1000000",
 	}, env...))
 	if err != nil {
 		t.Fatal(err)

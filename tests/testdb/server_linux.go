@@ -40,40 +40,53 @@ func bindir() (string, error) {
 // start runs a server of this test process on a Unix socket in a folder of its own. It ends with the process, whatever
 // ends that: the kernel sends it a signal, and a shell that waits for it removes the folder. durable: see options.
 func start(durable bool) (string, error) {
-	bin, err := bindir()
+	bin, root, attr, err := install()
 	if err != nil {
 		return "", err
+	}
+	return launch(bin, root, attr, durable)
+}
+
+// install makes the files of a server: bin has its programs, root is the folder, attr says as whom it runs.
+func install() (bin, root string, attr *syscall.SysProcAttr, err error) {
+	if bin, err = bindir(); err != nil {
+		return "", "", nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	root, err := os.MkdirTemp("", "kl-pg") // short: the path of a socket ends at 107 bytes
-	if err != nil {
-		return "", err
+	if root, err = os.MkdirTemp("", "kl-pg"); err != nil { // short: the path of a socket ends at 107 bytes
+		return "", "", nil, err
 	}
-	attr := &syscall.SysProcAttr{Setpgid: true}
+	attr = &syscall.SysProcAttr{Setpgid: true}
 	if os.Geteuid() == 0 { // PostgreSQL refuses to run as root
 		u, err := user.Lookup("postgres")
 		if err != nil {
 			if u, err = user.Lookup("nobody"); err != nil {
-				return "", err
+				return "", "", nil, err
 			}
 		}
 		uid, _ := strconv.Atoi(u.Uid)
 		gid, _ := strconv.Atoi(u.Gid)
 		attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 		if err := os.Chown(root, uid, gid); err != nil {
-			return "", err
+			return "", "", nil, err
 		}
 	}
-	data := filepath.Join(root, "d")
-	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
+	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", filepath.Join(root, "d"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
 	initdb.SysProcAttr, initdb.Dir = attr, root
 	if out, err := initdb.CombinedOutput(); err != nil {
-		return "", errors.Join(fmt.Errorf("initdb: %w: %s", err, out), os.RemoveAll(root))
+		return "", "", nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, out), os.RemoveAll(root))
 	}
+	return bin, root, attr, nil
+}
+
+// launch starts the server of a folder and returns its address once it answers.
+func launch(bin, root string, attr *syscall.SysProcAttr, durable bool) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	// The shell reads from a pipe that this process holds open: at its end, however it comes, read returns.
 	script := `"$0" "$@" >"$ROOT/log" 2>&1 </dev/null & p=$!; read -r _; kill -QUIT $p; wait $p; rm -rf "$ROOT"`
-	args := []string{"-c", script, filepath.Join(bin, "postgres"), "-D", data, "-k", root}
+	args := []string{"-c", script, filepath.Join(bin, "postgres"), "-D", filepath.Join(root, "d"), "-k", root}
 	args = append(args, options(durable)...)
 	cmd := exec.Command("/bin/sh", args...)
 	cmd.Env = append(os.Environ(), "ROOT="+root)

@@ -1,0 +1,495 @@
+package petitions
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/google/uuid"
+
+	"kithline/campaigns/actor"
+	"kithline/campaigns/fault"
+	"kithline/campaigns/mailboxes"
+	"kithline/campaigns/paging"
+	"kithline/campaigns/posts"
+	"kithline/campaigns/tokens"
+	"kithline/models"
+)
+
+func startInput(title, email string) StartInput {
+	return StartInput{Draft: Draft{Title: title, Locale: "en"}, Name: "June Okafor", Email: email, Language: "en"}
+}
+
+// begin starts a petition in a browser of its own, and returns the cookie.
+func (w *world) begin(in StartInput) (models.Petition, string) {
+	w.t.Helper()
+	made, err := w.Start(w.ctx, "", in)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return made.Petition, made.Cookie
+}
+
+// starterToken is the token of the mailed link.
+func (w *world) starterToken(petition uuid.UUID, email string) string {
+	w.t.Helper()
+	m, err := mailboxes.Find(w.ctx, w.db.DB, w.vault, email)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var st models.PetitionStarter
+	if err := w.db.Take(&st, "petition_id = ? AND mailbox_id = ?", petition, m.ID).Error; err != nil {
+		w.t.Fatal(err)
+	}
+	return w.signer.Make(tokens.Starter, st.ID, w.clk.Now().Add(StarterFor))
+}
+
+// press takes up a mailed link and returns who acts from then on.
+func (w *world) press(petition uuid.UUID, email string) actor.Actor {
+	w.t.Helper()
+	id, cookie, err := w.TakeUp(w.ctx, "", w.starterToken(petition, email), "Cal Winters", true)
+	if err != nil || id != petition {
+		w.t.Fatal(id, err)
+	}
+	a, err := w.Starter(w.ctx, cookie, petition)
+	if err != nil || a.MailboxID == uuid.Nil {
+		w.t.Fatal(a, err)
+	}
+	return a
+}
+
+func TestStartedWithoutAnAccount(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		if _, err := w.Start(w.ctx, "", StartInput{Draft: Draft{Locale: "en"}, Email: "june.example.org"}); fields(err) != "title your_name your_email" {
+			t.Errorf("nothing typed: %v", err)
+		}
+		if n := w.rows(&models.Petition{}, "1 = 1") + w.rows(&models.Campaign{}, "1 = 1"); n != 0 {
+			t.Errorf("%d rows of a form that was wrong", n)
+		}
+		p, cookie := w.begin(startInput("Twenty visits", "june@example.org"))
+		if p.AuthorID != nil || w.mailed(KindStart) != 1 {
+			t.Errorf("author %v, %d mails", p.AuthorID, w.mailed(KindStart))
+		}
+		typed, err := w.Starter(w.ctx, cookie, p.ID)
+		if err != nil || typed.Kind != actor.Person || typed.MailboxID != uuid.Nil {
+			t.Fatal(typed, err)
+		}
+		// Before the address is proved: draft work, on this draft.
+		d := fullDraft("Twenty visits")
+		d.Claims = []Claim{{Claim: "Most plans stop after six visits."}, {}, {Claim: "x", SourceTitle: "Plan book", SourceURL: "javascript:alert(1)"}}
+		if p, err = w.Save(w.ctx, typed, p.ID, SaveInput{d, p.Revision}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Check(w.ctx, typed, p.ID); fields(err) != "claim_1_source claim_1_url claim_2_url" {
+			t.Errorf("facts without a source: %v", err)
+		}
+		d.Claims = []Claim{{"Most plans stop after six visits.", "Plan book 2026", "https://example.org/plans"}}
+		if p, err = w.Save(w.ctx, typed, p.ID, SaveInput{d, p.Revision}); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := w.Save(w.ctx, typed, p.ID, SaveInput{d, 1}); err != nil || again.Revision != p.Revision {
+			t.Errorf("the same words once more: %d, %v", again.Revision, err)
+		}
+		if _, err := w.Submit(w.ctx, typed, p.ID, p.Revision); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("submitted before the address was proved: %v", err)
+		}
+		for _, stranger := range []actor.Actor{{}, {Kind: actor.Person}, {Kind: actor.Person, MailboxID: uuid.New()}, {Kind: actor.Person, StarterID: uuid.New()}, {Kind: actor.Person, MailboxID: w.authorBox}} {
+			if _, err := w.Draft(w.ctx, stranger, p.ID); !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.Unauthenticated) {
+				t.Errorf("%+v reads the draft: %v", stranger, err)
+			}
+		}
+		list, err := w.List(w.ctx, w.boss, "", paging.Cursor{})
+		if err != nil || len(list.Rows) != 0 {
+			t.Errorf("an organizer sees what nobody confirmed: %d, %v", len(list.Rows), err)
+		}
+
+		// A look at the link changes nothing.
+		token := w.starterToken(p.ID, "june@example.org")
+		if o, err := w.Offered(w.ctx, token); err != nil || o.Confirmed || !o.Lead {
+			t.Errorf("%+v, %v", o, err)
+		}
+		if w.rows(&models.PetitionStarter{}, "confirmed_at IS NOT NULL") != 0 {
+			t.Error("a GET confirmed")
+		}
+		june := w.press(p.ID, "june@example.org")
+		if w.rows(&models.Mailbox{}, "verified_at IS NOT NULL AND id = ?", june.MailboxID) != 1 {
+			t.Error("the mailbox is not verified")
+		}
+		// Who typed the address proved nothing by that.
+		if _, err := w.Submit(w.ctx, typed, p.ID, p.Revision); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("the browser that typed submits: %v", err)
+		}
+		if p, err = w.Submit(w.ctx, june, p.ID, p.Revision); err != nil || p.State != models.PetitionSubmitted {
+			t.Fatal(p.State, err)
+		}
+		if _, err := w.Draft(w.ctx, typed, p.ID); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("the browser that typed reads what was submitted: %v", err)
+		}
+		if p, err = w.Return(w.ctx, w.boss, p.ID, ReturnInput{Reason: "source", Text: "Which plans?", Revision: p.Revision}); err != nil {
+			t.Fatal(err)
+		}
+		var mail models.Delivery
+		if err := w.db.Take(&mail, "kind = ? AND mailbox_id = ?", KindState, june.MailboxID).Error; err != nil {
+			t.Fatal("the starter hears nothing: ", err)
+		}
+		content, err := w.stateMail(w.ctx, mail)
+		if m, ok := content.Data.(StateMail); err != nil || !ok || !strings.HasPrefix(m.URL, "https://act.example.org/petitions/draft/") || !strings.Contains(m.Reason, "Which plans?") {
+			t.Errorf("%+v, %v", content, err)
+		}
+		if p, err = w.Submit(w.ctx, june, p.ID, p.Revision); err != nil {
+			t.Fatal(err)
+		}
+		if p, err = w.Publish(w.ctx, w.boss, p.ID, p.Revision); err != nil {
+			t.Fatal(err)
+		}
+		news := posts.New(w.db, w.clk)
+		if _, err := news.PostUpdate(w.ctx, june, p.ID, posts.UpdateInput{Title: "The hearing", Body: "Tomorrow."}); err != nil {
+			t.Error(err)
+		}
+		if _, err := news.PostUpdate(w.ctx, typed, p.ID, posts.UpdateInput{Title: "The hearing", Body: "Tomorrow."}); !fault.Is(err, fault.NotFound) {
+			t.Errorf("the browser that typed posts: %v", err)
+		}
+		if _, err := w.Get(w.ctx, june, p.ID); err != nil {
+			t.Error(err)
+		}
+		v, err := w.Public(w.ctx, p.Slug)
+		if err != nil || len(v.Claims) != 1 || v.Claims[0].Link() == "" || len(v.Starters) != 0 {
+			t.Errorf("%+v, %v", v.Said, err)
+		}
+		if err := w.ShowName(w.ctx, june, p.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		if v, err = w.Public(w.ctx, p.Slug); err != nil || !slices.Equal(v.Starters, []string{"June Okafor"}) {
+			t.Errorf("%v, %v", v.Starters, err)
+		}
+		for _, do := range []Action{Hide, Close, Pause} {
+			if _, err := w.Steer(w.ctx, june, p.ID, do); !fault.Is(err, fault.Forbidden) {
+				t.Errorf("a starter may %s: %v", do, err)
+			}
+		}
+		if p, err = w.Steer(w.ctx, june, p.ID, Withdraw); err != nil || p.State != models.PetitionWithdrawn {
+			t.Error(p.State, err)
+		}
+	})
+}
+
+// Whoever types an address that is somebody's gets to their own draft and to nothing else; and the answer is the same for every
+// address.
+func TestStartIsNoOracle(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		first, _ := w.begin(startInput("Twenty visits", "june@example.org"))
+		w.press(first.ID, "june@example.org")
+		second, cookie := w.begin(startInput("Mine now", "june@example.org"))
+		if a, err := w.Starter(w.ctx, cookie, first.ID); err != nil || a.Kind != actor.Nobody {
+			t.Fatalf("an address typed opens what is behind it: %+v, %v", a, err)
+		}
+		mine, err := w.Mine(w.ctx, cookie)
+		if err != nil || len(mine) != 1 || mine[0].Petition.ID != second.ID {
+			t.Errorf("%d, %v", len(mine), err)
+		}
+		_, other := w.begin(startInput("Mine now", "nobody@example.org"))
+		if len(other) != len(cookie) {
+			t.Error("the cookies differ in length")
+		}
+		for _, email := range []string{"june@example.org", "nobody@example.org", "never@example.org"} {
+			if err := w.ResumeMail(w.ctx, email); err != nil {
+				t.Errorf("%s: %v", email, err)
+			}
+			_, _, err := w.ResumeCode(w.ctx, "", email, "333333")
+			if fields(err) != "code" {
+				t.Errorf("%s: %v", email, err)
+			}
+		}
+		// An address that is not confirmed gets one mail a day, whatever is typed.
+		for i := range 8 {
+			w.begin(startInput(fmt.Sprint("Once more ", i), "nobody@example.org"))
+		}
+		box, err := mailboxes.Find(w.ctx, w.db.DB, w.vault, "nobody@example.org")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := w.rows(&models.Delivery{}, "mailbox_id = ?", box.ID); n != 1 {
+			t.Errorf("%d mails", n)
+		}
+		if n := w.rows(&models.PetitionStarter{}, "mailbox_id = ?", box.ID); n != unconfirmedMost {
+			t.Errorf("%d drafts wait", n)
+		}
+	})
+}
+
+func TestResumeByCode(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		p, _ := w.begin(startInput("Twenty visits", "june@example.org"))
+		var st models.PetitionStarter
+		if err := w.db.Take(&st).Error; err != nil {
+			t.Fatal(err)
+		}
+		code := w.signer.Code(tokens.Starter, st.ID)
+		id, cookie, err := w.ResumeCode(w.ctx, "", "June@Example.org", strings.ToLower(code[:3])+" "+code[3:])
+		if err != nil || id != p.ID {
+			t.Fatal(id, err)
+		}
+		if a, err := w.Starter(w.ctx, cookie, p.ID); err != nil || a.MailboxID != st.MailboxID {
+			t.Errorf("%+v, %v", a, err)
+		}
+		for range starterTries {
+			if _, _, err := w.ResumeCode(w.ctx, "", "june@example.org", "333333"); fields(err) != "code" {
+				t.Fatal(err)
+			}
+		}
+		if _, _, err := w.ResumeCode(w.ctx, "", "june@example.org", code); fields(err) != "code" {
+			t.Errorf("the sixth try: %v", err)
+		}
+		w.press(p.ID, "june@example.org") // the link works, and the tries begin anew
+		if _, _, err := w.ResumeCode(w.ctx, "", "june@example.org", code); err != nil {
+			t.Error(err)
+		}
+		w.clk.Add(StarterFor + time.Hour)
+		if a, err := w.Starter(w.ctx, cookie, p.ID); err != nil || a.Kind != actor.Nobody {
+			t.Errorf("a cookie of 30 days ago: %+v, %v", a, err)
+		}
+	})
+}
+
+func TestWritingTogether(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		p, cookie := w.begin(startInput("Twenty visits", "june@example.org"))
+		typed, _ := w.Starter(w.ctx, cookie, p.ID)
+		if err := w.Invite(w.ctx, typed, p.ID, "cal@example.org"); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("invited before the address was proved: %v", err)
+		}
+		june := w.press(p.ID, "june@example.org")
+		if err := w.Invite(w.ctx, june, p.ID, "cal.example.org"); fields(err) != "co_email" {
+			t.Errorf("no address: %v", err)
+		}
+		for _, email := range []string{"cal@example.org", "cal@example.org", "ana@example.org", "bo@example.org", "di@example.org"} {
+			if err := w.Invite(w.ctx, june, p.ID, email); err != nil {
+				t.Fatal(email, err)
+			}
+		}
+		if err := w.Invite(w.ctx, june, p.ID, "ed@example.org"); fields(err) != "co_email" {
+			t.Errorf("a sixth: %v", err)
+		}
+		if w.mailed(KindCostart) != 4 {
+			t.Errorf("%d invitations", w.mailed(KindCostart))
+		}
+		var d models.Delivery
+		if err := w.db.Take(&d, "kind = ?", KindCostart).Error; err != nil {
+			t.Fatal(err)
+		}
+		if c, err := w.startMail(w.ctx, d); err != nil || c.Data.(StartMail).Inviter != "June Okafor" {
+			t.Errorf("%+v, %v", c, err)
+		}
+		if _, _, err := w.TakeUp(w.ctx, "", w.starterToken(p.ID, "cal@example.org"), "https://spam.example", true); fields(err) != "your_name" {
+			t.Errorf("a name that is an address: %v", err)
+		}
+		cal := w.press(p.ID, "cal@example.org")
+		one, err := w.Save(w.ctx, june, p.ID, SaveInput{fullDraft("By June"), p.Revision})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored, err := w.Save(w.ctx, cal, p.ID, SaveInput{fullDraft("By Cal"), p.Revision})
+		if !fault.Is(err, fault.Conflict) || stored.Title != "By June" {
+			t.Errorf("overwrote unseen: %q, %v", stored.Title, err)
+		}
+		if _, err := w.Save(w.ctx, cal, p.ID, SaveInput{fullDraft("By Cal"), one.Revision}); err != nil {
+			t.Error(err)
+		}
+		if err := w.Invite(w.ctx, cal, p.ID, "ed@example.org"); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("another than the lead invites: %v", err)
+		}
+		if _, err := w.Steer(w.ctx, cal, p.ID, Withdraw); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("another than the lead takes it back: %v", err)
+		}
+		_, all, err := w.One(w.ctx, june, p.ID)
+		if err != nil || len(all) != StartersMost || !all[0].Lead || all[1].Name != "Cal Winters" || all[2].Name != "" {
+			t.Fatalf("%+v, %v", all, err)
+		}
+		if err := w.RemoveStarter(w.ctx, cal, p.ID, all[2].ID); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("another than the lead removes: %v", err)
+		}
+		if err := w.RemoveStarter(w.ctx, june, p.ID, all[0].ID); !fault.Is(err, fault.NotFound) {
+			t.Errorf("the lead is removed: %v", err)
+		}
+		if err := w.Refuse(w.ctx, w.starterToken(p.ID, "bo@example.org")); err != nil {
+			t.Error(err)
+		}
+		if err := w.RemoveStarter(w.ctx, june, p.ID, all[1].ID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Draft(w.ctx, cal, p.ID); !fault.Is(err, fault.NotFound) {
+			t.Errorf("who was removed still reads: %v", err)
+		}
+	})
+}
+
+func TestDraftsVanish(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		left, _ := w.begin(startInput("Left alone", "june@example.org"))
+		kept, _ := w.begin(startInput("Pressed", "cal@example.org"))
+		cal := w.press(kept.ID, "cal@example.org")
+		if _, err := w.SaveText(w.ctx, cal, kept.ID, TextInput{Text{Locale: "es", Title: "Veinte"}, 1}); err != nil {
+			t.Fatal(err)
+		}
+		ours, err := w.Create(w.ctx, w.author, CreateInput{Draft: Draft{Title: "With an account", Locale: "en"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		system, err := w.Create(w.ctx, actor.TheSystem(), CreateInput{Draft: Draft{Title: "By the server", Locale: "en"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		vanish := func(want int) {
+			t.Helper()
+			if n, err := w.Vanish(w.ctx); err != nil || n != want {
+				t.Fatalf("%d went, not %d: %v", n, want, err)
+			}
+		}
+		there := func(id uuid.UUID) bool { return w.rows(&models.Petition{}, "id = ?", id) == 1 }
+		vanish(0)
+		w.clk.Add(unconfirmedFor - time.Minute)
+		vanish(0)
+		w.clk.Add(2 * time.Minute)
+		vanish(1)
+		if there(left.ID) || !there(kept.ID) || w.rows(&models.Campaign{}, "id = ?", left.CampaignID) != 0 {
+			t.Error("the wrong one went, or its campaign stayed")
+		}
+		if _, _, err := w.TakeUp(w.ctx, "", w.signer.Make(tokens.Starter, uuid.New(), w.clk.Now().Add(time.Hour)), "", false); !fault.Is(err, fault.Gone) {
+			t.Errorf("the link of a draft that went: %v", err)
+		}
+		// A change begins the 30 days anew.
+		p, err := w.Save(w.ctx, cal, kept.ID, SaveInput{Draft{Title: "Pressed", Summary: "x", Locale: "en"}, 2})
+		if err != nil || p.Revision != 3 {
+			t.Fatal(p.Revision, err)
+		}
+		w.clk.Add(StarterFor - time.Hour)
+		vanish(0)
+		w.clk.Add(2 * time.Hour)
+		vanish(1)
+		if there(kept.ID) || !there(ours.ID) || !there(system.ID) || w.rows(&models.PetitionText{}, "1 = 1")+w.rows(&models.PetitionStarter{}, "1 = 1") != 0 {
+			t.Error("the wrong ones went")
+		}
+	})
+}
+
+func TestLanguageVersions(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		p, err := w.Create(w.ctx, w.author, CreateInput{Draft: fullDraft("Twenty visits")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, locale := range []string{"en", "xx", ""} {
+			if _, err := w.SaveText(w.ctx, w.author, p.ID, TextInput{Text{Locale: locale, Title: "x"}, 1}); fields(err) != "locale" {
+				t.Errorf("%q: %v", locale, err)
+			}
+		}
+		if _, err := w.SaveText(w.ctx, w.author, p.ID, TextInput{Text{Locale: "es", Title: strings.Repeat("é", TitleMax+1)}, 1}); fields(err) != "title" {
+			t.Errorf("too long: %v", err)
+		}
+		if p, err = w.SaveText(w.ctx, w.author, p.ID, TextInput{Text{Locale: "es", Title: "Veinte visitas"}, 1}); err != nil || p.Revision != 2 {
+			t.Fatal(p.Revision, err)
+		}
+		if _, err := w.SaveText(w.ctx, w.author, p.ID, TextInput{Text{Locale: "es", Title: "Otra"}, 1}); !fault.Is(err, fault.Conflict) {
+			t.Errorf("an old page: %v", err)
+		}
+		if _, err := w.Check(w.ctx, w.author, p.ID); fields(err) != "text_es" {
+			t.Errorf("half a version: %v", err)
+		}
+		whole := Text{"es", "Veinte visitas", "s", "b", "d", "w", "c"}
+		if p, err = w.SaveText(w.ctx, w.author, p.ID, TextInput{whole, 2}); err != nil {
+			t.Fatal(err)
+		}
+		_, said, err := w.Said(w.ctx, w.author, p.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if in := In(p, said.Texts, "es"); in.Title != "Veinte visitas" || in.Locale != "es" || in.Goal != p.Goal {
+			t.Errorf("%+v", in)
+		}
+		if in := In(p, said.Texts, "fr"); in.Title != p.Title || !slices.Equal(Spoken(p, said.Texts), []string{"en", "es"}) {
+			t.Errorf("%q %v", in.Title, Spoken(p, said.Texts))
+		}
+		if err := w.RemoveText(w.ctx, w.author, p.ID, "es", 3); err != nil {
+			t.Fatal(err)
+		}
+		if w.rows(&models.PetitionText{}, "1 = 1") != 0 {
+			t.Error("it is still there")
+		}
+	})
+}
+
+// nasty are texts that are language to a database that reads them so.
+var nasty = []string{
+	`"`, `""`, `'`, `visits"`, `"visits`, `visits*`, `*`, `^visits`, `title: visits`, `{title summary}: visits`, `visits NEAR pain`, `NEAR(visits pain, 5)`,
+	`visits AND`, `OR visits`, `NOT`, `AND OR NOT`, `visits -pain`, `+visits`, `(visits`, `visits)`, `((((`, `visits & pain`, `visits | !pain`, `visits <-> pain`,
+	`visits:*`, `:`, `\`, `\"`, "visits\x00pain", "\xff\xfe", "visits\u2028pain", `'; DROP TABLE petitions; --`, `%`, `_`, "é\u0301\u0301", "痛み 訪問", "زيارات",
+	strings.Repeat("visits ", 500), strings.Repeat("x", 5000), strings.Repeat(`"`, 999), "   ", "",
+}
+
+func TestSimilar(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		pain := w.published("Twenty visits for people in pain")
+		bus := w.published("A night bus to Harrow Bay hospital")
+		draft, err := w.Create(w.ctx, w.author, CreateInput{Draft: fullDraft("Thirty visits for people in pain")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		hidden := w.published("Forty visits for people in pain")
+		if _, err := w.Steer(w.ctx, w.boss, hidden.ID, Hide); err != nil {
+			t.Fatal(err)
+		}
+		found := func(q string) (ids []uuid.UUID) {
+			t.Helper()
+			rows, err := w.Similar(w.ctx, q)
+			if err != nil {
+				t.Fatalf("%q: %v", q, err)
+			}
+			for _, r := range rows {
+				if !r.State.Public() || r.ID == draft.ID || r.ID == hidden.ID {
+					t.Errorf("%q shows %s, which is %s", q, r.Title, r.State)
+				}
+				ids = append(ids, r.ID)
+			}
+			return ids
+		}
+		if got := found("More VISITS, for people with pain!"); !slices.Equal(got, []uuid.UUID{pain.ID}) {
+			t.Errorf("%v", got)
+		}
+		if got := found("hospital bus by night"); !slices.Equal(got, []uuid.UUID{bus.ID}) {
+			t.Errorf("%v", got)
+		}
+		if got := found("A park for dogs in the valley"); len(got) != 0 {
+			t.Errorf("%v", got)
+		}
+		for i := range SimilarMost + 2 {
+			w.published(fmt.Sprintf("People in pain need visits, number %d", i))
+		}
+		if got := found("visits people pain"); len(got) != SimilarMost {
+			t.Errorf("%d", len(got))
+		}
+		for _, q := range nasty {
+			found(q)
+			found(q + " visits pain people")
+		}
+	})
+}
+
+func FuzzWordsOf(f *testing.F) {
+	for _, q := range nasty {
+		f.Add(q)
+	}
+	f.Fuzz(func(t *testing.T, q string) {
+		words := wordsOf(q)
+		if len(words) > 12 {
+			t.Fatalf("%d words", len(words))
+		}
+		for _, w := range words {
+			if w == "" || strings.ContainsFunc(w, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.Is(unicode.M, r) }) {
+				t.Fatalf("%q is no word", w)
+			}
+		}
+	})
+}
