@@ -44,11 +44,11 @@ test: ## run every test; PostgreSQL and a browser are used where they are found
 
 test-all: ## run every test; a missing PostgreSQL or browser is a failure
 	$(call step,test)
-	KITHLINE_TEST_POSTGRES=required KITHLINE_TEST_BROWSER=required go test -count=1 -timeout 12m ./...
+	KITHLINE_TEST_POSTGRES=required KITHLINE_TEST_BROWSER=required go test -count=1 -timeout 18m ./...
 
 race: ## run the tests of what runs side by side with the race detector
 	$(call step,race detector)
-	CGO_ENABLED=1 go test -race -count=1 -timeout 10m $(RACE)
+	CGO_ENABLED=1 go test -race -count=1 -timeout 18m $(RACE)
 
 lint: ## look for mistakes and for what is not in the house style
 	$(call step,lint)
