@@ -13,6 +13,7 @@ import (
 	"kithline/campaigns/address"
 	"kithline/campaigns/vault"
 	"kithline/models/database"
+	"kithline/tests/skipped"
 	"kithline/tests/smtpsink"
 	"kithline/tests/testapp"
 	"kithline/tests/testdb"
@@ -32,7 +33,7 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 		t.Parallel()
 		db, err := testdb.Stoppable()
 		if err != nil {
-			t.Skip(err)
+			skipped.For(t, "PostgreSQL", "KITHLINE_TEST_POSTGRES", err.Error())
 		}
 		breakWhilePeopleSign(t, db.URL, db)
 	})
