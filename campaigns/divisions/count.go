@@ -9,7 +9,6 @@ import (
 	"gorm.io/gorm"
 
 	"kithline/models"
-	"kithline/models/database"
 )
 
 // Least is the smallest count by place that is shown.
@@ -66,7 +65,7 @@ type Count struct {
 
 // CountByDivision counts the confirmed signatures of a petition by divisions of a kind, valid on the day of now, from its tallies by
 // postal area alone: no signature is read, and what a signer's record says about them is not asked. Signatures on paper are among
-// them, where they were counted by such a division.
+// them, in the division they were counted for, and else Elsewhere: so all of a tally is the petition's public number.
 func CountByDivision(ctx context.Context, tx *gorm.DB, petition uuid.UUID, kind models.DivisionKind, now time.Time) (Tally, error) {
 	tx, today := tx.WithContext(ctx), day(now)
 	const signed = "(SELECT name AS postal_area, confirmed AS n FROM petition_tallies WHERE petition_id = ? AND kind = ? AND confirmed > 0)"
@@ -105,55 +104,7 @@ func CountByDivision(ctx context.Context, tx *gorm.DB, petition uuid.UUID, kind 
 		}
 	}
 	slices.SortFunc(t.Divisions, func(a, b Count) int { return compare(a.Division, b.Division) })
-	return AddPaper(ctx, tx, t, petition, kind, now)
-}
-
-// TallyByDivision is CountByDivision with what was signed on paper added: in the division that it was
-// counted for, where that is of the kind, and else in Elsewhere.
-func TallyByDivision(ctx context.Context, tx *gorm.DB, petition uuid.UUID, kind models.DivisionKind, now time.Time) (Tally, error) {
-	t, err := CountByDivision(ctx, tx, petition, kind, now)
-	if err != nil {
-		return Tally{}, err
-	}
-	var paper []struct {
-		DivisionID *uuid.UUID
-		N          int
-	}
-	err = tx.WithContext(ctx).Raw("SELECT division_id, SUM(count) AS n FROM paper_counts WHERE petition_id = ? AND removed_at IS NULL GROUP BY division_id", petition).Scan(&paper).Error
-	if err != nil || len(paper) == 0 {
-		return t, err
-	}
-	var ids []uuid.UUID
-	for _, p := range paper {
-		if p.DivisionID != nil {
-			ids = append(ids, *p.DivisionID)
-		}
-	}
-	var list []models.Division
-	if err := database.FindIn(tx.WithContext(ctx).Where("kind = ?", kind), "id", ids, &list); err != nil {
-		return Tally{}, err
-	}
-	of := map[uuid.UUID]models.Division{}
-	for _, d := range list {
-		of[d.ID] = d
-	}
-	for _, p := range paper {
-		var d models.Division
-		if p.DivisionID != nil {
-			d = of[*p.DivisionID]
-		}
-		at := slices.IndexFunc(t.Divisions, func(c Count) bool { return c.Division.ID == d.ID })
-		switch {
-		case d.ID == uuid.Nil:
-			t.Elsewhere += p.N
-		case at >= 0:
-			t.Divisions[at].N += p.N
-		default:
-			t.Divisions = append(t.Divisions, Count{d, p.N})
-		}
-	}
-	slices.SortFunc(t.Divisions, func(a, b Count) int { return compare(a.Division, b.Division) })
-	return t, nil
+	return addPaper(ctx, tx, t, petition, kind, now)
 }
 
 // Public is what everybody may see of a tally: the divisions whose counts are shown, and how many signatures are not told by

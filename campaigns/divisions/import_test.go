@@ -613,6 +613,20 @@ func TestCountsByDivision(t *testing.T) {
 		if err != nil || len(got.Divisions) != 1 || got.Divisions[0].N != 3 || got.Open != 0 || got.Elsewhere != 18 {
 			t.Errorf("%+v, %v", got, err)
 		}
+		// Paper is counted once: where it was counted for, and elsewhere what has another kind of division, one that is over, or none.
+		for i, d := range []*uuid.UUID{&one.ID, &one.ID, &two.ID, &upper.ID, &over.ID, nil} {
+			paper := models.PaperCount{ID: models.NewID(), PetitionID: mine, DivisionID: d, Count: 10 + i, CollectedAt: now, CreatedAt: now}
+			if i == 1 {
+				paper.RemovedAt = &now
+			}
+			if err := db.Create(&paper).Error; err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err = divisions.CountByDivision(ctx, db.DB, mine, "cd", now)
+		if err != nil || len(got.Divisions) != 2 || got.Divisions[0].N != 5+10 || got.Divisions[1].N != 1+12 || got.Open != 4 || got.Elsewhere != 11+13+14+15 {
+			t.Errorf("with paper: %+v, %v", got, err)
+		}
 		if got, err := divisions.CountByDivision(ctx, db.DB, models.NewID(), "cd", now); err != nil || len(got.Divisions) != 0 || got.Open+got.Elsewhere != 0 {
 			t.Errorf("%+v, %v", got, err)
 		}

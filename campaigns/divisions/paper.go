@@ -20,9 +20,9 @@ func OfKind(ctx context.Context, tx *gorm.DB, kind models.DivisionKind, now time
 	return rows, err
 }
 
-// AddPaper adds to a tally of a petition what was counted on paper, by divisions of the kind that are valid on the day of now.
+// addPaper adds to a tally of a petition what was counted on paper, by divisions of the kind that are valid on the day of now.
 // What has another division, or none, is Elsewhere.
-func AddPaper(ctx context.Context, tx *gorm.DB, t Tally, petition uuid.UUID, kind models.DivisionKind, now time.Time) (Tally, error) {
+func addPaper(ctx context.Context, tx *gorm.DB, t Tally, petition uuid.UUID, kind models.DivisionKind, now time.Time) (Tally, error) {
 	tx = tx.WithContext(ctx)
 	var sums []struct {
 		DivisionID *uuid.UUID

@@ -240,7 +240,11 @@ func (s *Service) figures(ctx context.Context, k *pack) error {
 	if p.DistrictKind == "" {
 		return nil
 	}
-	shown, err := s.byDistrict(ctx, p, k.at)
+	tally, err := divisions.CountByDivision(ctx, s.DB.DB, p.ID, p.DistrictKind, k.at)
+	if err != nil {
+		return err
+	}
+	shown, _, err := tally.Public(ctx, s.DB.DB, k.at)
 	for _, c := range shown {
 		m.Districts.Rows = append(m.Districts.Rows, districtCount{c.Division.OCDID, c.Division.Name, c.N})
 		m.Districts.NotShown -= c.N

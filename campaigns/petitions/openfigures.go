@@ -94,7 +94,7 @@ func (s *Service) DistrictFigures(ctx context.Context, slug string) (DistrictFig
 		return f, nil
 	}
 	now := s.clk.Now()
-	t, err := divisions.TallyByDivision(ctx, s.db.DB, p.ID, p.DistrictKind, now)
+	t, err := divisions.CountByDivision(ctx, s.db.DB, p.ID, p.DistrictKind, now)
 	if err != nil {
 		return f, err
 	}

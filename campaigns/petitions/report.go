@@ -152,7 +152,7 @@ func (s *Service) districtsFor(ctx context.Context, a actor.Actor, p models.Peti
 	if d.Kind == "" {
 		return d, nil
 	}
-	t, err := divisions.TallyByDivision(ctx, s.db.DB, p.ID, d.Kind, now)
+	t, err := divisions.CountByDivision(ctx, s.db.DB, p.ID, d.Kind, now)
 	if err != nil {
 		return d, err
 	}
