@@ -36,13 +36,16 @@ var Actions = []Action{Submit, Publish, Return, Pause, Resume, Close, Hide, Show
 
 // moves is the state machine: where each action leads from each state; what is not here cannot be done.
 var moves = map[Action]map[models.PetitionState]models.PetitionState{
-	Submit:   {models.PetitionDraft: models.PetitionSubmitted, models.PetitionReturned: models.PetitionSubmitted},
-	Publish:  {models.PetitionSubmitted: models.PetitionPublished},
-	Return:   {models.PetitionSubmitted: models.PetitionReturned},
-	Pause:    {models.PetitionPublished: models.PetitionPublished},
-	Resume:   {models.PetitionPublished: models.PetitionPublished},
-	Close:    {models.PetitionPublished: models.PetitionClosed},
-	Hide:     {models.PetitionPublished: models.PetitionHidden, models.PetitionClosed: models.PetitionHidden},
+	Submit:  {models.PetitionDraft: models.PetitionSubmitted, models.PetitionReturned: models.PetitionSubmitted},
+	Publish: {models.PetitionSubmitted: models.PetitionPublished},
+	Return:  {models.PetitionSubmitted: models.PetitionReturned},
+	Pause:   {models.PetitionPublished: models.PetitionPublished},
+	Resume:  {models.PetitionPublished: models.PetitionPublished},
+	Close:   {models.PetitionPublished: models.PetitionClosed},
+	Hide: {
+		models.PetitionPublished: models.PetitionHidden, models.PetitionClosed: models.PetitionHidden,
+		models.PetitionHandedOver: models.PetitionHidden, models.PetitionAnswered: models.PetitionHidden,
+	},
 	Show:     {models.PetitionHidden: models.PetitionPublished},
 	Withdraw: {models.PetitionDraft: models.PetitionWithdrawn, models.PetitionSubmitted: models.PetitionWithdrawn, models.PetitionReturned: models.PetitionWithdrawn, models.PetitionPublished: models.PetitionWithdrawn},
 	// Handed over more than once, and an answer that is corrected, leave it where it is.
@@ -56,13 +59,16 @@ var moves = map[Action]map[models.PetitionState]models.PetitionState{
 	},
 }
 
-// Next returns the state that an action leads to, and whether it can be done at all. A petition that was closed before it
-// was hidden shows as closed again; only a running one can be paused, only a paused one resumed.
+// Next returns the state that an action leads to, and whether it can be done at all. A petition that was closed or answered before
+// it was hidden shows as that again (see move for one that was handed over); only a running one can be paused, only a paused one
+// resumed.
 func Next(p models.Petition, do Action) (models.PetitionState, bool) {
 	to, ok := moves[do][p.State]
 	switch {
 	case do == Pause && p.PausedAt != nil, do == Resume && p.PausedAt == nil:
 		return "", false
+	case do == Show && ok && p.AnsweredAt != nil:
+		return models.PetitionAnswered, true
 	case do == Show && ok && p.ClosedAt != nil:
 		return models.PetitionClosed, true
 	}
@@ -108,6 +114,15 @@ func move(ctx context.Context, tx *gorm.DB, a actor.Actor, p *models.Petition, d
 	}
 	if set == nil {
 		set = map[string]any{}
+	}
+	if do == Show && to == models.PetitionClosed {
+		var over []models.Handover
+		if err := tx.WithContext(ctx).Select("id").Where("petition_id = ?", p.ID).Limit(1).Find(&over).Error; err != nil {
+			return err
+		}
+		if len(over) > 0 {
+			to = models.PetitionHandedOver
+		}
 	}
 	set["state"], set["updated_at"] = to, now
 	if p.State == models.PetitionSubmitted { // the review is over

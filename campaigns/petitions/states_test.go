@@ -17,8 +17,8 @@ func TestEveryPairOfStateAndAction(t *testing.T) {
 		"submitted publish": "published", "submitted return": "returned",
 		"published pause": "published", "paused resume": "published",
 		"published close": "closed", "paused close": "closed",
-		"published hide": "hidden", "paused hide": "hidden", "closed hide": "hidden",
-		"hidden show": "published", "hidden after closing show": "closed",
+		"published hide": "hidden", "paused hide": "hidden", "closed hide": "hidden", "handed_over hide": "hidden", "answered hide": "hidden",
+		"hidden show": "published", "hidden after closing show": "closed", "hidden after an answer show": "answered",
 		"draft withdraw": "withdrawn", "submitted withdraw": "withdrawn", "returned withdraw": "withdrawn", "published withdraw": "withdrawn", "paused withdraw": "withdrawn",
 		"published handover": "handed_over", "paused handover": "handed_over", "closed handover": "handed_over", "handed_over handover": "handed_over", "answered handover": "answered",
 		"published answer": "answered", "paused answer": "answered", "closed answer": "answered", "handed_over answer": "answered", "answered answer": "answered",
@@ -26,7 +26,7 @@ func TestEveryPairOfStateAndAction(t *testing.T) {
 	now := time.Date(2027, 2, 23, 10, 0, 0, 0, time.UTC)
 	rows := map[string]models.Petition{
 		"paused":               {State: models.PetitionPublished, PausedAt: &now},
-		"hidden after closing": {State: models.PetitionHidden, ClosedAt: &now},
+		"hidden after closing": {State: models.PetitionHidden, ClosedAt: &now}, "hidden after an answer": {State: models.PetitionHidden, ClosedAt: &now, AnsweredAt: &now},
 	}
 	for _, s := range States {
 		rows[string(s)] = models.Petition{State: s}
