@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strconv"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -57,13 +56,13 @@ type handoverForm struct {
 	Comments   []string `form:"comments,max=40"`
 	Email      string   `form:"email,max=254"`
 	Every      int      `form:"every"`
+	EveryTyped string   `form:"every,max=40"`
 }
 
 type handoverPage struct {
 	web.Page
 	Petition  models.Petition
 	Form      handoverForm
-	Every     string
 	Packs     []packs.Pack
 	Comments  []web.Option
 	Exports   bool // may make packs
@@ -125,7 +124,7 @@ func (h *handoverPages) page(c *fiber.Ctx) (*handoverPage, error) {
 	ctx, a := c.UserContext(), h.web.Actor(c)
 	p := &handoverPage{Page: h.web.Page(c, "handover.title", "petitions"), Petition: row, Exports: a.May(actor.Export)}
 	p.Path = handoverPath(row.ID)
-	p.Form.Every, p.Every = 1000, "1000"
+	p.Form.EveryTyped = "1000"
 	if p.Handovers, err = h.petitions.Handovers(ctx, row.ID); err != nil {
 		return nil, err
 	}
@@ -164,12 +163,7 @@ func (h *handoverPages) bound(c *fiber.Ctx) (*handoverPage, error, error) {
 		return nil, nil, err
 	}
 	p.Form = handoverForm{}
-	wrong := web.Bind(c, &p.Form)
-	p.Every = ""
-	if p.Form.Every != 0 {
-		p.Every = strconv.Itoa(p.Form.Every)
-	}
-	return p, wrong, nil
+	return p, web.Bind(c, &p.Form), nil
 }
 
 // again answers a form: with itself where something is wrong, else with the page and a word.

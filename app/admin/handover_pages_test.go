@@ -46,7 +46,7 @@ func TestPagesOfTheEnd(t *testing.T) {
 				return q
 			}
 			r := row
-			over := &handoverPage{Page: wrong("at", "recipient", "handed_by", "note", "picture", "picture_alt", "email", "every"), Petition: r, Every: "1000", Exports: i > 0}
+			over := &handoverPage{Page: wrong("at", "recipient", "handed_by", "note", "picture", "picture_alt", "email", "every"), Petition: r, Form: handoverForm{EveryTyped: "1000"}, Exports: i > 0}
 			end := &outcomePage{Page: wrong("from", "text", "at", "outcome", "outcome_text"), Petition: r, Send: i == 1}
 			list := &updatesPage{Page: p, Petition: r, May: i > 0}
 			asked := &askedPage{Page: p}

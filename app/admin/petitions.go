@@ -575,9 +575,8 @@ type reportPage struct {
 	Moderate bool
 	MayPost  bool
 
-	MayEdit    bool
-	Milestones []petitions.Milestone
-	Fallen     int // the count at which it closed by itself and that it has no longer
+	MayEdit bool
+	Fallen  int // the count at which it closed by itself and that it has no longer
 }
 
 // Light are the actions that can be undone by another.
@@ -638,11 +637,6 @@ func (h *petitionAdmin) report(c *fiber.Ctx, id uuid.UUID) error {
 	}
 	p.Course = courseOf(p.Page, r)
 	p.MayEdit = petitions.MayEdit(a, r.Petition)
-	reached, err := h.petitions.Thresholds(ctx, a, id)
-	if err != nil {
-		return err
-	}
-	p.Milestones = petitions.Milestones(reached)
 	p.readUndo(p.Query("undo"))
 	if p.Moderate {
 		if p.Fallen, err = h.petitions.ClosedByThreshold(ctx, id); err != nil {

@@ -89,7 +89,7 @@ func TestPagesOfPetitions(t *testing.T) {
 			if full {
 				edit.Stored = &base
 				version.Stored = &said.Texts[0]
-				report.MayEdit, report.Fallen, report.Milestones = true, 100, []petitions.Milestone{{Count: 100, At: now}, {Count: 250, At: now}}
+				report.MayEdit, report.Fallen = true, 100
 				read.PictureURL, read.Author = "/x.png", "Maren <O>"
 				report.Author, report.Waiting = "Maren <O>", 7
 				report.Queue, report.Shown, report.Hidden = []petitions.QueuedComment{comment("June O.", true), comment("", false)}, []petitions.QueuedComment{comment("June O.", false)}, []petitions.QueuedComment{comment("", false)}
@@ -124,7 +124,7 @@ func TestPagesOfPetitions(t *testing.T) {
 			if steer.Do != petitions.Pause && steer.Do != petitions.Hide {
 				steer.Page = p
 			}
-			words := wordsPage{Page: wrong(append(text, "place", "reason", "")...), Petition: row, Guarded: full, Stored: edit.Stored}
+			words := wordsPage{Page: wrong(append(text, "place", "reason", "")...), Petition: row, Guarded: full, Others: map[bool]string{true: "español"}[full], Stored: edit.Stored}
 			words.fill(wordsForm{PetitionForm: web.PetitionFormOf(row, nil, time.UTC), Reason: "Better"})
 			settings := petitionSettings{Page: p, Petition: row, Settable: true, Raises: full, Next: 10000, AfterNext: 25000 * (i % 2), Suggest: 10000, Form: thresholdForm{Effect: "tell"}}
 			paper := paperPage{Page: p, Petition: row}

@@ -235,6 +235,7 @@ type wordsPage struct {
 	Form     wordsForm
 	Goal     string
 	Guarded  bool
+	Others   string // the languages of its other versions
 	Stored   *models.Petition
 }
 
@@ -260,7 +261,13 @@ func (h *moderation) wordsPage(c *fiber.Ctx) (*wordsPage, error) {
 	}
 	p := &wordsPage{Page: h.web.Page(c, "moderate.edit_title", "petitions"), Petition: row, Guarded: petitions.NeedsReason(row)}
 	p.fill(wordsForm{PetitionForm: web.PetitionFormOf(row, nil, zoneOf(p.Page))})
-	return p, nil
+	_, said, err := h.petitions.Said(c.UserContext(), a, id)
+	var others []string
+	for _, l := range petitions.Spoken(row, said.Texts)[1:] {
+		others = append(others, web.LanguageName(l))
+	}
+	p.Others = strings.Join(others, ", ")
+	return p, err
 }
 
 func (p *wordsPage) fill(f wordsForm) {
@@ -320,17 +327,18 @@ type petitionSettings struct {
 	Next, AfterNext int
 	Suggest         int
 	Form            thresholdForm
-	Count, NextGoal string // as typed
 	Kinds           []web.Option
 	DistrictKind    string
 }
 
 type thresholdForm struct {
-	Do       string    `form:"do,max=20"`
-	ID       uuid.UUID `form:"id"`
-	Count    int       `form:"count"`
-	Effect   string    `form:"effect,max=20"`
-	NextGoal int       `form:"next_goal"`
+	Do        string    `form:"do,max=20"`
+	ID        uuid.UUID `form:"id"`
+	Count     int       `form:"count"`
+	Typed     string    `form:"count,max=40"`
+	Effect    string    `form:"effect,max=20"`
+	NextGoal  int       `form:"next_goal"`
+	NextTyped string    `form:"next_goal,max=40"`
 }
 
 func (h *moderation) settingsPage(c *fiber.Ctx) (*petitionSettings, error) {
@@ -416,12 +424,6 @@ func (h *moderation) thresholds(c *fiber.Ctx) error {
 		err = fault.New(fault.Invalid, "error.value_unknown")
 	}
 	if p.Failed(err) {
-		if p.Form.Count != 0 {
-			p.Count = p.Digits(int64(p.Form.Count))
-		}
-		if p.Form.NextGoal != 0 {
-			p.NextGoal = p.Digits(int64(p.Form.NextGoal))
-		}
 		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/settings", p)
 	} else if err != nil {
 		return err
@@ -437,13 +439,13 @@ type paperPage struct {
 	Rows      paging.Page[petitions.PaperRow]
 	Districts []web.Option
 	Form      paperForm
-	Count     string // as typed
 }
 
 type paperForm struct {
 	Do        string    `form:"do,max=20"`
 	ID        uuid.UUID `form:"id"`
 	Count     int       `form:"count"`
+	Typed     string    `form:"count,max=40"`
 	Division  string    `form:"division,max=40"`
 	Collected string    `form:"collected,max=20"`
 	Note      string    `form:"note,max=200"`
@@ -525,9 +527,6 @@ func (h *moderation) savePaper(c *fiber.Ctx) error {
 		err = fault.New(fault.Invalid, "error.value_unknown")
 	}
 	if p.Failed(err) {
-		if p.Form.Count != 0 {
-			p.Count = p.Digits(int64(p.Form.Count))
-		}
 		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/paper", p)
 	} else if err != nil {
 		return err

@@ -34,10 +34,14 @@ type ownPage struct {
 	Token string
 	Held  petitions.Held
 	Form  ownForm
+	Write string // the address to object to, where the signature was taken out of the count
 }
 
-// Stands reports whether the signature was not taken back.
-func (p *ownPage) Stands() bool { return p.Held.State != models.SignatureWithdrawn }
+// Out reports whether an organizer took the signature out of the count.
+func (p *ownPage) Out() bool { return p.Held.State == models.SignatureInvalidated }
+
+// Stands reports whether the signature was not taken back, by its owner or by an organizer.
+func (p *ownPage) Stands() bool { return p.Held.State != models.SignatureWithdrawn && !p.Out() }
 
 func (h *petitionPages) ownPage(c *fiber.Ctx) (*ownPage, []uuid.UUID, error) {
 	private(c)
@@ -50,6 +54,11 @@ func (h *petitionPages) ownPage(c *fiber.Ctx) (*ownPage, []uuid.UUID, error) {
 		err = fault.New(fault.NotFound, "error.link_unknown")
 	}
 	p.Path = "/petitions/" + p.Held.Slug + "/mine/" + p.Token // links of this page lead to a page, not to where a form went
+	if err == nil && p.Out() {
+		var o models.Organisation
+		o, err = h.org.Current(c.UserContext())
+		p.Write = o.ReplyTo
+	}
 	p.Form = ownForm{Display: string(p.Held.Display), Role: string(p.Held.Role), Comment: p.Held.Comment, Updates: p.Held.Updates}
 	return p, boxes, err
 }

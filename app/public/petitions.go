@@ -70,6 +70,7 @@ type petitionPage struct {
 	Filled     bool          // with what the reader told before
 	By         string        // who started it, as they chose to be named
 	Versions   []web.NavLink // in its languages, where it has several
+	Newer      string        // the original, where it was changed after this version was written
 }
 
 // updateView is an update with its text ready to show.
@@ -99,6 +100,9 @@ func (h *petitionPages) show(c *fiber.Ctx) error {
 		p.Title = v.Petition.Title
 		page := petitionPage{Page: p, View: v, Body: markdown.HTML(v.Petition.Body), Updates: updatesOf(v.Updates), PictureURL: pictureURL(v.Petition)}
 		page.By, page.Versions = byline(p, v.Starters), versions
+		if v.Petition.EditedAt != nil && len(versions) > 0 && versions[0].Current == "" { // a version is never changed in public
+			page.Newer = versions[0].URL
+		}
 		page.Form.Display = string(models.DisplayAnonymous)
 		if by := p.Query("by"); h.petitions.Recruiter(by) {
 			page.Form.By = by

@@ -25,6 +25,8 @@ func ownSample(p web.Page, on models.Petition, full bool) *ownPage {
 	case on.State == models.PetitionPublished:
 		out.Held = petitions.Held{OwnSignature: h.OwnSignature, SignedAt: webtest.Time}
 		out.Held.State, out.Held.Undo = models.SignatureWithdrawn, on.PausedAt == nil
+	case on.State == models.PetitionClosed:
+		out.Held.State, out.Write = models.SignatureInvalidated, "hello@example.org"
 	default:
 		out.Held.CommentState, out.Held.ShownName, out.Held.Public = models.CommentHidden, "", false
 	}

@@ -308,6 +308,7 @@ type minePage struct {
 	NewLocale  string
 	Post       updateForm
 	Days       int // that a review takes at most
+	Milestones []petitions.Milestone
 }
 
 // Lead reports whether the reader leads.
@@ -361,11 +362,18 @@ func (p *minePage) show(row models.Petition) {
 }
 
 func (h *startPages) one(c *fiber.Ctx) error {
-	p, _, err := h.page(c, "")
+	p, a, err := h.page(c, "")
 	if err != nil {
 		return err
 	}
 	p.Title = p.Petition.Title
+	if p.Petition.State.Public() && p.Mine.Proved {
+		reached, err := h.petitions.Thresholds(c.UserContext(), a, p.Petition.ID)
+		if err != nil {
+			return err
+		}
+		p.Milestones = petitions.Milestones(reached)
+	}
 	return h.web.Render(c, "public/start/one", p)
 }
 

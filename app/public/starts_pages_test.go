@@ -45,7 +45,7 @@ func TestPagesOfStarts(t *testing.T) {
 					return q
 				}
 				mine := func(q web.Page) *minePage {
-					m := &minePage{Page: q, Base: "/petitions/mine/1", Days: 1 + i, Mine: petitions.Mine{Petition: row, Starter: models.PetitionStarter{Lead: true, CreatedAt: now}}, Colleagues: []petitions.Colleague{{Name: "June", Lead: true, Confirmed: true}}}
+					m := &minePage{Milestones: []petitions.Milestone{{Count: 100, At: now}}, Page: q, Base: "/petitions/mine/1", Days: 1 + i, Mine: petitions.Mine{Petition: row, Starter: models.PetitionStarter{Lead: true, CreatedAt: now}}, Colleagues: []petitions.Colleague{{Name: "June", Lead: true, Confirmed: true}}}
 					m.View = petitions.View{Petition: row}
 					if full {
 						m.Said, m.View.Said, m.Stored, m.Mine.Proved, m.Mine.Starter.ConfirmedAt, m.Missing = said, said, &base, true, &now, i%2 == 0

@@ -151,6 +151,8 @@ func (s *Service) signatures() Source {
 					} else if r.Public {
 						it.More, it.MoreURL = "me.sign_again", "/petitions/"+r.Slug+"#sign"
 					}
+				case r.State == models.SignatureInvalidated:
+					it.Note = "me.did_taken_out"
 				case r.ShownName == "":
 					it.Note, it.Undo = "me.did_signed_unnamed", "me.take_back"
 				default:

@@ -43,7 +43,7 @@ func (s *Service) Holder(ctx context.Context, token string) (boxes []uuid.UUID, 
 	if id, err = s.signer.Read(tokens.Signature, token, s.clk.Now()); err != nil {
 		return nil, uuid.Nil, err
 	}
-	err = s.db.WithContext(ctx).Model(&models.Signature{}).Where("id = ? AND mailbox_id IS NOT NULL AND "+signedFrom, id).Pluck("mailbox_id", &boxes).Error
+	err = s.db.WithContext(ctx).Model(&models.Signature{}).Where("id = ? AND mailbox_id IS NOT NULL AND "+seenBy, id).Pluck("mailbox_id", &boxes).Error
 	if err == nil && len(boxes) == 0 {
 		err = fault.New(fault.NotFound, "error.signature_unknown")
 	}
@@ -54,7 +54,7 @@ func (s *Service) Holder(ctx context.Context, token string) (boxes []uuid.UUID, 
 // fault is NotFound, error.signature_unknown.
 func (s *Service) HeldBy(ctx context.Context, boxes []uuid.UUID, id uuid.UUID) (Held, error) {
 	var rows []models.Signature
-	err := s.db.WithContext(ctx).Where("id = ? AND mailbox_id IN ? AND "+signedFrom, id, boxes).Find(&rows).Error
+	err := s.db.WithContext(ctx).Where("id = ? AND mailbox_id IN ? AND "+seenBy, id, boxes).Find(&rows).Error
 	if err != nil {
 		return Held{}, err
 	}

@@ -22,22 +22,26 @@ type OwnSignature struct {
 	TitleLocale string
 	ShownName   string // "" shows no name
 	State       models.SignatureState
-	At          time.Time // confirmed, or withdrawn
+	At          time.Time // confirmed, withdrawn, or taken out of the count
 	Public      bool      // the petition has a page
 	Undo        bool      // withdrawn a moment ago: Restore works
 }
 
-// signedFrom picks the signatures that their owner sees: those that stand, held back or not, and those that were taken back.
-const signedFrom = "confirmed_at IS NOT NULL AND state IN ('confirmed', 'suspect', 'withdrawn')"
+// signedFrom picks the signatures that their owner can change: those that stand, held back or not, and those that were taken back.
+// seenBy picks those that they see: one that an organizer took out of the count too.
+const (
+	signedFrom = "confirmed_at IS NOT NULL AND state IN ('confirmed', 'suspect', 'withdrawn')"
+	seenBy     = "confirmed_at IS NOT NULL AND state IN ('confirmed', 'suspect', 'withdrawn', 'invalidated')"
+)
 
 // ownShown is how many signatures a person's page lists.
 const ownShown = 200
 
-// SignedFrom lists the signatures of mailboxes that count or were withdrawn, newest first, at most 200. It checks no rights:
+// SignedFrom lists the signatures of mailboxes that count, were withdrawn or taken out of the count, newest first, at most 200. It checks no rights:
 // whoever calls it has made sure whose the mailboxes are.
 func (s *Service) SignedFrom(ctx context.Context, boxes []uuid.UUID) ([]OwnSignature, error) {
 	var rows []models.Signature
-	err := s.db.WithContext(ctx).Where("mailbox_id IN ? AND "+signedFrom, boxes).
+	err := s.db.WithContext(ctx).Where("mailbox_id IN ? AND "+seenBy, boxes).
 		Order("created_at DESC, id DESC").Limit(ownShown).Find(&rows).Error
 	if err != nil {
 		return nil, err
@@ -59,6 +63,8 @@ func (s *Service) SignedFrom(ctx context.Context, boxes []uuid.UUID) ([]OwnSigna
 func ownOf(sig models.Signature, p models.Petition, now time.Time) OwnSignature {
 	own := OwnSignature{ID: sig.ID, Slug: p.Slug, Title: p.Title, TitleLocale: p.Locale, ShownName: sig.DisplayName, State: sig.State, At: sig.CreatedAt, Public: p.State.Public()}
 	switch {
+	case sig.State == models.SignatureInvalidated && sig.InvalidatedAt != nil:
+		own.At = *sig.InvalidatedAt
 	case sig.State != models.SignatureWithdrawn && sig.ConfirmedAt != nil:
 		own.At = *sig.ConfirmedAt
 	case sig.State == models.SignatureWithdrawn && sig.WithdrawnAt != nil:
