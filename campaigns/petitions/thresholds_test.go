@@ -196,8 +196,13 @@ func TestThresholdThatCloses(t *testing.T) {
 		if _, err := w.Reopen(w.ctx, w.boss, p.ID); !fault.Is(err, fault.Conflict) {
 			t.Errorf("reopened what has its number: %v", err)
 		}
-		w.out(p, "wave.example")
+		id := w.out(p, "wave.example")
 		is("taken out", "2 of 5000 closed; 5 close; 5 tell", 5)
+		w.must(w.Revert(w.ctx, w.boss, p.ID, id))
+		w.step(id)
+		is("put back", "6 of 5000 closed; 5 close*; 5 tell*", 0)
+		w.out(p, "wave.example")
+		is("taken out again", "2 of 5000 closed; 5 close; 5 tell", 5)
 		w.clk.Add(23 * time.Hour)
 		if _, err := w.Confirm(w.ctx, w.link(late[0]), nil); err != nil {
 			t.Errorf("within a day: %v", err)
