@@ -255,3 +255,43 @@ func TestSuspect(t *testing.T) {
 		}
 	})
 }
+
+// TestARoleIsOnlyCounted: what a signer says of themselves shows as a count of at least ten, and nowhere else.
+func TestARoleIsOnlyCounted(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		p := w.published("Twenty visits")
+		for i := range 11 {
+			in := person(p.Slug, "June", fmt.Sprintf("Okafor%c", 'a'+i), fmt.Sprintf("p%d@example.org", i), "00012")
+			in.Display, in.Comment, in.Role = "name", "Please.", "family"
+			if i > 1 {
+				in.Role = "pain"
+			}
+			w.confirmed(in)
+			v, err := w.Public(w.ctx, p.Slug)
+			if err != nil || len(v.Roles) != 0 {
+				t.Fatalf("after %d: %+v, %v", i, v.Roles, err)
+			}
+		}
+		in := person(p.Slug, "June", "Vale", "vale@example.org", "00012")
+		in.Role = "pain"
+		w.confirmed(in)
+		v, err := w.Public(w.ctx, p.Slug)
+		if err != nil || len(v.Roles) != 1 || v.Roles[0] != (RoleCount{Role: models.RolePain, N: 10}) {
+			t.Errorf("%+v, %v", v.Roles, err)
+		}
+		var sigs []models.Signature
+		if err := w.db.Find(&sigs).Error; err != nil {
+			t.Fatal(err)
+		}
+		for _, sig := range sigs {
+			if string(sig.RoleSealed) == "pain" || len(sig.RoleSealed) == 0 {
+				t.Errorf("%q is not sealed", sig.RoleSealed)
+			}
+		}
+		if in.Role = "x"; true {
+			if _, err := w.Sign(w.ctx, in); fields(err) != "role" {
+				t.Errorf("a role of no list: %v", err)
+			}
+		}
+	})
+}

@@ -32,21 +32,21 @@ func mailAbout(t *testing.T, a *testapp.App, to, subject string) mailer.Message 
 	}
 }
 
-// districts makes three districts and the postal areas in them; the last area lies in two.
+// districts makes five districts and postal areas: one in the first, second, fourth and fifth each, and 00211 in the second and third.
 func districts(t *testing.T, a *testapp.App) []models.Division {
 	t.Helper()
 	now := a.Clock.Now()
 	var out []models.Division
-	for _, n := range []string{"1", "2", "3"} {
+	for _, n := range []string{"1", "2", "3", "4", "5"} {
 		d := models.Division{
 			ID: models.NewID(), OCDID: "ocd-division/country:us/state:wn/sldl:" + n, Name: "House District " + n, Country: "US", Region: "WN", Kind: models.DivisionLower,
 			Version: "test", CreatedAt: now, UpdatedAt: now,
 		}
 		out = append(out, d)
 	}
-	areas := []models.PostalDivision{
-		{Country: "US", PostalArea: "00209", DivisionID: out[0].ID, Kind: models.DivisionLower, Version: "test"}, {Country: "US", PostalArea: "00210", DivisionID: out[1].ID, Kind: models.DivisionLower, Version: "test"},
-		{Country: "US", PostalArea: "00211", DivisionID: out[1].ID, Kind: models.DivisionLower, Version: "test"}, {Country: "US", PostalArea: "00211", DivisionID: out[2].ID, Kind: models.DivisionLower, Version: "test"},
+	var areas []models.PostalDivision
+	for i, area := range []string{"00209", "00210", "00211", "00212", "00213", "00211"} {
+		areas = append(areas, models.PostalDivision{Country: "US", PostalArea: area, DivisionID: out[i%5+i/5].ID, Kind: models.DivisionLower, Version: "test"})
 	}
 	for _, rows := range []any{&out, &areas} {
 		if err := a.DB.Create(rows).Error; err != nil {
