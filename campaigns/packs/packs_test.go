@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -174,12 +175,7 @@ func TestAPackHoldsWhatItsSignersAllowed(t *testing.T) {
 		if dir := os.Getenv("PACK_OUT"); dir != "" {
 			w.must(os.WriteFile(filepath.Join(dir, "pack.pdf"), got[pdfName], 0o600))
 		}
-		if tool, err := exec.LookPath("pdftotext"); err == nil {
-			cmd := exec.Command(tool, "-layout", "-", "-")
-			cmd.Stdin = bytes.NewReader(got[pdfName])
-			b, err := cmd.Output()
-			w.must(err)
-			words := string(b)
+		if words := pdfText(t, got[pdfName]); words != "" {
 			for _, want := range []string{hard[0], hard[1], hard[4], "June A.", "June L.", "A supporter", "00209", "Words number 1"} {
 				if !strings.Contains(words, want) {
 					t.Errorf("the PDF does not say %q", want)
@@ -205,6 +201,79 @@ func TestAPackHoldsWhatItsSignersAllowed(t *testing.T) {
 			t.Errorf("of a chapter: %v", err)
 		}
 	})
+}
+
+// many districts with long names of many scripts stand in the table with their numbers; small ones are one line.
+func TestDistrictsOfAPack(t *testing.T) {
+	testdb.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db)
+		p := w.petition([]models.Signature{{Display: models.DisplayName, DisplayName: "June Okafor", PostalArea: "00209"}})
+		names := append([]string{
+			"The United Counties of Wennick, Harrow Bay and the Outer Islands, including the former boroughs of North and South Ferry", "Quận Nguyễn Thị Ánh", "港湾第七选区", "دائرة الميناء الشمالية", "מחוז הנמל הצפוני",
+		}, hard...)
+		for i := len(names); i < 60; i++ {
+			names = append(names, fmt.Sprintf("House District %d", i+1))
+		}
+		var sum, small int
+		for i, name := range names {
+			d := models.Division{
+				ID: models.NewID(), OCDID: fmt.Sprintf("ocd-division/country:us/state:wn/sldl:%d", i+1), Name: name, Country: "US", Region: "WN", Kind: models.DivisionLower, Version: "test", CreatedAt: start, UpdatedAt: start,
+			}
+			n := 1000 - 16*i
+			if i >= 56 {
+				n = i - 50
+				small += n
+			}
+			sum += n
+			w.must(db.Create(&d).Error)
+			w.must(db.Create(&models.PaperCount{ID: models.NewID(), PetitionID: p.ID, DivisionID: &d.ID, Count: n, CollectedAt: start, CreatedAt: start}).Error)
+		}
+		w.must(db.Exec("UPDATE petitions SET paper_count = ?, district_kind = 'sldl' WHERE id = ?", sum, p.ID).Error)
+		got, _ := w.made(p)
+		var m manifest
+		w.must(json.Unmarshal(got[manifestName], &m))
+		told := 0
+		for _, r := range m.Districts.Rows {
+			told += r.Count
+		}
+		if len(m.Districts.Rows) != 56 || told != sum-small || m.Districts.NotShown != small+1 || m.Counts.Total != sum+1 {
+			t.Errorf("%d rows, %d and %d of %d", len(m.Districts.Rows), told, m.Districts.NotShown, m.Counts.Total)
+		}
+		if dir := os.Getenv("PACK_OUT"); dir != "" {
+			w.must(os.WriteFile(filepath.Join(dir, "districts.pdf"), got[pdfName], 0o600))
+		}
+		words := pdfText(t, got[pdfName])
+		if words == "" {
+			return
+		}
+		for _, r := range m.Districts.Rows {
+			if name := r.Name; !strings.ContainsAny(name, "مי=,") && !strings.Contains(words, name) { // right-to-left ones come out reordered, a long one in lines
+				t.Errorf("the PDF does not name %s", name)
+			}
+			if !regexp.MustCompile(fmt.Sprintf(`(?m)\s%d\s*$`, r.Count)).MatchString(words) {
+				t.Errorf("the PDF does not say %d of %s", r.Count, r.Name)
+			}
+		}
+		if !regexp.MustCompile(fmt.Sprintf(`(?m)pack.not_shown\s+%d\s*$`, small+1)).MatchString(words) {
+			t.Error("the PDF does not say how many are not told")
+		}
+	})
+}
+
+// pdfText is what a PDF says, "" where there is nothing to read it with.
+func pdfText(t *testing.T, pdf []byte) string {
+	t.Helper()
+	tool, err := exec.LookPath("pdftotext")
+	if err != nil {
+		return ""
+	}
+	cmd := exec.Command(tool, "-layout", "-", "-")
+	cmd.Stdin = bytes.NewReader(pdf)
+	b, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 // A hundred thousand signatures take less than 150 MB.
