@@ -50,7 +50,7 @@ func TestPagesOfTheEnd(t *testing.T) {
 			end := &outcomePage{Page: wrong("from", "text", "at", "outcome", "outcome_text"), Petition: r, Send: i == 1}
 			list := &updatesPage{Page: p, Petition: r, May: i > 0}
 			asked := &askedPage{Page: p}
-			update := &updatePage{Page: wrong("title", "body"), Petition: r, People: 12, Send: i == 1}
+			update := &updatePage{Page: wrong("title", "body"), Petition: r, Reach: mailings.Reach{People: 12, More: i == 2}, Send: i == 1}
 			if i > 0 {
 				over.Packs = []packs.Pack{pack("running"), pack("done"), broken, gone}
 				over.Comments = []web.Option{{Value: "x", Label: "It <was> so.", Hint: "June O."}}
@@ -69,7 +69,7 @@ func TestPagesOfTheEnd(t *testing.T) {
 				}
 				list.Rows = []models.Post{post(""), post("asked"), post("sent"), post("declined")}
 				list.Mails = map[uuid.UUID]mailings.UpdateMail{list.Rows[2].ID: {People: 12, Frozen: i == 1}}
-				asked.Rows = []askedRow{{mailings.AskedUpdate{Post: post("asked"), Petition: "Twenty visits"}, 12}}
+				asked.Rows = []askedRow{{mailings.AskedUpdate{Post: post("asked"), Petition: "Twenty visits"}, mailings.Reach{People: 12}}, {mailings.AskedUpdate{Post: post("asked"), Petition: "Thirty visits"}, mailings.Reach{People: 10000, More: true}}}
 				if i == 2 {
 					update.Update = &list.Rows[2]
 				}

@@ -43,7 +43,7 @@ type updatePage struct {
 	Petition models.Petition
 	Update   *models.Post // the one that is changed, nil for a new one
 	Form     updateForm
-	People   int  // whom a mail would reach
+	Reach    mailings.Reach
 	Send     bool // may send it at once
 }
 
@@ -67,7 +67,7 @@ func (h *updatePages) page(c *fiber.Ctx, row models.Petition, titleKey string) (
 	a := h.web.Actor(c)
 	p := &updatePage{Page: h.web.Page(c, titleKey, "petitions"), Petition: row, Send: maySend(a)}
 	var err error
-	p.People, err = h.mailings.UpdateAudience(c.UserContext(), a, row.ID)
+	p.Reach, err = h.mailings.UpdateReach(c.UserContext(), a, row.ID)
 	return p, err
 }
 
@@ -274,7 +274,7 @@ type askedPage struct {
 
 type askedRow struct {
 	mailings.AskedUpdate
-	People int
+	Reach mailings.Reach
 }
 
 // Seen is when the words were last changed.
@@ -291,7 +291,7 @@ func (h *updatePages) askedPage(c *fiber.Ctx, status int, wrong error) error {
 		return err
 	}
 	for _, u := range list {
-		n, err := h.mailings.UpdateAudience(ctx, a, *u.PetitionID)
+		n, err := h.mailings.UpdateReach(ctx, a, *u.PetitionID)
 		if err != nil {
 			return err
 		}

@@ -46,11 +46,20 @@ func (s *Service) ofUpdate(p models.Petition, post models.Post, now time.Time) m
 	}
 }
 
-// UpdateAudience is how many people an update of a petition would reach by mail: its signers who agreed to updates. It needs what
-// posting needs: actor.DraftPetition, and for another's petition actor.ModeratePetition.
-func (s *Service) UpdateAudience(ctx context.Context, a actor.Actor, petition uuid.UUID) (int, error) {
+// ReachMost is how far Reach counts: pages ask, and a petition may have millions of signers.
+const ReachMost = 10_000
+
+// Reach is how many people an update would reach by mail; with More there are more than ReachMost, and People is that.
+type Reach struct {
+	People int
+	More   bool
+}
+
+// UpdateReach is whom an update of a petition would reach by mail: its signers who agreed to updates. It needs what posting needs:
+// actor.DraftPetition, and for another's petition actor.ModeratePetition.
+func (s *Service) UpdateReach(ctx context.Context, a actor.Actor, petition uuid.UUID) (Reach, error) {
 	if err := a.Need(actor.DraftPetition); err != nil {
-		return 0, err
+		return Reach{}, err
 	}
 	var p models.Petition
 	err := s.DB.WithContext(ctx).Where("id = ?", petition).Take(&p).Error
@@ -58,10 +67,18 @@ func (s *Service) UpdateAudience(ctx context.Context, a actor.Actor, petition uu
 		err = fault.New(fault.NotFound, "error.petition_unknown")
 	}
 	if err != nil {
-		return 0, err
+		return Reach{}, err
 	}
-	people, err := s.audience(ctx, s.ofUpdate(p, models.Post{Locale: p.Locale}, s.Clock.Now()))
-	return people.People, err
+	return s.reach(ctx, p, ReachMost)
+}
+
+// reach counts up to most, from who agreed: mostly they are signers, so that little is looked at in vain.
+func (s *Service) reach(ctx context.Context, p models.Petition, most int) (Reach, error) {
+	var n struct{ People, Boxes int }
+	err := s.DB.WithContext(ctx).Raw(`SELECT count(DISTINCT q.person) AS people, count(*) AS boxes FROM (SELECT `+person+` AS person FROM mailable c JOIN mailboxes b ON b.id = c.mailbox_id
+		WHERE c.purpose = ? AND c.scope_id = ? AND EXISTS (SELECT 1 FROM signatures s WHERE s.mailbox_id = b.id AND s.petition_id = ? AND s.state = ?) LIMIT ?) q`,
+		models.PurposeUpdates, p.CampaignID, p.ID, models.SignatureConfirmed, most+1).Scan(&n).Error
+	return Reach{min(n.People, most), n.Boxes > most}, err
 }
 
 // AskedUpdates lists the updates that wait for a yes or no, oldest first. It needs actor.Send for the whole organisation.
@@ -95,7 +112,7 @@ func (s *Service) SendUpdate(ctx context.Context, a actor.Actor, id uuid.UUID, s
 	now := s.Clock.Now()
 	m := s.ofUpdate(p, post, now)
 	m.CreatedBy = a.Account()
-	people, err := s.audience(ctx, m)
+	people, err := s.reach(ctx, p, ReachMost)
 	if err != nil {
 		return err
 	}
@@ -104,7 +121,7 @@ func (s *Service) SendUpdate(ctx context.Context, a actor.Actor, id uuid.UUID, s
 		return err
 	}
 	var stop fault.Fields
-	for _, c := range s.checks(l, people) {
+	for _, c := range s.checks(l, Audience{People: people.People}) {
 		if c.Tone == Stop {
 			stop.Add("", c.Key, c.Args...)
 		}
@@ -124,7 +141,7 @@ func (s *Service) SendUpdate(ctx context.Context, a actor.Actor, id uuid.UUID, s
 		if r.RowsAffected == 0 {
 			return errMoved
 		}
-		if err := audit.Write(ctx, tx, a, now, "mailing.send", "mailings", m.ID, map[string]any{"post": id, "people": people.People}); err != nil {
+		if err := audit.Write(ctx, tx, a, now, "mailing.send", "mailings", m.ID, map[string]any{"post": id, "people": people.People, "more": people.More}); err != nil {
 			return err
 		}
 		return s.Enqueue(ctx, tx, FreezeArgs{MailingID: m.ID})

@@ -7,6 +7,7 @@ import (
 
 	"kithline/campaigns/actor"
 	"kithline/campaigns/fault"
+	"kithline/campaigns/mailings"
 	"kithline/campaigns/posts"
 	"kithline/models"
 	"kithline/models/database"
@@ -21,8 +22,13 @@ func TestAnUpdateGoesByMailOnceWhenSomebodySaysYes(t *testing.T) {
 		news := posts.New(db, w.clk)
 		author := actor.Actor{Kind: actor.User, UserID: w.user.UserID, Role: actor.Advocate}
 		w.must(db.Model(&models.Petition{}).Where("id = ?", w.petition.ID).Update("author_id", author.UserID).Error)
-		if n, err := w.svc.UpdateAudience(ctx, author, w.petition.ID); err != nil || n != 3 {
-			t.Errorf("%d people, %v", n, err)
+		if n, err := w.svc.UpdateReach(ctx, author, w.petition.ID); err != nil || n != (mailings.Reach{People: 3}) {
+			t.Errorf("%+v, %v", n, err)
+		}
+		for most, want := range map[int]mailings.Reach{2: {2, true}, 3: {3, false}} {
+			if n, err := w.svc.ReachUpTo(ctx, w.petition, most); err != nil || n != want {
+				t.Errorf("up to %d: %+v, %v", most, n, err)
+			}
 		}
 		post, err := news.PostUpdate(ctx, author, w.petition.ID, posts.UpdateInput{Title: "A date", Body: "On **Tuesday**, {{not a field}}.", Mail: true})
 		w.must(err)
