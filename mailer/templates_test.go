@@ -39,16 +39,14 @@ type (
 	petitionState   struct{ PetitionTitle, State, Reason, URL string }
 	petitionOutcome struct{ GivenName, PetitionTitle, Outcome, Text, PetitionURL, StopURL string }
 	petitionDigest  struct {
-		PetitionTitle, Decider, PetitionURL, StopURL string
-		Count, Growth, Every                         int
+		PetitionTitle, Decider, PetitionURL, StopURL, Count, Growth, Every string
 	}
 	petitionDigestConfirm struct {
-		PetitionTitle, PetitionURL    string
-		Every                         int
-		ConfirmURL, ConfirmHost, Code string
-		Days                          int
+		PetitionTitle, PetitionURL, Every string
+		ConfirmURL, ConfirmHost, Code     string
+		Days                              int
 	}
-	petitionReached struct{ PetitionTitle, Count, Goal, URL, Paper string }
+	petitionReached struct{ PetitionTitle, Count, Now, Goal, URL, Paper string }
 	petitionReceipt struct {
 		GivenName, PetitionTitle, SignedAs, PetitionURL, OwnURL string
 		Days                                                    int
@@ -115,14 +113,14 @@ var samples = []struct {
 	}},
 	{"petition_outcome_partly", "petition_outcome", petitionOutcome{"", "Twenty visits for pain", "partly", "Twelve visits.", "https://act.example.org/petitions/twenty-visits", "https://act.example.org/u/" + token}},
 	{"petition_outcome_lost", "petition_outcome", petitionOutcome{"June", "Twenty visits for pain", "lost", "The bill was not brought to a vote.", "https://act.example.org/petitions/twenty-visits", "https://act.example.org/u/" + token}},
-	{"petition_digest", "petition_digest", petitionDigest{"Twenty visits for pain", "the House Health Committee", "https://act.example.org/petitions/twenty-visits", "https://act.example.org/u/" + token, 3012, 1004, 1000}},
-	{"petition_digest_confirm", "petition_digest_confirm", petitionDigestConfirm{"Twenty visits for pain", "https://act.example.org/petitions/twenty-visits", 1000, "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 7}},
+	{"petition_digest", "petition_digest", petitionDigest{"Twenty visits for pain", "the House Health Committee", "https://act.example.org/petitions/twenty-visits", "https://act.example.org/u/" + token, "3,012", "1,004", "1,000"}},
+	{"petition_digest_confirm", "petition_digest_confirm", petitionDigestConfirm{"Twenty visits for pain", "https://act.example.org/petitions/twenty-visits", "1,000", "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 7}},
 	{"petition_start", "petition_start", petitionDraft{"", "https://act.example.org/petitions/draft/" + token, "act.example.org/petitions/resume", "7Q4MK2", false, 7, 30}},
 	{"petition_start_again", "petition_start", petitionDraft{"", "https://act.example.org/petitions/draft/" + token, "act.example.org/petitions/resume", "7Q4MK2", true, 7, 30}},
 	{"petition_costart", "petition_costart", petitionDraft{"June <O>", "https://act.example.org/petitions/draft/" + token, "act.example.org/petitions/resume", "7Q4MK2", false, 7, 30}},
 	{"petition_costart_bare", "petition_costart", petitionDraft{"", "https://act.example.org/petitions/draft/" + token, "act.example.org/petitions/resume", "7Q4MK2", false, 1, 1}},
-	{"petition_threshold", "petition_threshold", petitionReached{"Twenty visits for pain", "1,000", "2,500", "https://act.example.org/petitions/twenty-visits", ""}},
-	{"petition_threshold_paper", "petition_threshold", petitionReached{"Benches <b>& shade</b>", "100", "250", "https://act.example.org/petitions/benches", "12"}},
+	{"petition_threshold", "petition_threshold", petitionReached{"Twenty visits for pain", "1,000", "", "2,500", "https://act.example.org/petitions/twenty-visits", ""}},
+	{"petition_threshold_paper", "petition_threshold", petitionReached{"Benches <b>& shade</b>", "100", "112", "250", "https://act.example.org/petitions/benches", "12"}},
 	{"user_invitation", "user_invitation", userInvitation{"Ilse Halvorsen", "Wennick Chronic Pain Coalition", "Organizer", "https://act.example.org/invite/" + token, 3}},
 	{"user_login_link", "user_login_link", userLoginLink{"https://act.example.org/login/" + token, 15}},
 	{"user_password_changed", "user_password_changed", userPasswordChanged{"9 March 2027, 14:05"}},

@@ -30,15 +30,13 @@ const (
 
 // DigestConfirmMail is the data of the template petition_digest_confirm.
 type DigestConfirmMail struct {
-	PetitionTitle, PetitionURL string
-	Every                      int
+	PetitionTitle, PetitionURL, Every string
 	confirmations.Links
 }
 
 // DigestMail is the data of the template petition_digest. Count is the public number, Growth what came since the mail before.
 type DigestMail struct {
-	PetitionTitle, Decider, PetitionURL, StopURL string
-	Count, Growth, Every                         int
+	PetitionTitle, Decider, PetitionURL, StopURL, Count, Growth, Every string
 }
 
 // Limits of digests.
@@ -261,7 +259,7 @@ func (s *Service) digestMail(ctx context.Context, d models.Delivery) (deliveries
 	stop := s.opt.BaseURL + "/u/" + s.signer.MakeForever(tokens.Unsubscribe, d.ID)
 	return deliveries.Content{Template: KindDigest, Lang: p.Locale, UnsubscribeURL: stop, Data: DigestMail{
 		PetitionTitle: p.Title, Decider: p.Decider, PetitionURL: s.opt.BaseURL + "/petitions/" + p.Slug, StopURL: stop,
-		Count: g.LastCount, Growth: g.LastCount - g.BeforeCount, Every: g.Every,
+		Count: s.number(p.Locale, g.LastCount), Growth: s.number(p.Locale, g.LastCount-g.BeforeCount), Every: s.number(p.Locale, g.Every),
 	}}, nil
 }
 
@@ -275,7 +273,7 @@ func (s *Service) digestConfirmMail(ctx context.Context, d models.Delivery) (del
 		return deliveries.Content{}, gone()
 	}
 	return deliveries.Content{Template: KindDigestConfirm, Lang: p.Locale, Data: DigestConfirmMail{
-		PetitionTitle: p.Title, PetitionURL: s.opt.BaseURL + "/petitions/" + p.Slug, Every: g.Every,
+		PetitionTitle: p.Title, PetitionURL: s.opt.BaseURL + "/petitions/" + p.Slug, Every: s.number(p.Locale, g.Every),
 		Links: confirmations.LinksOf(s.signer, s.opt.BaseURL, g.MailboxID, g.ID, ends, now),
 	}}, nil
 }

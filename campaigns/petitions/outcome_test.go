@@ -439,7 +439,7 @@ func TestDigestOfTheOffice(t *testing.T) {
 		var d models.Delivery
 		w.must(w.db.Where("kind = ?", KindDigest).Order("created_at DESC, id DESC").Take(&d).Error)
 		c, err := w.digestMail(w.ctx, d)
-		if m, _ := c.Data.(DigestMail); err != nil || m.Count != 812 || m.Growth != 309 || m.Every != 100 || c.UnsubscribeURL != m.StopURL {
+		if m, _ := c.Data.(DigestMail); err != nil || m.Count != "812" || m.Growth != "309" || m.Every != "100" || c.UnsubscribeURL != m.StopURL {
 			t.Errorf("%+v, %v", c, err)
 		}
 		read, stop := w.DigestStopper()

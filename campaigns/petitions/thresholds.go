@@ -227,7 +227,8 @@ func (s *Service) reachAll(ctx context.Context, tx *gorm.DB, petitions []uuid.UU
 // them. Whoever changed the number calls it in the same transaction, after the change, so that the row is held. Each effect
 // happens once:
 //
-//   - tell: the author and the starters get a mail; the same threshold writes nobody a second one within 30 days.
+//   - tell: the author and the starters get a mail, one for all that were passed together, about the largest; nobody gets one about
+//     a number that they heard of, or of a larger one, within 30 days.
 //   - goal: the goal becomes the next one, if it is smaller. Below the count it becomes what it was, unless somebody changed it.
 //   - close: no more signatures are taken. That is never undone by itself, since people were told: the closed petition stands in
 //     the list of what needs somebody, who reopens it or leaves it. GoalBefore says that it was this threshold that closed it.
@@ -253,14 +254,21 @@ func reach(ctx context.Context, tx *gorm.DB, petition uuid.UUID, now time.Time) 
 			}
 		}
 	}
+	var told *models.PetitionThreshold
 	for _, t := range rows {
 		if t.ReachedAt == nil {
 			if err := rise(ctx, tx, &p, t, now); err != nil {
 				return err
 			}
+			if t.Effect == models.EffectTell {
+				told = &t
+			}
 		}
 	}
-	return nil
+	if told == nil {
+		return nil
+	}
+	return tellReached(ctx, tx, *told, now)
 }
 
 // rise does what happens at a threshold.
@@ -281,11 +289,6 @@ func rise(ctx context.Context, tx *gorm.DB, p *models.Petition, t models.Petitio
 	r := tx.Model(&models.PetitionThreshold{}).Where("id = ? AND reached_at IS NULL", t.ID).Updates(set)
 	if r.Error != nil || r.RowsAffected == 0 {
 		return r.Error
-	}
-	if t.Effect == models.EffectTell {
-		if err := tellReached(ctx, tx, t, now); err != nil {
-			return err
-		}
 	}
 	if err := changePetition(tx, p, change, now); err != nil {
 		return err
@@ -325,7 +328,7 @@ func changePetition(tx *gorm.DB, p *models.Petition, change map[string]any, now 
 	return tx.Model(&models.Petition{}).Where("id = ?", p.ID).Updates(change).Error
 }
 
-// tellReached queues the mail about a threshold for the author and the starters, apart from whom it wrote to lately.
+// tellReached queues the mail about a threshold for the author and the starters, apart from who heard of it or a larger one lately.
 func tellReached(ctx context.Context, tx *gorm.DB, t models.PetitionThreshold, now time.Time) error {
 	p, err := take(ctx, tx, t.PetitionID)
 	if err != nil {
@@ -337,8 +340,9 @@ func tellReached(ctx context.Context, tx *gorm.DB, t models.PetitionThreshold, n
 	}
 	for _, box := range boxes {
 		var lately int64
-		err := tx.Model(&models.Delivery{}).Where("mailbox_id = ? AND created_at > ? AND kind = ? AND subject_id = ? AND state <> ?",
-			box, now.Add(-tellAgain), KindThreshold, t.ID, models.DeliveryExpired).Count(&lately).Error
+		err := tx.Model(&models.Delivery{}).Where(`mailbox_id = ? AND created_at > ? AND kind = ? AND state <> ? AND
+			subject_id IN (SELECT id FROM petition_thresholds WHERE petition_id = ? AND effect = ? AND count >= ?)`,
+			box, now.Add(-tellAgain), KindThreshold, models.DeliveryExpired, t.PetitionID, models.EffectTell, t.Count).Count(&lately).Error
 		if err != nil {
 			return err
 		}
@@ -455,7 +459,8 @@ func (s *Service) decideFallen(ctx context.Context, a actor.Actor, petition uuid
 // ThresholdMail is the data of the template petition_threshold.
 type ThresholdMail struct {
 	PetitionTitle, Count, Goal, URL string
-	Paper                           string // how many of them are on paper; "" for none
+	Now                             string // how many there are when the mail goes; "" where they are not more
+	Paper                           string // how many of all are on paper; "" for none
 }
 
 func (s *Service) thresholdMail(ctx context.Context, d models.Delivery) (deliveries.Content, error) {
@@ -480,6 +485,9 @@ func (s *Service) thresholdMail(ctx context.Context, d models.Delivery) (deliver
 	}
 	m := ThresholdMail{
 		PetitionTitle: p.Title, Count: s.number(lang, t.Count), Goal: s.number(lang, p.Goal), URL: s.opt.BaseURL + "/petitions/" + p.Slug,
+	}
+	if p.Total() > t.Count {
+		m.Now = s.number(lang, p.Total())
 	}
 	if p.PaperCount > 0 {
 		m.Paper = s.number(lang, p.PaperCount)
