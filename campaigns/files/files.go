@@ -38,9 +38,9 @@ import (
 
 // Blob is one sealed content in a store.
 type Blob struct {
-	Key      string
-	Size     int64 // bytes as stored
-	Modified time.Time
+	Key  string
+	Size int64         // bytes as stored
+	Age  time.Duration // since it was stored, by the store's own clock: it need not agree with the program's
 }
 
 // Blobs keeps sealed contents by key. Folder and S3 are the two.

@@ -39,6 +39,7 @@ type world struct {
 	raw   func(key string) []byte
 	set   func(key string, b []byte)
 	keys  func() []string
+	age   func(by time.Duration) // of everything in it
 }
 
 // each runs fn over both databases and both stores.
@@ -78,6 +79,12 @@ func folderWorld(t *testing.T, db *database.DB) world {
 			}
 		},
 		keys: func() []string { return list(t, d) },
+		age: func(by time.Duration) {
+			at := time.Now().Add(-by)
+			if err := filepath.WalkDir(d.root, func(path string, _ fs.DirEntry, err error) error { return errors.Join(err, os.Chtimes(path, at, at)) }); err != nil {
+				t.Fatal(err)
+			}
+		},
 	}
 }
 
@@ -91,6 +98,13 @@ func s3World(t *testing.T, db *database.DB) world {
 		raw:  func(key string) []byte { f.mu.Lock(); defer f.mu.Unlock(); return f.objects[key].data },
 		set:  func(key string, b []byte) { f.mu.Lock(); defer f.mu.Unlock(); f.objects[key] = object{b, time.Now()} },
 		keys: func() []string { return list(t, b) },
+		age: func(by time.Duration) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			for key, o := range f.objects {
+				f.objects[key] = object{o.data, time.Now().Add(-by)}
+			}
+		},
 	}
 }
 
@@ -352,13 +366,14 @@ func TestSweep(t *testing.T) {
 				w.set(key, text(5))
 			}
 		}
+		w.clock.Add(365 * 24 * time.Hour)                                                 // the program's clock says nothing of when the store took it
 		if done, err := w.Sweep(t.Context()); err != nil || done != (Swept{Removed: 1}) { // the marked one, at once
 			t.Fatalf("%+v, %v", done, err)
 		}
 		if err := w.Insert(t.Context(), w.db.DB, late); err != nil {
 			t.Fatal(err)
 		}
-		w.clock.Add(25 * time.Hour)
+		w.age(25 * time.Hour)
 		if done, err := w.Sweep(t.Context()); err != nil || done != (Swept{Removed: 1}) { // the lost one, after a day
 			t.Fatalf("%+v, %v", done, err)
 		}
@@ -441,10 +456,11 @@ func TestFolder(t *testing.T) {
 	if err := os.WriteFile(left, text(10), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	w.clock.Add(365 * 24 * time.Hour)
 	if done, err := w.Sweep(t.Context()); err != nil || done.Removed != 0 {
 		t.Fatalf("what is being written was removed: %+v, %v", done, err)
 	}
-	w.clock.Add(25 * time.Hour)
+	w.age(25 * time.Hour)
 	if done, err := w.Sweep(t.Context()); err != nil || done.Removed != 1 {
 		t.Fatalf("%+v, %v", done, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Folder keeps contents in a local folder: files of mode 0600 in folders of mode 0700, spread over 256 folders by the
@@ -164,7 +165,7 @@ func (d *Folder) List(ctx context.Context, fn func(Blob) error) error {
 			if err != nil {
 				return err
 			}
-			if err := fn(Blob{Key: key, Size: st.Size(), Modified: st.ModTime()}); err != nil {
+			if err := fn(Blob{Key: key, Size: st.Size(), Age: time.Since(st.ModTime())}); err != nil {
 				return err
 			}
 		}

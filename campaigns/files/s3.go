@@ -208,12 +208,16 @@ func (s *S3) List(ctx context.Context, fn func(Blob) error) error {
 		if err := xml.Unmarshal(a.text, &page); err != nil {
 			return fmt.Errorf("files: the list of S3: %w", err)
 		}
+		now, err := http.ParseTime(a.header.Get("Date"))
+		if err != nil {
+			now = time.Now()
+		}
 		for _, o := range page.Contents {
 			key := strings.TrimPrefix(o.Key, s.prefix)
 			if !isKey(key) {
 				continue
 			}
-			if err := fn(Blob{Key: key, Size: o.Size, Modified: o.LastModified}); err != nil {
+			if err := fn(Blob{Key: key, Size: o.Size, Age: now.Sub(o.LastModified)}); err != nil {
 				return err
 			}
 		}

@@ -63,7 +63,7 @@ func (s *Service) Sweep(ctx context.Context) (Swept, error) {
 	var errs []error
 	batch := make([]Blob, 0, sweepBatch)
 	look := func() error {
-		n, err := s.remove(ctx, batch, now.Add(-orphanAge))
+		n, err := s.remove(ctx, batch)
 		done.Removed += n
 		errs = append(errs, err)
 		batch = batch[:0]
@@ -82,7 +82,7 @@ func (s *Service) Sweep(ctx context.Context) (Swept, error) {
 }
 
 // remove deletes those of a batch that nobody needs and returns how many they were.
-func (s *Service) remove(ctx context.Context, batch []Blob, before time.Time) (int, error) {
+func (s *Service) remove(ctx context.Context, batch []Blob) (int, error) {
 	if len(batch) == 0 {
 		return 0, nil
 	}
@@ -103,7 +103,7 @@ func (s *Service) remove(ctx context.Context, batch []Blob, before time.Time) (i
 	var errs []error
 	for _, b := range batch {
 		st, known := state[b.Key]
-		if known && st == models.FileStored || !known && !b.Modified.Before(before) {
+		if known && st == models.FileStored || !known && b.Age <= orphanAge {
 			continue
 		}
 		if err := s.blobs.Delete(ctx, b.Key); err != nil {
