@@ -9,10 +9,13 @@ import (
 	"image/png"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -961,6 +964,82 @@ func TestBadForms(t *testing.T) {
 		}
 		if n := w.rows(&models.Signature{}, "source LIKE '%<%'") + w.rows(&models.Signature{}, "postal_area = 'SW1A 1AA'"); n != 1 {
 			t.Errorf("a source with markup is kept, or a postal code not in capitals: %d", n)
+		}
+	})
+}
+
+// FuzzSignInput: whatever is typed is refused at its field, or kept so that every page, list and mail can show it; and what is kept is
+// kept the same when it is typed again.
+func FuzzSignInput(f *testing.F) {
+	add := func(given, family, comment string) {
+		f.Add(given, family, "june@example.org", "00012", comment, "name", "pain", "qr", "en", "192.0.2.7", "")
+	}
+	add("June", "Okafor", "After visit six.")
+	add("J"+strings.Repeat("\u0336", 20), "Okafor", "Z"+strings.Repeat("\u0301\u0316", 40)+"algo")
+	add("\u202eenuJ", "\u2066Okafor\u2069", "\u202b שלום עולם \u202c and \u202e back")
+	add("=HYPERLINK(\"http://x.example\")", "+1+1", "@SUM(A1)\n-2\n\t=3")
+	add("https://x.example", "www.example.org", "See https://x.example/?a=1&b=<2> <script>alert(1)</script>")
+	add("Ju\x00ne", "Oka\xfffor", "a\x00b\xc3\x28")
+	add("e\u0301", "李", "\r\n\r\n line \u2028 line \u2029 \u0085")
+	add("محمد", "נ", "🙂🏳️‍🌈 \U000e0041 \ufdfa"+strings.Repeat("\ufdfa", 130))
+	add(strings.Repeat("x", 101), " \u00a0\u200b\u3000", strings.Repeat("é", 2001))
+	add("J.R.", "O'Neil-de la Cruz Jr.", "")
+	f.Add("June", "Okafor", "june@example.org\r\nBcc: x@example.org", "00'12; --", "x", "loud", "boss", "<b>", "../../en", "::ffff:1.2.3.4%eth0", "zz")
+	f.Add("June", "Okafor", "“june”@exámple.org", "sw1a 1aa", "x", "", "", "QR", "es", "", "ABCDEFGH")
+	v := vault.New(vault.NewKey())
+	s := &Service{vault: v, signer: tokens.New(v)}
+	p := models.Petition{ID: models.NewID(), CampaignID: models.NewID(), Locale: "en"}
+	names := []string{"given_name", "family_name", "email", "postal_code", "comment", "display", "role"}
+	f.Fuzz(func(t *testing.T, given, family, email, postal, comment, display, role, source, locale, ip, by string) {
+		in := SignInput{
+			Slug: "x", GivenName: given, FamilyName: family, Email: email, PostalCode: postal, Comment: comment, Display: display, Role: role, Source: source, Locale: locale, ClientIP: ip, By: by,
+			Updates: true, ConsentText: "Write to me",
+		}
+		row, err := s.prepare(p, in, start)
+		if err != nil {
+			got := strings.Fields(fields(err))
+			if len(got) == 0 {
+				t.Fatalf("%v is no fault of a field", err)
+			}
+			for _, name := range got {
+				if !slices.Contains(names, name) {
+					t.Errorf("a fault of %q", name)
+				}
+			}
+			return
+		}
+		sig := row.Signature
+		open := func(column string, sealed []byte) string {
+			out, err := v.Open("signatures", column, sig.ID, sealed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		again := in
+		again.GivenName, again.FamilyName, again.Comment = open("given_name_sealed", sig.GivenNameSealed), open("family_name_sealed", sig.FamilyNameSealed), open("comment_sealed", sig.CommentSealed)
+		again.PostalCode, again.Display, again.Source, again.Locale = sig.PostalArea, string(sig.Display), sig.Source, sig.Locale
+		for _, name := range []string{again.GivenName, again.FamilyName, shown(models.DisplayName, again.GivenName, again.FamilyName), shown(models.DisplayInitials, again.GivenName, again.FamilyName)} {
+			if !utf8.ValidString(name) || strings.ContainsAny(name, "<>@\x00\n\u202e\u2066") || strings.Contains(name, "://") || !strings.ContainsFunc(name, unicode.IsLetter) || overloaded(name) || utf8.RuneCountInString(name) > 2*NameMax+1 ||
+				name != strings.TrimSpace(name) {
+				t.Errorf("the name %q", name)
+			}
+		}
+		if !utf8.ValidString(again.Comment) || strings.Contains(again.Comment, "\x00") || utf8.RuneCountInString(again.Comment) > CommentMax || overloaded(again.Comment) {
+			t.Errorf("the comment %q", again.Comment)
+		}
+		if strings.Trim(sig.PostalArea, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -") != "" || sig.PostalArea == "" || len(sig.PostalArea) > 12 {
+			t.Errorf("the postal area %q", sig.PostalArea)
+		}
+		if sig.Source != "" && !sourceForm.MatchString(sig.Source) || !localeForm.MatchString(sig.Locale) || sig.Display == "" {
+			t.Errorf("%q, %q, %q", sig.Source, sig.Locale, sig.Display)
+		}
+		two, err := s.prepare(p, again, start)
+		if err != nil {
+			t.Fatalf("what was kept is refused: %+v: %v", again, err)
+		}
+		if two.Name != row.Name || two.Signature.PostalArea != sig.PostalArea || string(two.Mailbox.AddressHash) != string(row.Mailbox.AddressHash) {
+			t.Errorf("typed again it is another: %q, %q", two.Name, row.Name)
 		}
 	})
 }
