@@ -3,13 +3,16 @@ package journey
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/PuerkitoBio/goquery"
 	"github.com/google/uuid"
 	"gorm.io/gorm"
 
@@ -363,5 +366,110 @@ func TestVersionsOlderThanTheOriginal(t *testing.T) {
 		if page := a.Client(t).Get(public).Want(200); page.Has("main .notice.warn") {
 			t.Errorf("the original: %s", page.Text("main"))
 		}
+	})
+}
+
+// A scanner opens every link of every mail, and every link of the pages they lead to, by GET and HEAD: nothing is confirmed, changed,
+// taken back or stopped.
+func TestScannersChangeNothing(t *testing.T) {
+	testapp.Each(t, func(t *testing.T, a *testapp.App) {
+		ctx := context.Background()
+		p, owner := factory.Petition(t, a, "Twenty visits"), factory.Owner(t, a)
+		public := "/petitions/" + p.Slug
+		scan := func(m mailer.Message) (opened int) {
+			t.Helper()
+			doc, err := goquery.NewDocumentFromReader(strings.NewReader(m.HTML))
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := regexp.MustCompile(`https?://[^\s<>"]+`).FindAllString(m.Text+" "+m.UnsubscribeURL, -1)
+			doc.Find("[href], [src], [action]").Each(func(_ int, s *goquery.Selection) {
+				found = append(found, s.AttrOr("href", s.AttrOr("src", s.AttrOr("action", ""))))
+			})
+			if doc.Find("img, form, script, link").Length() > 0 {
+				t.Errorf("%s loads something or holds a form: %s", m.Subject, m.HTML)
+			}
+			seen, scanner := map[string]bool{}, a.Client(t)
+			for deep := range 2 {
+				var next []string
+				for _, link := range found {
+					if link = strings.TrimSuffix(link, "."); strings.HasPrefix(link, "/") {
+						link = a.URL + link
+					}
+					if seen[link] || !strings.HasPrefix(link, a.URL+"/") || strings.HasSuffix(link, "/live") {
+						continue
+					}
+					seen[link] = true
+					for _, method := range []string{http.MethodHead, http.MethodGet} {
+						req, err := http.NewRequest(method, link, nil)
+						if err != nil {
+							t.Fatal(err)
+						}
+						page := scanner.Do(req)
+						if deep == 0 && page.Doc != nil && method == http.MethodGet {
+							page.Doc.Find("main [href], main form").Each(func(_ int, s *goquery.Selection) { next = append(next, s.AttrOr("href", s.AttrOr("action", ""))) })
+						}
+					}
+				}
+				found = next
+			}
+			return len(seen)
+		}
+		// rows is everything that a link could change.
+		rows := func() string {
+			t.Helper()
+			var out []string
+			for _, q := range []string{
+				"SELECT state, COALESCE(CAST(confirmed_at AS text), '') || COALESCE(CAST(withdrawn_at AS text), '') || display || comment_state AS rest FROM signatures ORDER BY id",
+				"SELECT CASE WHEN verified_at IS NULL THEN '' ELSE 'verified' END AS state, CASE WHEN suppressed_at IS NULL THEN '' ELSE 'suppressed' END || COALESCE(CAST(paused_until AS text), '') AS rest FROM mailboxes ORDER BY id",
+				"SELECT purpose AS state, COALESCE(CAST(withdrawn_at AS text), '') AS rest FROM consents ORDER BY id",
+				"SELECT dedupe_key AS state, '' AS rest FROM deliveries WHERE dedupe_key LIKE 'petition_outcome/stop/%' ORDER BY id",
+				"SELECT CASE WHEN confirmed_at IS NULL THEN '' ELSE 'confirmed' END AS state, '' AS rest FROM petition_starters ORDER BY id",
+				"SELECT state, title AS rest FROM petitions ORDER BY id",
+			} {
+				var list []struct{ State, Rest string }
+				if err := a.DB.Raw(q).Scan(&list).Error; err != nil {
+					t.Fatal(err)
+				}
+				out = append(out, fmt.Sprint(list))
+			}
+			return strings.Join(out, "\n")
+		}
+		still := func(what string, m mailer.Message, least int) {
+			t.Helper()
+			before := rows()
+			if n := scan(m); n < least {
+				t.Errorf("%s: only %d links were opened", what, n)
+			}
+			if after := rows(); after != before {
+				t.Errorf("%s: a scanner changed\n%s\nto\n%s", what, before, after)
+			}
+		}
+		sign(t, a.Client(t), public, map[string]string{"comment": "First words.", "updates": "yes"}).Want(200)
+		first := a.WaitMail(t, "june@example.org", 1)[0]
+		still("what confirms", first, 3)
+		a.Clock.Add(25 * time.Hour)
+		if _, err := a.Petitions.Remind(ctx); err != nil {
+			t.Fatal(err)
+		}
+		still("the reminder", a.WaitMail(t, "june@example.org", 2)[1], 3)
+		a.Client(t).Get(testapp.Link(t, first, "/confirm/")).Submit("main form button.main", nil).Want(200)
+		still("the receipt", a.WaitMail(t, "june@example.org", 3)[2], 4)
+		begins(t, a.Client(t), "A bus", "ana@example.org").Want(200)
+		still("the link of a draft", a.WaitMail(t, "ana@example.org", 1)[0], 2)
+		if _, err := a.Petitions.RecordOutcome(ctx, owner, p.ID, petitions.OutcomeInput{Outcome: models.OutcomeLost, Text: "Not now."}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Petitions.TellOutcome(ctx, owner, p.ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Petitions.TellOn(ctx); err != nil {
+			t.Fatal(err)
+		}
+		end := a.WaitMail(t, "june@example.org", 4)[3]
+		if !strings.Contains(end.Text, "Your signature counted all the same.") {
+			t.Errorf("the last mail: %s", end.Text)
+		}
+		still("what came of it", end, 4)
 	})
 }
