@@ -983,6 +983,7 @@ func FuzzSignInput(f *testing.F) {
 	add("e\u0301", "李", "\r\n\r\n line \u2028 line \u2029 \u0085")
 	add("محمد", "נ", "🙂🏳️‍🌈 \U000e0041 \ufdfa"+strings.Repeat("\ufdfa", 130))
 	add(strings.Repeat("x", 101), " \u00a0\u200b\u3000", strings.Repeat("é", 2001))
+	add("June<", "Okafor", "<")
 	add("J.R.", "O'Neil-de la Cruz Jr.", "")
 	f.Add("June", "Okafor", "june@example.org\r\nBcc: x@example.org", "00'12; --", "x", "loud", "boss", "<b>", "../../en", "::ffff:1.2.3.4%eth0", "zz")
 	f.Add("June", "Okafor", "“june”@exámple.org", "sw1a 1aa", "x", "", "", "QR", "es", "", "ABCDEFGH")

@@ -139,8 +139,23 @@ func TestStartWithoutAnAccount(t *testing.T) {
 		} else if public := a.Client(t).Get("/petitions/" + p.Slug).Want(200); !public.Has("a[rel='nofollow noopener'][href='https://example.org/plan?year=2026&part=2']") || strings.Contains(public.Text("main"), "June") {
 			t.Errorf("the public page: %s", public.Text("main"))
 		}
-		if public := phone.Get(base).Want(200); !public.Has("a[href$='/share']") || !public.Has(".count") {
+		if public := phone.Get(base).Want(200); !public.Has("a[href$='/share']") || !public.Has(".count") || public.Has("ol.path") {
 			t.Errorf("the starter's page: %s", public.Text("main"))
+		}
+
+		// A number that is reached: a mail to whoever began it, and a line on their page.
+		if err := a.Petitions.AddThreshold(ctx, owner, p.ID, petitions.ThresholdInput{Count: 25, Effect: models.EffectTell}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Petitions.AddPaper(ctx, owner, p.ID, petitions.PaperInput{Count: 25, CollectedAt: a.Clock.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		reached := strings.Join(strings.Fields(mailAbout(t, a, "june@example.org", "has 25 signatures").Text), " ")
+		if !strings.Contains(reached, "“A night bus to the hospital” has reached 25 signatures. On paper: 25 of them. The goal is 500.") {
+			t.Error(reached)
+		}
+		if text := phone.Get(base).Want(200).Text("ol.path"); !strings.Contains(text, "25 signatures") {
+			t.Errorf("the starter's page: %s", text)
 		}
 		phone.Get("/petitions/mine").Want(200).Submit("form[action$='/leave'] button", nil).Want(200)
 		phone.Get(base).Want(404)
