@@ -119,7 +119,7 @@ func (h *reachPages) stories(ctx context.Context, slug string) (models.Petition,
 	if err != nil {
 		return p, nil, err
 	}
-	lang := spoken(p.Locale)
+	lang := web.Spoken(p.Locale)
 	out := make([]story, len(news))
 	for i, n := range news {
 		s := story{News: n, id: "urn:uuid:" + n.ID.String(), html: string(markdown.HTML(n.Body))}
@@ -169,7 +169,7 @@ func (h *reachPages) atom(c *fiber.Ctx) error {
 
 func (h *reachPages) feed(ctx context.Context, self, page, title, sub, locale string) atomFeed {
 	return atomFeed{
-		Lang: locale, ID: self, Title: title, Sub: sub, Author: atomAuthor{h.web.Blank(ctx, spoken(locale), "/").Site.Name},
+		Lang: locale, ID: self, Title: title, Sub: sub, Author: atomAuthor{h.web.Blank(ctx, web.Spoken(locale), "/").Site.Name},
 		Links: []atomLink{{Rel: "self", Type: "application/atom+xml", Href: self}, {Rel: "alternate", Type: "text/html", Href: page}},
 	}
 }
@@ -212,7 +212,7 @@ func (h *reachPages) openedAtom(c *fiber.Ctx) error {
 		}
 		lang := locales.Languages[0]
 		if site := h.web.Blank(ctx, lang, "/").Site; len(site.Languages) > 0 {
-			lang = spoken(site.Languages[0])
+			lang = web.Spoken(site.Languages[0])
 		}
 		f := h.feed(ctx, self, h.web.URL("/petitions"), h.web.Text(lang, "reach.list_title"), "", lang)
 		f.Updated = stamp(time.Unix(0, 0))

@@ -274,15 +274,6 @@ func (h *reachPages) script(c *fiber.Ctx) error {
 	return h.web.KeptContent(c, a.Type, func(context.Context) ([]byte, error) { return a.Plain, nil })
 }
 
-// spoken is the language of ours for a petition's own.
-func spoken(locale string) string {
-	base, _, _ := strings.Cut(locale, "-")
-	if slices.Contains(locales.Languages, base) {
-		return base
-	}
-	return locales.Languages[0]
-}
-
 func (h *reachPages) badge(c *fiber.Ctx) error {
 	slug, dark := c.Params("slug"), c.Query("theme") == "dark"
 	lang := ""
@@ -297,7 +288,7 @@ func (h *reachPages) badge(c *fiber.Ctx) error {
 		}
 		in := lang
 		if in == "" {
-			in = spoken(p.Locale)
+			in = web.Spoken(p.Locale)
 		}
 		n := web.Number(in, int64(p.Total()))
 		return badge(in, h.web.Text(in, "reach.badge_signed", "Count", p.Total()), n, h.web.Text(in, "reach.badge_alt", "Count", p.Total(), "Title", p.Title), dark), nil
@@ -360,7 +351,7 @@ func (h *reachPages) picture(c *fiber.Ctx) error {
 	web.ForOtherSites(c)
 	return h.web.KeptContent(c, "image/png", func(ctx context.Context) ([]byte, error) {
 		return h.petitions.LinkPicture(ctx, slug, func(p models.Petition) petitions.PictureWords {
-			lang := spoken(p.Locale)
+			lang := web.Spoken(p.Locale)
 			site := h.web.Blank(ctx, lang, "/").Site
 			w := petitions.PictureWords{
 				Organisation: site.Name,

@@ -2,10 +2,13 @@ package web
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"golang.org/x/text/language"
+
+	"kithline/app/locales"
 )
 
 const (
@@ -34,6 +37,15 @@ func (w *Web) Lang(c *fiber.Ctx, site Site) string {
 		}
 	}
 	return all[0]
+}
+
+// Spoken is the language of ours for what is in any language, as a petition may be.
+func Spoken(locale string) string {
+	base, _, _ := strings.Cut(locale, "-")
+	if slices.Contains(locales.Languages, base) {
+		return base
+	}
+	return locales.Languages[0]
 }
 
 // keepLang remembers ?lang= in the browser, so that the next page is in the same language.

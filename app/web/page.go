@@ -100,8 +100,10 @@ func (p Page) HTML(key string, args ...any) template.HTML {
 	return template.HTML(p.web.translate(p.Lang, key, args, true)) //nolint:gosec // our own words, values escaped
 }
 
-// Text translates a key outside of a page: for feeds, calendars, files.
-func (w *Web) Text(lang, key string, args ...any) string { return w.translate(lang, key, args, false) }
+// Text translates a key outside of a page: for feeds, calendars, files. For a language that is not ours it is the first of ours.
+func (w *Web) Text(lang, key string, args ...any) string {
+	return w.translate(Spoken(lang), key, args, false)
+}
 
 func (w *Web) translate(lang, key string, args []any, escape bool) string {
 	var data map[string]any

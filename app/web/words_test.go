@@ -68,6 +68,8 @@ func TestWords(t *testing.T) {
 		{en.T("base.crisis", "Line", "<b>988</b>"), "In a crisis: <b>988</b>"},
 		{string(en.HTML("base.crisis", "Line", "<b>988</b>")), "In a crisis: &lt;b&gt;988&lt;/b&gt;"},
 		{string(en.HTML("base.crisis", "Line", template.HTML("<b>988</b>"))), "In a crisis: <b>988</b>"},
+		{w.Text("es-MX", "base.summary", "Count", 1), "Revise 1 cosa"}, // of a petition, say
+		{w.Text("ar", "base.summary", "Count", 1), "Please check 1 thing"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)

@@ -46,7 +46,9 @@ func (s *Service) pdf(k *pack) *print.Document {
 		for _, r := range rows {
 			table.Share(float64(r.Count)/float64(rows[0].Count), r.Name, number(r.Count))
 		}
-		table.Share(-1, t("not_shown"), number(k.manifest.Districts.NotShown))
+		if n := k.manifest.Districts.NotShown; n > 0 {
+			table.Share(-1, t("not_shown"), number(n))
+		}
 		d.Small(t("least", "Least", k.manifest.Districts.Least))
 	} else {
 		d.Paragraph(t("no_districts"))

@@ -42,7 +42,7 @@ func (t *Table) Share(share float64, cells ...string) {
 	t.draw(texts, cellStyle)
 	t.eachColumn(func(i int, x, width float64) {
 		if t.columns[i].Bar && share >= 0 {
-			d.page.box(x, d.y+height/2-4, max(width*min(share, 1), 0.5), 8, d.meta.Accent)
+			d.page.box(x, d.y+cellPad+cellStyle.leading()/2-4, max(width*min(share, 1), 0.5), 8, d.meta.Accent)
 		}
 	})
 	d.y += height
@@ -87,7 +87,7 @@ func (t *Table) draw(texts [][]line, st style) {
 	d := t.doc
 	t.eachColumn(func(i int, x, width float64) {
 		for n, l := range texts[i] {
-			l.right = l.right || t.columns[i].Right
+			l.right = t.columns[i].Right // a name stands where its column begins, in every script
 			d.place(l, st, x, d.y+cellPad+float64(n)*st.leading(), width)
 		}
 	})
