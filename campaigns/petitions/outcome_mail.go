@@ -173,7 +173,8 @@ func (s *Service) tellBatch(ctx context.Context, id uuid.UUID) (done bool, err e
 // errOvertaken undoes a batch that another node has made meanwhile.
 var errOvertaken = errors.New("petitions: another node is at it")
 
-// tell queues the mail to those of the mailboxes that may get it, and returns how many did not have it yet.
+// tell queues the mail to those of the mailboxes that may get it, and returns how many it is new for. One that was not wanted when it
+// was to go, since the petition was hidden for a while, say, is queued again.
 func (s *Service) tell(ctx context.Context, tx *gorm.DB, p models.Petition, boxes []uuid.UUID, now time.Time) (int, error) {
 	willing, err := wanting(ctx, tx, p.CampaignID, boxes, now)
 	if err != nil {
@@ -190,11 +191,18 @@ func (s *Service) tell(ctx context.Context, tx *gorm.DB, p models.Petition, boxe
 		}
 		rows = append(rows, n.Row(now))
 	}
-	written, err := database.InsertAll(tx, rows, "ON CONFLICT (dedupe_key) DO NOTHING")
+	written, err := database.InsertAll(tx, rows, `ON CONFLICT (dedupe_key) DO UPDATE SET state = 'queued', not_before = excluded.not_before, updated_at = excluded.updated_at
+		WHERE deliveries.state = 'expired'`)
 	if err == nil && len(written) > 0 {
 		deliveries.Wake(tx)
 	}
-	return len(written), err
+	fresh := 0
+	for _, r := range rows {
+		if written[r.ID] {
+			fresh++
+		}
+	}
+	return fresh, err
 }
 
 // wanting returns those of the mailboxes that may get the mail about a petition of a campaign: not suppressed, whatever for; not

@@ -252,6 +252,51 @@ func TestTellingGoesOnWhereItStopped(t *testing.T) {
 	})
 }
 
+// TestHiddenWhileSignersAreTold: a mail that was to go while the petition was hidden goes once it shows again; nobody gets two.
+func TestHiddenWhileSignersAreTold(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		p := w.published("Twenty visits")
+		boxes := w.signers(p, 4)
+		p = w.answered(p, models.OutcomeWon)
+		_, err := w.TellOutcome(w.ctx, w.boss, p.ID)
+		w.must(err)
+		w.must(w.TellOn(w.ctx))
+		ends := func(box uuid.UUID, state models.DeliveryState) { // as the worker of mails does
+			w.must(w.db.Model(&models.Delivery{}).Where("kind = ? AND mailbox_id = ?", KindOutcome, box).Update("state", state).Error)
+		}
+		ends(boxes[0], models.DeliverySent)
+		if _, err := w.SteerBecause(w.ctx, w.boss, p.ID, Hide, Because{Reason: "private"}); err != nil {
+			t.Fatal(err)
+		}
+		for _, box := range boxes[1:3] {
+			var d models.Delivery
+			w.must(w.db.Take(&d, "kind = ? AND mailbox_id = ?", KindOutcome, box).Error)
+			if _, err := w.outcomeMail(w.ctx, d); !fault.Is(err, fault.Gone) {
+				t.Errorf("a mail about what is hidden: %v", err)
+			}
+			ends(box, models.DeliveryExpired)
+		}
+		w.must(w.TellOn(w.ctx))
+		if n := w.rows(&models.Delivery{}, "kind = ? AND state = 'expired'", KindOutcome); n != 2 {
+			t.Errorf("%d wait while it is hidden", n)
+		}
+		if p, err = w.Steer(w.ctx, w.boss, p.ID, Show); err != nil || p.State != models.PetitionAnswered {
+			t.Fatal(p.State, err)
+		}
+		_, err = w.Withdraw(w.ctx, boxes[2:3], w.of("p2@example.org").ID)
+		w.must(err)
+		w.must(w.TellOn(w.ctx))
+		for i, want := range []models.DeliveryState{models.DeliverySent, models.DeliveryQueued, models.DeliveryExpired, models.DeliveryQueued} {
+			if n := w.rows(&models.Delivery{}, "kind = ? AND mailbox_id = ? AND state = ?", KindOutcome, boxes[i], want); n != 1 || w.told()[boxes[i]] != 1 {
+				t.Errorf("signer %d is not %s, or has %d mails", i, want, w.told()[boxes[i]])
+			}
+		}
+		if q := w.petition(p.ID); q.OutcomeToldCount != 4 || q.OutcomeToldDoneAt == nil {
+			t.Errorf("%d, %v", q.OutcomeToldCount, q.OutcomeToldDoneAt)
+		}
+	})
+}
+
 func TestNobodyHearsWhoDoesNotWantTo(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		p := w.published("Twenty visits")

@@ -124,6 +124,9 @@ func move(ctx context.Context, tx *gorm.DB, a actor.Actor, p *models.Petition, d
 			to = models.PetitionHandedOver
 		}
 	}
+	if do == Show && to == models.PetitionAnswered && p.OutcomeToldAt != nil { // mails about it that were due meanwhile go now
+		set["outcome_told_after"], set["outcome_told_done_at"] = nil, nil
+	}
 	set["state"], set["updated_at"] = to, now
 	if p.State == models.PetitionSubmitted { // the review is over
 		set["claimed_by"], set["claimed_at"] = nil, nil
