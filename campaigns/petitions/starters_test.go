@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -490,6 +491,44 @@ func FuzzWordsOf(f *testing.F) {
 			if w == "" || strings.ContainsFunc(w, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.Is(unicode.M, r) }) {
 				t.Fatalf("%q is no word", w)
 			}
+		}
+	})
+}
+
+// FuzzDraft: what is typed into a draft is refused at its field, or can be stored on both databases and shown; typed again it is the same.
+func FuzzDraft(f *testing.F) {
+	for _, v := range append(slices.Clone(nasty), "Twenty visits", "J"+strings.Repeat("\u0336", 20), "\u202eevil", "=1+1", "a\x00b", "\xff", "\r\n x \u2028", "<script>", strings.Repeat("é", 10_001), "javascript:alert(1)", "https://x.example/?a=1") {
+		f.Add(v, 500)
+	}
+	f.Fuzz(func(t *testing.T, v string, goal int) {
+		d := Draft{Title: v, Summary: v, Body: v, Decider: v, WhyNow: v, SystemChange: v, Place: v, Goal: goal, Locale: v, PictureAlt: v, Claims: []Claim{{v, v, v}}}
+		d.trim()
+		bad := d.check()
+		for field, c := range map[string]struct {
+			kept string
+			most int
+		}{
+			"title": {d.Title, TitleMax}, "summary_text": {d.Summary, SummaryMax}, "body": {d.Body, BodyMax}, "decider": {d.Decider, DeciderMax}, "why_now": {d.WhyNow, WhyNowMax},
+			"system_change": {d.SystemChange, SystemChangeMax}, "place": {d.Place, PlaceMax}, "picture_alt": {d.PictureAlt, PictureAltMax},
+		} {
+			switch {
+			case bad.Has(field):
+			case !utf8.ValidString(c.kept) || strings.ContainsAny(c.kept, "\x00\r") || utf8.RuneCountInString(c.kept) > c.most || c.kept != strings.TrimSpace(c.kept):
+				t.Errorf("%s keeps %q", field, c.kept)
+			}
+		}
+		if !bad.Has("goal") && goal != 0 && (goal < GoalMin || goal > GoalMax) {
+			t.Errorf("a goal of %d", goal)
+		}
+		for _, c := range d.Claims {
+			if l := c.Link(); l != "" && !strings.HasPrefix(strings.ToLower(l), "http") {
+				t.Errorf("%q is linked", l)
+			}
+		}
+		again := d
+		again.trim()
+		if !same(again, d) && !strings.Contains(v, "\r") { // one that is left is refused
+			t.Errorf("typed again it is another: %+v", again)
 		}
 	})
 }
