@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"gorm.io/gorm"
 
+	"kithline/campaigns/erasures"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/paging"
 	"kithline/models"
@@ -158,6 +159,15 @@ func TestThresholds(t *testing.T) {
 			w.must(err)
 		}
 		is("paper taken out", "2 of 77 published; 3 tell; 4 goal; 6 tell; 8 goal", 2)
+
+		// Who is erased stays in the number, without a name.
+		w.confirmed(form(p.Slug, "last@example.org"))
+		is("a third", "3 of 77 published; 3 tell*; 4 goal; 6 tell; 8 goal", 2)
+		w.must(w.db.Tx(w.ctx, func(tx *gorm.DB) error {
+			_, err := erasures.Forget(w.ctx, tx, nil, w.box("last@example.org"), w.clk.Now())
+			return err
+		}))
+		is("erased", "3 of 77 published; 3 tell*; 4 goal; 6 tell; 8 goal", 2)
 	})
 }
 
