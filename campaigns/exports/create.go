@@ -179,7 +179,7 @@ func (s *Service) Write(ctx context.Context, a actor.Actor, in Input, w io.Write
 	if told == nil {
 		told = func(int) {}
 	}
-	done, _, err := s.write(ctx, a, m, w, told)
+	done, err := s.write(ctx, a, m, w, told)
 	if err != nil {
 		return done, err
 	}
@@ -188,28 +188,16 @@ func (s *Service) Write(ctx context.Context, a actor.Actor, in Input, w io.Write
 	return done, s.audit(ctx, s.DB.DB, a, "export.finish", m.ID, details)
 }
 
-// erased tells whether somebody was erased between two moments: the newest of the list and how long it is.
-type erased struct {
-	N    int64
-	Last string
-}
-
-const erasedQuery = "SELECT count(*) AS n, coalesce(max(CAST(id AS text)), '') AS last FROM erasures"
-
-// write makes what a row asks for, as a may see it. seen is who was erased at the moment that it shows.
-func (s *Service) write(ctx context.Context, a actor.Actor, m models.Export, w io.Writer, told func(rows int)) (done Done, seen erased, err error) {
+// write makes what a row asks for, as a may see it.
+func (s *Service) write(ctx context.Context, a actor.Actor, m models.Export, w io.Writer, told func(rows int)) (done Done, err error) {
 	began := time.Now()
 	defer func() { done.Took = time.Since(began) }()
-	// Before the moment that the file shows: whoever is erased after this is found out, see finish.
-	if err := s.DB.WithContext(ctx).Raw(erasedQuery).Scan(&seen).Error; err != nil {
-		return done, seen, err
-	}
 	if m.Kind == KindEverything {
 		done.Report, err = s.everything(ctx, w, told)
 		if err == nil {
 			done.Rows = int(done.Report.AllRows())
 		}
-		return done, seen, err
+		return done, err
 	}
 	rows := func(w io.Writer) (err error) {
 		if m.Kind == KindSignatures {
@@ -226,7 +214,7 @@ func (s *Service) write(ctx context.Context, a actor.Actor, m models.Export, w i
 	} else {
 		err = rows(w)
 	}
-	return done, seen, err
+	return done, err
 }
 
 // sheet refuses what is more than a worksheet holds.

@@ -65,12 +65,11 @@ const (
 	shownPacks  = 20
 )
 
-// The states of a pack.
+// The states of a pack, beside failed.
 const (
 	waiting = "waiting"
 	running = "running"
 	done    = "done"
-	failed  = "failed"
 )
 
 // Pack is a pack as the page shows it.

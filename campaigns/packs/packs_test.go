@@ -117,7 +117,7 @@ func (w *world) made(p models.Petition, comments ...uuid.UUID) (map[string][]byt
 	w.t.Helper()
 	id, err := w.Ask(w.ctx, w.boss, p.ID, comments)
 	w.must(err)
-	w.must(w.run(w.ctx, id))
+	w.must(w.run(w.ctx, id, false))
 	rc, k, err := w.Open(w.ctx, w.boss, p.ID, id)
 	w.must(err)
 	b, err := io.ReadAll(rc)
@@ -311,7 +311,7 @@ func TestALargePackStaysSmallInMemory(t *testing.T) {
 	began := time.Now()
 	id, err := w.Ask(w.ctx, w.boss, p.ID, nil)
 	w.must(err)
-	w.must(w.run(w.ctx, id))
+	w.must(w.run(w.ctx, id, false))
 	close(stop)
 	peak := <-most
 	t.Logf("%s, %d MB", time.Since(began).Round(time.Millisecond), peak>>20)
