@@ -176,6 +176,20 @@ func TestCourseOfAPetition(t *testing.T) {
 			t.Errorf("the page of paper: %s", text)
 		}
 
+		// It closes at a hundred. When the number falls again it stays closed, and whoever looks is asked.
+		paper(map[string]string{"count": "100", "division": ""}).Want(200)
+		numbers("closed", 122, 120, 13, 109, "This petition is closed", "100 signatures")
+		if a.Client(t).Get(public).Has("form[action$='/sign']") {
+			t.Error("it can still be signed")
+		}
+		boss.Get(at+"/paper").Submit("button[value='remove']", nil).Want(200)
+		numbers("fallen", 22, 20, 13, 9, "This petition is closed", "not 100 signatures")
+		if text := boss.Get(at).Want(200).Text("main .notice.warn"); !strings.Contains(text, "100") {
+			t.Errorf("what an organizer is told: %s", text)
+		}
+		boss.Get("/admin/petitions/reopen").Want(200).Submit("form[action='"+at+"/reopen'] button[value='reopen']", nil).Want(200)
+		numbers("open again", 22, 20, 13, 9, "not This petition is closed")
+
 		// Its end can be hidden and shown like everything else, and it is what it was.
 		owner := factory.Owner(t, a)
 		turn := func(state models.PetitionState) {
