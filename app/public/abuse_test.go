@@ -98,7 +98,7 @@ func TestThePageAsksForAProof(t *testing.T) {
 		}
 		got := page()
 		where := got.Doc.Find("#sign form [data-proof]")
-		if where.Length() != 1 || where.Find("input[name=altcha][type=hidden]").Length() != 1 || where.Find("[role=status]").Length() != 1 {
+		if where.Length() != 1 || where.Find("input[name=altcha][type=hidden]").Length() != 1 || got.Doc.Find("#sign form button ~ [role=status][data-proof-says]").Length() != 1 {
 			t.Fatal("it does not ask")
 		}
 		for _, at := range []string{where.AttrOr("data-worker", ""), got.Doc.Find(`script[src*="proof."]`).AttrOr("src", "")} {

@@ -29,10 +29,10 @@ const (
 // Matches is what a condition picks now.
 type Matches struct {
 	Condition Condition
-	Count     int // in the count, or confirmed and held back: with Let all suspect ones
-	Waiting   int // wait for their mail's button: they are held back
-	Counting  int // of Count, those that are part of the public number
-	Hours     []MatchedHour
+	Count     int           // in the count, or confirmed and held back: with Let all suspect ones
+	Waiting   int           // wait for their mail's button: they are held back
+	Counting  int           // of Count, those that are part of the public number
+	Hours     []MatchedHour // the last hour that has any, and those before it without a gap
 }
 
 // MatchedHour is how many of those that a condition picks were signed in an hour.
@@ -41,7 +41,7 @@ type MatchedHour struct {
 	Count int
 }
 
-// matchedHours is how many hours a preview lists: the newest.
+// matchedHours is how many hours a preview lists at most: the newest.
 const matchedHours = 14 * 24
 
 // Match counts what a condition picks of a petition, exactly, and changes nothing. It needs actor.ModeratePetition. The faults are
@@ -78,13 +78,29 @@ func (s *Service) match(ctx context.Context, tx *gorm.DB, petition uuid.UUID, c 
 	if err != nil {
 		return m, err
 	}
-	for i, r := range rows {
+	in := make(map[string]int, len(rows))
+	for _, r := range rows {
 		m.Waiting += r.Waiting
 		m.Counting += r.Counting
 		m.Count += r.N - r.Waiting
-		if at, err := time.Parse(hourForm, r.Hour); err == nil && i >= len(rows)-matchedHours {
-			m.Hours = append(m.Hours, MatchedHour{at, r.N})
-		}
+		in[r.Hour] = r.N
+	}
+	if len(rows) == 0 {
+		return m, nil
+	}
+	first, err := time.Parse(hourForm, rows[0].Hour)
+	if err != nil {
+		return m, err
+	}
+	last, err := time.Parse(hourForm, rows[len(rows)-1].Hour)
+	if err != nil {
+		return m, err
+	}
+	if earliest := last.Add(-(matchedHours - 1) * time.Hour); first.Before(earliest) {
+		first = earliest
+	}
+	for at := first; !at.After(last); at = at.Add(time.Hour) {
+		m.Hours = append(m.Hours, MatchedHour{at, in[at.Format(hourForm)]})
 	}
 	return m, nil
 }

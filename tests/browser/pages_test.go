@@ -22,7 +22,7 @@ func alike(kind string) int {
 	case "/admin/petitions/:id?", "/admin/mailings/:id?":
 		return 6
 	case "/petitions/:slug/?":
-		return 2
+		return 3
 	}
 	return 1
 }
@@ -128,7 +128,7 @@ func organizers(path string) bool {
 var (
 	publicStart     = []string{"/", "/display", "/privacy", "/accessibility"}
 	organizersStart = []string{
-		"/admin", "/admin/petitions", "/admin/mailings", "/admin/supporters", "/admin/fields", "/admin/tags", "/admin/duplicates", "/admin/divisions", "/admin/imports", "/admin/erasures", "/admin/retention", "/admin/settings", "/admin/users", "/admin/jobs", "/admin/audit", "/admin/account",
+		"/admin", "/admin/petitions", "/admin/mailings", "/admin/supporters", "/admin/fields", "/admin/tags", "/admin/duplicates", "/admin/abuse", "/admin/divisions", "/admin/imports", "/admin/erasures", "/admin/retention", "/admin/settings", "/admin/users", "/admin/jobs", "/admin/audit", "/admin/account",
 	}
 )
 
@@ -144,7 +144,7 @@ func TestPages(t *testing.T) {
 
 func publicPages(t *testing.T, w *world) {
 	tab := New(t, w.URL)
-	inSpanish(t, tab, w.walk(t, tab, w.Client(t), tab.Check, public, append([]string{"/petitions/" + w.slug, "/petitions/" + w.closed, "/admin/login", "/admin/login/link"}, publicStart...)...))
+	inSpanish(t, tab, w.walk(t, tab, w.Client(t), tab.Check, public, append([]string{"/petitions/" + w.slug, "/petitions/" + w.closed, "/petitions/" + w.pressed, "/admin/login", "/admin/login/link"}, publicStart...)...))
 	// Pages of things that are not there, or not any more.
 	for path, status := range map[string]int{
 		"/nothing": 404, "/petitions/nothing": 404, "/confirm/" + strings.Repeat("x", 51): 404, "/u/" + strings.Repeat("x", 51): 404,
@@ -164,7 +164,8 @@ func ofCampaigns(path string) bool {
 func campaignPages(t *testing.T, w *world) {
 	tab := New(t, w.URL)
 	w.signIn(tab)
-	inSpanish(t, tab, w.walk(t, tab, w.Owner(t), tab.Check, ofCampaigns, "/admin/petitions", "/admin/petitions/comments", "/admin/mailings"))
+	trust := "/admin/petitions/" + w.trouble.String() + "/trust"
+	inSpanish(t, tab, w.walk(t, tab, w.Owner(t), tab.Check, ofCampaigns, trust, trust+"/out?domain=wave.example&do=count", "/admin/petitions", "/admin/petitions/comments", "/admin/mailings"))
 }
 
 func peoplePages(t *testing.T, w *world) {

@@ -45,7 +45,8 @@ func TestScreens(t *testing.T) {
 			}
 		}
 	}
-	w.walk(t, tab, w.Client(t), take, public, append([]string{"/petitions/" + w.slug, "/admin/login"}, publicStart...)...)
+	w.walk(t, tab, w.Client(t), take, public, append([]string{"/petitions/" + w.slug, "/petitions/" + w.pressed, "/admin/login"}, publicStart...)...)
 	w.signIn(tab)
-	w.walk(t, tab, w.Owner(t), take, organizers, organizersStart...)
+	trust := "/admin/petitions/" + w.trouble.String() + "/trust"
+	w.walk(t, tab, w.Owner(t), take, organizers, append([]string{trust, trust + "/out?domain=wave.example&do=count"}, organizersStart...)...)
 }

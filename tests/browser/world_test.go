@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"kithline/campaigns/abuse"
 	"kithline/campaigns/actor"
 	"kithline/campaigns/imports"
 	"kithline/campaigns/mailings"
@@ -29,15 +30,17 @@ type world struct {
 	t     testing.TB
 	owner actor.Actor
 
-	slug, closed string // of the petition that is open, and of one that is closed
+	slug, closed string    // of the petition that is open, and of one that is closed
+	pressed      string    // of one whose form asks for a proof of work
+	trouble      uuid.UUID // the same one
 }
 
 // empty starts the program with an organisation and an owner, and nothing else. Its clock shows the real time: a browser
 // does not keep a cookie that has ended by its own clock.
-func empty(t *testing.T) *world {
+func empty(t *testing.T, env ...string) *world {
 	t.Helper()
 	need(t)
-	w := &world{App: testapp.New(t, databaseURL(t)), t: t}
+	w := &world{App: testapp.New(t, databaseURL(t), env...), t: t}
 	w.Clock.Set(time.Now())
 	w.SetUp()
 	accounts, err := w.Users.List(t.Context(), actor.TheSystem())
@@ -128,7 +131,7 @@ func (w *world) mailsTo(email string) (n []string) {
 // full starts the program with petitions in every state, signers, comments, an update, mailings and an import.
 func full(t *testing.T) *world {
 	t.Helper()
-	w := empty(t)
+	w := empty(t, tight...)
 	ctx := context.Background()
 	open := w.petition(draft, models.PetitionPublished)
 	w.slug = open.Slug
@@ -163,7 +166,52 @@ func full(t *testing.T) *world {
 	_, err = w.Imports.Run(ctx, w.owner, strings.NewReader("Given name,Family name,E-mail\nIda,Berg,ida@example.org\nNoel,Berg,not an address\n"), imports.RunOptions{Locale: "en"}, nil)
 	w.must(err)
 	w.records()
+	w.doubtful()
 	return w
+}
+
+// tight are limits that a few signatures from one device pass.
+var tight = []string{"KITHLINE_SIGNING_PER_MINUTE=3", "KITHLINE_SIGNING_PROOF_FROM=8"}
+
+// crowd signs a petition from one device so often that its form asks for a proof of work from now on.
+func (w *world) crowd(slug, name string) {
+	w.t.Helper()
+	for i := range 10 {
+		_, err := w.Petitions.Sign(context.Background(), petitions.SignInput{
+			Slug: slug, GivenName: "June", FamilyName: "Okafor", Email: fmt.Sprintf("%s%d@wave.example", name, i), PostalCode: "10203", Display: "initials", Locale: "en", ClientIP: "192.0.2.1",
+		})
+		w.must(err)
+	}
+	w.Clock.Add(5 * time.Second) // pages are kept for a moment
+}
+
+// doubtful makes a petition with signatures that may not be what they seem, and all that is done about them.
+func (w *world) doubtful() {
+	w.t.Helper()
+	ctx := context.Background()
+	for _, r := range []abuse.RuleInput{
+		{Effect: abuse.EffectBlock, Subject: abuse.SubjectDomain, Value: "wave.example", Note: "The wave of the ninth: 40 signatures in two minutes."},
+		{Effect: abuse.EffectFlag, Subject: abuse.SubjectRange, Value: "198.51.100.0/24", Note: "A network that is hired by the hour"},
+		{Effect: abuse.EffectAllow, Subject: abuse.SubjectAddress, Value: "clinic@wave.example", Note: "The clinic called us"},
+	} {
+		rule := must[models.AbuseRule](w)(w.Abuse.AddRule(ctx, w.owner, r))
+		if r.Effect == abuse.EffectBlock {
+			w.must(w.Abuse.EndRule(ctx, w.owner, rule.ID))
+		}
+	}
+	d := draft
+	d.Title = "Benches at bus stops: a crowd"
+	p := w.petition(d, models.PetitionPublished)
+	w.pressed, w.trouble = p.Slug, p.ID
+	w.sign(p.Slug, signer{given: "June", family: "Okafor", email: "june@mailinator.com", display: "name"})
+	w.crowd(p.Slug, "early")
+	w.Clock.Add(7 * time.Hour)
+	_, err := w.Abuse.OpenWindow(ctx, w.owner, abuse.WindowInput{PetitionID: p.ID, Note: "Stand at the Harrow Bay market", From: w.Clock.Now().Add(time.Hour), Until: w.Clock.Now().Add(5 * time.Hour)})
+	w.must(err)
+	w.crowd(p.Slug, "late")
+	_, err = w.Petitions.Invalidate(ctx, w.owner, p.ID, petitions.Condition{Domain: "mailinator.com"}, "Addresses that live for minutes")
+	w.must(err)
+	w.must(w.DB.Model(&models.Petition{}).Where("id = ?", p.ID).Update("breaker_at", w.Clock.Now()).Error)
 }
 
 // records completes the record of everybody: whichever page is looked at is a full one.
