@@ -161,7 +161,7 @@ func (p *trustPage) fill(now time.Time) {
 	for _, hour := range t.Hours {
 		signed, confirmed, suspect = signed+hour.Signed, confirmed+hour.Confirmed, suspect+hour.Suspect
 		s := min(hour.Suspect, hour.Signed)
-		p.Chart.Rows = append(p.Chart.Rows, web.BarRow{Label: p.DateTime(hour.Hour), Mark: p.Time(hour.Hour), Values: []int64{int64(hour.Signed - s), int64(s)}})
+		p.Chart.Rows = append(p.Chart.Rows, web.BarRow{Label: p.DateTime(hour.Hour), Mark: p.Date(hour.Hour), Values: []int64{int64(hour.Signed - s), int64(s)}})
 	}
 	p.Chart.Say = p.T("abuse.hours_say", "Signed", p.Number(signed), "Confirmed", p.Number(confirmed), "Suspect", p.Number(suspect))
 }
@@ -354,8 +354,12 @@ func (p *outPage) fill(sources []string) {
 func (p *outPage) counted() {
 	p.Counted = true
 	p.Chart = web.Bars{ID: "matched", Title: p.T("abuse.matched_hours"), RowHead: p.T("abuse.hour"), Series: []string{p.T("abuse.signed")}, TableName: p.T("abuse.hours_table"), Format: p.Digits}
+	mark := p.Time
+	if len(p.Matches.Hours) > 24 { // a time of day says nothing any more
+		mark, p.Chart.Marks = p.Date, 2
+	}
 	for _, m := range p.Matches.Hours {
-		p.Chart.Rows = append(p.Chart.Rows, web.BarRow{Label: p.DateTime(m.Hour), Mark: p.Time(m.Hour), Values: []int64{int64(m.Count)}})
+		p.Chart.Rows = append(p.Chart.Rows, web.BarRow{Label: p.DateTime(m.Hour), Mark: mark(m.Hour), Values: []int64{int64(m.Count)}})
 	}
 }
 

@@ -293,6 +293,8 @@ func (w *world) fill(p models.Petition, n int) {
 			Locale: "en", Source: []string{"", "poster"}[i%2], CreatedAt: now, ConfirmedAt: &at, Number: i + 1, ExpiresAt: now.Add(week),
 		}
 		switch i % 10 {
+		case 3:
+			sig.RoleSealed = sealedRole(w.Service, id, models.RolePain)
 		case 7:
 			sig.State, sig.SuspectReason, sig.DisplayName, sig.Number = models.SignatureSuspect, abuse.ReasonLimit, "", 0
 		case 8:
@@ -306,6 +308,9 @@ func (w *world) fill(p models.Petition, n int) {
 		w.t.Fatal(err)
 	}
 	if _, err := database.InsertAll(w.db.WithContext(w.ctx), rows, ""); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := tally(w.ctx, w.db.DB, []tallyMove{{p.ID, models.TallyRole, string(models.RolePain), 0, n / 10}}); err != nil { // sealed: no recount finds them
 		w.t.Fatal(err)
 	}
 	if _, err := w.recount(w.ctx, p.ID); err != nil {
@@ -329,8 +334,23 @@ func (w *world) picture(p models.Petition) string {
 		w.t.Fatal(err)
 	}
 	q := w.petition(p.ID)
-	fmt.Fprintln(&b, tallies, q.PendingCount, q.SignatureCount, q.SuspectCount)
+	fmt.Fprintln(&b, tallies, q.PendingCount, q.SignatureCount, q.SuspectCount, q.Goal, w.reached(p), w.mailed(KindThreshold))
 	return b.String()
+}
+
+// reached are the thresholds of a petition that are reached now, by count.
+func (w *world) reached(p models.Petition) (out []int) {
+	w.t.Helper()
+	rows, err := thresholds(w.ctx, w.db.DB, p.ID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, r := range rows {
+		if r.ReachedAt != nil {
+			out = append(out, r.Count)
+		}
+	}
+	return out
 }
 
 // exact fails where the numbers of a petition are not those of its signatures.
@@ -345,9 +365,15 @@ func (w *world) exact(p models.Petition, when string) {
 func TestInvalidation(t *testing.T) {
 	guarded(t, func(t *testing.T, w *world) {
 		p := w.published("Twenty visits")
+		for _, in := range []ThresholdInput{{Count: 3000, Effect: models.EffectGoal, NextGoal: 10_000}, {Count: 3400, Effect: models.EffectTell}, {Count: 4000, Effect: models.EffectTell}} {
+			w.must(w.AddThreshold(w.ctx, w.boss, p.ID, in))
+		}
 		w.fill(p, 5000)
 		w.confirmed(form(p.Slug, "june@example.org"))
 		before := w.picture(p)
+		if q := w.petition(p.ID); q.Goal != 10_000 || !slices.Equal(w.reached(p), []int{3000, 3400}) || w.mailed(KindThreshold) != 1 || w.tallied(p.ID, models.TallyRole) != "pain:0/500" {
+			t.Fatalf("the goal is %d, reached are %v, %d mails, %s", q.Goal, w.reached(p), w.mailed(KindThreshold), w.tallied(p.ID, models.TallyRole))
+		}
 		c := Condition{Domain: "wave.example"}
 		m, err := w.Match(w.ctx, w.boss, p.ID, c)
 		if err != nil || m.Count != 4000 || m.Waiting != 500 || m.Counting != 3500 || len(m.Hours) != 1 {
@@ -386,6 +412,17 @@ func TestInvalidation(t *testing.T) {
 		}
 		if q := w.petition(p.ID); q.SignatureCount != 1 || q.SuspectCount != 0 || q.PendingCount != 1000 {
 			t.Errorf("%d count, %d suspect, %d wait", q.SignatureCount, q.SuspectCount, q.PendingCount)
+		}
+		// What hangs on the number goes back with it: thresholds and their goal, and the counts by place, source, hour and role.
+		if q := w.petition(p.ID); q.Goal != 5000 || len(w.reached(p)) != 0 {
+			t.Errorf("the goal is %d, reached are %v", q.Goal, w.reached(p))
+		}
+		for kind, want := range map[models.TallyKind]string{
+			models.TallyRole: "pain:0/0", models.TallySource: ":2501/1 poster:2500/0", models.TallyPlace: "0000:1250/0 0001:1250/0 00012:1/1 0002:1250/0 0003:1250/0",
+		} {
+			if got := w.tallied(p.ID, kind); got != want {
+				t.Errorf("by %s: %s, not %s", kind, got, want)
+			}
 		}
 		if done, err := w.stepInvalidation(w.ctx, id, func() bool { return false }); !done || err != nil {
 			t.Error(done, err)
@@ -519,6 +556,28 @@ func TestConditions(t *testing.T) {
 			m, err := w.Match(w.ctx, w.boss, p.ID, c.Condition)
 			if c.want < 0 && !fault.Is(err, fault.Invalid) || c.want >= 0 && (err != nil || m.Count != c.want) {
 				t.Errorf("%d: %+v: %d %v", i, c.Condition, m.Count, err)
+			}
+		}
+	})
+}
+
+// A preview shows every hour from the first to the last that has any, those without one too, and no more than fourteen days of them.
+func TestMatchedHours(t *testing.T) {
+	guarded(t, func(t *testing.T, w *world) {
+		p := w.published("Twenty visits")
+		for i, wait := range []time.Duration{0, 3 * time.Hour, 0, 20 * 24 * time.Hour} {
+			w.clk.Add(wait)
+			w.confirmed(from(p.Slug, fmt.Sprintf("p%d@wave.example", i), ""))
+			if i == 1 {
+				continue
+			}
+			m, err := w.Match(w.ctx, w.boss, p.ID, Condition{Domain: "wave.example"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := fmt.Sprint(len(m.Hours), m.Hours[0].Count, m.Hours[len(m.Hours)/2].Count, m.Hours[len(m.Hours)-1].Count)
+			if want := []string{"1 1 1 1", "", "4 1 0 2", "336 0 0 1"}[i]; got != want || !m.Hours[len(m.Hours)-1].Hour.Equal(w.clk.Now().Truncate(time.Hour)) {
+				t.Errorf("%d: the hours are %s, not %s; the last is %s", i, got, want, m.Hours[len(m.Hours)-1].Hour)
 			}
 		}
 	})

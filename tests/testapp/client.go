@@ -19,6 +19,7 @@ type Client struct {
 	base string
 	http *http.Client
 	Lang string // Accept-Language
+	Via  string // X-Forwarded-For: what a proxy would write, or somebody who would like to be one; "" for none
 }
 
 // Page is what came back.
@@ -95,6 +96,9 @@ func (c *Client) do(req *http.Request) *Page {
 	c.t.Helper()
 	if req.Header.Get("Accept-Language") == "" {
 		req.Header.Set("Accept-Language", c.Lang)
+	}
+	if c.Via != "" {
+		req.Header.Set("X-Forwarded-For", c.Via)
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
