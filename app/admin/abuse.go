@@ -195,7 +195,7 @@ func (h *abusePages) suspect(c *fiber.Ctx) error {
 	if f.Do != "let" && f.Do != "out" || f.Reason == "" {
 		return fault.New(fault.Invalid, "error.value_unknown")
 	}
-	p := h.web.Blank(c.UserContext(), "", c.Path())
+	p := h.web.Page(c, "abuse.trust_title", "petitions")
 	cond := petitions.Condition{Reason: f.Reason, Let: f.Do == "let"}
 	work, err := h.petitions.Invalidate(c.UserContext(), h.web.Actor(c), id, cond, p.T("abuse.why_"+f.Do))
 	if err != nil {

@@ -137,6 +137,21 @@ func TestAbuseFromOutside(t *testing.T) {
 			}
 		}
 		count(1)
+		if got := work.Text("#picked ~ dl"); !strings.Contains(got, "Looked at together and let in") {
+			t.Errorf("the work says why: %s", got)
+		}
+		// From the notice about held mails it is asked before the petition is paused.
+		if err := a.DB.Model(&models.Petition{}).Where("id = ?", p.ID).Update("breaker_at", a.Clock.Now()).Error; err != nil {
+			t.Fatal(err)
+		}
+		ask := owner.Get(trustPath).Want(200).Follow("#breaker a").Want(200)
+		if !ask.Has("form[action$='/steer'] button[value=pause]") {
+			t.Errorf("%s asks nothing", ask.Path)
+		}
+		var now models.Petition
+		if err := a.DB.Take(&now, "id = ?", p.ID).Error; err != nil || now.PausedAt != nil {
+			t.Errorf("paused at %v without being asked; %v", now.PausedAt, err)
+		}
 	})
 }
 

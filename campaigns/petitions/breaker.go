@@ -61,6 +61,10 @@ func (b Breaker) trips(m breakerMails) bool {
 
 // Breakers opens and closes the breakers of petitions, and puts off again the mails of those that are open. It may run on several nodes
 // at once, and again.
+//
+// It runs each minute, and no batch of signatures does it earlier: what trips the breaker is not a form but what became of mails, and
+// of those only they count that had five minutes to be answered, or came back. A batch knows nothing of that and would have to ask for
+// it each time. Once the breaker is open, a batch sees it in the statement that it makes anyway (broken).
 func (s *Service) Breakers(ctx context.Context) error {
 	now := s.clk.Now()
 	b := s.opt.Breaker.orDefault()
