@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/base64"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -117,12 +118,10 @@ func (h *moderation) claim(c *fiber.Ctx) error {
 	case invalid && len(e.Fields) > 0:
 		h.web.Flash(c, "warn", e.Fields[0].Key)
 	case fault.Is(err, fault.Conflict): // somebody was faster: the page shows who
-		p := h.web.Blank(ctx, "", c.Path())
 		key := "error.review_claimed"
-		for _, k := range []string{"error.review_away", "error.petition_state"} {
-			if p.Says(err) == p.T(k) {
-				key = k
-			}
+		var f *fault.Error
+		if errors.As(err, &f) && (f.Key == "error.review_away" || f.Key == "error.petition_state") {
+			key = f.Key
 		}
 		h.web.Flash(c, "warn", key)
 	case err != nil:
