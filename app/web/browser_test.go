@@ -20,6 +20,9 @@ import (
 // browser starts the machine's Chromium, or skips the test where there is none.
 func browser(t *testing.T) context.Context {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("a browser")
+	}
 	path := os.Getenv("KITHLINE_TEST_CHROMIUM")
 	for _, n := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if p, err := exec.LookPath(n); err == nil && path == "" {

@@ -211,13 +211,17 @@ func serverURL(durable bool) (string, error) {
 	return start(durable)
 }
 
+// SharedServer is the address of a PostgreSQL server for the tests of several processes: that of KITHLINE_TEST_DATABASE_URL, else one started
+// as for the tests of one. Call it once; the server ends with the process.
+func SharedServer() (string, error) { return serverURL(os.Getenv("KITHLINE_TEST_DURABLE") == "1") }
+
 // DurableServer is the address of a PostgreSQL server for a program that measures, which is no test: that of
 // KITHLINE_TEST_DATABASE_URL, else one started as for tests, but one that keeps what it acknowledged, as production does.
 // Call it once; the server ends with the process.
 func DurableServer() (string, error) { return serverURL(true) }
 
 var theServer = sync.OnceValues(func() (*server, error) {
-	raw, err := serverURL(os.Getenv("KITHLINE_TEST_DURABLE") == "1")
+	raw, err := SharedServer()
 	if err != nil {
 		return nil, err
 	}
