@@ -19,7 +19,7 @@ SHARED := go run ./tests/oneserver
 # Packages with goroutines or locks of their own, tested with the race detector too, and the tests of the whole program in which people
 # sign while its workers mail, or it starts and stops. Packages that only share a database are not here: the detector does not see
 # what happens there.
-SIDE_BY_SIDE := campaigns/groupcommit campaigns/jobs campaigns/vault campaigns/deliveries campaigns/petitions campaigns/mailings \
+SIDE_BY_SIDE := campaigns/abuse campaigns/groupcommit campaigns/jobs campaigns/vault campaigns/deliveries campaigns/petitions campaigns/mailings \
 	campaigns/today campaigns/supporters campaigns/exports models/database mailer app/web
 WHOLE := -run 'Sign|Code|Unsubscribe|Stop|Metrics|Exposition|DemoInAFolder' ./app ./app/public
 RACE = $(sort $(dir $(wildcard $(patsubst %,./%/*.go,$(SIDE_BY_SIDE)))))
