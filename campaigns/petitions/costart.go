@@ -77,7 +77,8 @@ func (s *Service) Invite(ctx context.Context, a actor.Actor, id uuid.UUID, email
 // error.start_lead_only; NotFound.
 func (s *Service) RemoveStarter(ctx context.Context, a actor.Actor, id, starter uuid.UUID) error {
 	now := s.clk.Now()
-	if _, err := mine(ctx, s.db.DB, a, id); err != nil {
+	p, err := mine(ctx, s.db.DB, a, id)
+	if err != nil {
 		return err
 	}
 	if err := proved(a); err != nil {
@@ -98,6 +99,7 @@ func (s *Service) RemoveStarter(ctx context.Context, a actor.Actor, id, starter 
 			}
 			return r.Error
 		}
+		Changed(tx, p.Slug) // a name may be on the page no more
 		return audit.Write(ctx, tx, a, now, "petition.remove_starter", "petitions", id, map[string]any{"starter": starter})
 	})
 }
@@ -121,6 +123,11 @@ func (s *Service) ShowName(ctx context.Context, a actor.Actor, id uuid.UUID, sho
 				return err
 			}
 		}
+		p, err := take(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		Changed(tx, p.Slug)
 		return tx.Model(&models.PetitionStarter{}).Where("id = ?", me.ID).Update("shown_name", name).Error
 	})
 }

@@ -43,7 +43,7 @@ type turn struct {
 // and read them whole.
 func (s *Service) turnAll(ctx context.Context, tx *gorm.DB, turns []turn) error {
 	turns = slices.DeleteFunc(slices.Clone(turns), func(t turn) bool { return t.sig.State == t.to })
-	by, moves := map[uuid.UUID]moved{}, []tallyMove{}
+	by, moves, named := map[uuid.UUID]moved{}, []tallyMove{}, map[uuid.UUID]bool{}
 	for _, t := range turns {
 		m := by[t.sig.PetitionID]
 		m.add(t.sig.State, t.sig.ConfirmedAt, -1)
@@ -53,6 +53,7 @@ func (s *Service) turnAll(ctx context.Context, tx *gorm.DB, turns []turn) error 
 		if was == is {
 			continue
 		}
+		named[t.sig.PetitionID] = true
 		role, err := s.role(t.sig)
 		if err != nil {
 			return err
@@ -99,7 +100,9 @@ func (s *Service) turnAll(ctx context.Context, tx *gorm.DB, turns []turn) error 
 	for _, id := range sorted(by) {
 		if by[id].confirmed != 0 {
 			changed = append(changed, id)
-			Changed(tx, now[id].Slug) // a name or a comment may be on the page no more
+		}
+		if named[id] { // a name or a comment may be on the page no more, also where as many came as went
+			Changed(tx, now[id].Slug)
 		}
 	}
 	return s.afterCount(ctx, tx, changed)

@@ -64,7 +64,7 @@ func TestOtherNodesHear(t *testing.T) {
 
 	say := func(topic string, end error) error {
 		return a.Tx(t.Context(), func(tx *gorm.DB) error {
-			database.Announce(tx, topic)
+			database.Announce(tx.WithContext(t.Context()), topic) // whatever context it has since
 			database.AnnounceHere(tx, "only here")
 			return end
 		})

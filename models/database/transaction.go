@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -11,7 +12,15 @@ import (
 // announcements are the topics of one transaction: those that every node hears, and those of this process alone.
 type announcements struct{ all, here []string }
 
-type announceKey struct{}
+// running are the announcements of transactions that run, by what they run on: a *gorm.DB of one is changed freely, its context too,
+// but all of them share that.
+var running sync.Map // gorm.ConnPool to *announcements
+
+func announcementsOf(tx *gorm.DB) *announcements {
+	a, _ := running.Load(tx.Statement.ConnPool)
+	of, _ := a.(*announcements)
+	return of
+}
 
 // Tx runs fn in a transaction and commits when it returns nil. A deadlock or a serialisation failure runs it again, up to
 // five times, so fn must have no effect outside of the transaction. What fn announced is told once it is committed; what every
@@ -19,7 +28,9 @@ type announceKey struct{}
 func (d *DB) Tx(ctx context.Context, fn func(tx *gorm.DB) error) error {
 	for try := 0; ; try++ {
 		a := &announcements{}
-		err := d.WithContext(context.WithValue(ctx, announceKey{}, a)).Transaction(func(tx *gorm.DB) error {
+		err := d.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+			running.Store(tx.Statement.ConnPool, a)
+			defer running.Delete(tx.Statement.ConnPool)
 			if err := fn(tx); err != nil {
 				return err
 			}
@@ -46,14 +57,14 @@ func (d *DB) Tx(ctx context.Context, fn func(tx *gorm.DB) error) error {
 // 200 bytes, words of the program, no secret. Outside of DB.Tx it does nothing; listeners look by themselves now and then.
 // PostgreSQL lets commits that announce pass one after another, so a hot path uses AnnounceHere.
 func Announce(tx *gorm.DB, topic string) {
-	if a, ok := tx.Statement.Context.Value(announceKey{}).(*announcements); ok && !slices.Contains(a.all, topic) {
+	if a := announcementsOf(tx); a != nil && !slices.Contains(a.all, topic) {
 		a.all = append(a.all, topic)
 	}
 }
 
 // AnnounceHere is Announce for this process alone.
 func AnnounceHere(tx *gorm.DB, topic string) {
-	if a, ok := tx.Statement.Context.Value(announceKey{}).(*announcements); ok && !slices.Contains(a.here, topic) {
+	if a := announcementsOf(tx); a != nil && !slices.Contains(a.here, topic) {
 		a.here = append(a.here, topic)
 	}
 }
