@@ -39,7 +39,7 @@ func TestOwnPages(t *testing.T) {
 		Did: []me.Item{
 			{Kind: "signature", ID: one, At: at, Key: "me.did_signed", Title: "Visits <for> all", Note: "me.did_signed_named", Name: "June O.", URL: "/petitions/x", Undo: "me.take_back"},
 			{Kind: "signature", ID: one, At: at, Key: "me.did_signed", Title: "Other visits", Note: "me.did_taken_back", Redo: "me.put_back"},
-			{Kind: "signature", ID: one, At: at, Key: "me.did_signed", Title: "More visits", Note: "me.did_taken_back", More: "me.sign_again", MoreURL: "/petitions/y#sign"},
+			{Kind: "signature", ID: one, At: at, Key: "me.did_signed", Title: "More visits", Note: "me.did_taken_back", More: []me.More{{Key: "me.own_signature", URL: "/petitions/y/mine/x"}, {Key: "me.sign_again", URL: "/petitions/y#sign"}}},
 		},
 		Waiting: []confirmations.Item{{ID: one, Kind: "petition", Title: "Waits", At: at}, {ID: one, Kind: "join", At: at}}, Confirm: "token",
 		Agreed: []me.Consent{

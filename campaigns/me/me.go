@@ -100,10 +100,12 @@ type Item struct {
 	URL      string // "" where it has no page
 	Undo     string // locale key of the button that takes it back, "" for none
 	Redo     string // locale key of the button that takes that back, "" for none
-	More     string // locale key of a link to go on by, "" for none
-	MoreURL  string
-	Withdrew bool // it was taken back
+	More     []More // links to go on by
+	Withdrew bool   // it was taken back
 }
+
+// More is a link to go on by from an item; Key is its words.
+type More struct{ Key, URL string }
 
 // Source is a feature that tells of its part. Any of its functions may be nil.
 type Source struct {

@@ -143,13 +143,17 @@ func (s *Service) signatures() Source {
 				if r.Public {
 					it.URL = "/petitions/" + r.Slug
 				}
+				it.More = []More{{"me.own_signature", s.o.Petitions.OwnLink(r.Slug, r.ID, s.o.Clock.Now())}}
+				if r.Public && r.State == models.SignatureConfirmed {
+					it.More = append(it.More, More{"me.pass_on", s.o.Petitions.ShareLink(r.Slug, r.ID)})
+				}
 				switch {
 				case r.State == models.SignatureWithdrawn:
 					it.Note, it.Withdrew = "me.did_taken_back", true
 					if r.Undo {
 						it.Redo = "me.put_back"
 					} else if r.Public {
-						it.More, it.MoreURL = "me.sign_again", "/petitions/"+r.Slug+"#sign"
+						it.More = append(it.More, More{"me.sign_again", "/petitions/" + r.Slug + "#sign"})
 					}
 				case r.State == models.SignatureInvalidated:
 					it.Note = "me.did_taken_out"

@@ -23,3 +23,8 @@ func (s *Service) ShareCode(ctx context.Context, slug string, ids []uuid.UUID) (
 	}
 	return s.signer.Share(rows[0].ID), nil
 }
+
+// ShareLink is the path of the page on which a signer finds their own link to pass on: see ShareCode, whose code it carries.
+func (s *Service) ShareLink(slug string, id uuid.UUID) string {
+	return "/petitions/" + slug + "/share?by=" + s.signer.Share(id)
+}
