@@ -106,6 +106,9 @@ var (
 	liveCheck = 20 * time.Second
 )
 
+// liveMost is how many live pages an account may have open at once: more keep the numbers that they came with.
+const liveMost = 20
+
 // live sends the numbers of a report as they change (server-sent events), until the reader goes, signs out, or ten minutes are over:
 // the browser then asks again by itself. Who does not ask for events gets the numbers once.
 func (h *petitionAdmin) live(c *fiber.Ctx) error {
@@ -122,12 +125,18 @@ func (h *petitionAdmin) live(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderCacheControl, "no-store")
 		return c.JSON(numbersIn(page, n))
 	}
-	again := h.web.Again(c)
-	news, end, err := h.petitions.Watch(c.UserContext(), h.web.Actor(c), id)
+	again, a := h.web.Again(c), h.web.Actor(c)
+	news, end, err := h.petitions.Watch(c.UserContext(), a, id)
 	if err != nil {
 		return err
 	}
+	release, err := h.streams.Take(a.UserID.String())
+	if err != nil {
+		end()
+		return err
+	}
 	return h.web.Stream(c, "text/event-stream", func(ctx context.Context, out *bufio.Writer) error {
+		defer release()
 		defer end()
 		return h.follow(ctx, out, page, id, news, again)
 	})

@@ -28,12 +28,13 @@ type petitionAdmin struct {
 	petitions *petitions.Service
 	campaigns *campaigns.Service
 	posts     *posts.Service
+	streams   *web.Holds // by account
 }
 
 // MountPetitions puts the organizer's and the advocate's side of petitions in place, below /admin/petitions: list, draft,
 // review, report, comments, updates. Every page asks for a session; rights are checked by the operations.
 func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, c *campaigns.Service, n *posts.Service) {
-	h := &petitionAdmin{w, s, c, n}
+	h := &petitionAdmin{w, s, c, n, web.NewHolds(liveMost)}
 	w.AllowBody("/admin/petitions/:id/picture", files.PictureMaxUpload+1<<20)
 	g := r.Group("/admin/petitions", w.Signed)
 	g.Get("/", h.list)

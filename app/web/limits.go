@@ -73,3 +73,31 @@ func (w *Web) Limit(limit int, per time.Duration) fiber.Handler {
 		return c.Next()
 	}
 }
+
+// Holds counts what each key has open at once, such as streams, in this process's memory. It is safe for concurrent use.
+type Holds struct {
+	max int
+
+	mu   sync.Mutex
+	open map[string]int
+}
+
+// NewHolds lets each key have limit open at once.
+func NewHolds(limit int) *Holds { return &Holds{max: limit, open: map[string]int{}} }
+
+// Take opens one for key; call release once, when it ends. It returns a TooMany fault, error.too_many, when key has as many as it may.
+func (h *Holds) Take(key string) (release func(), err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.open[key] >= h.max {
+		return nil, fault.New(fault.TooMany, "error.too_many", "RetryAfter", time.Minute)
+	}
+	h.open[key]++
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.open[key]--; h.open[key] <= 0 {
+			delete(h.open, key)
+		}
+	}, nil
+}
