@@ -243,6 +243,7 @@ CREATE INDEX signatures_by_proof ON signatures (proof_hash) WHERE proof_hash IS 
 CREATE INDEX signatures_suspect ON signatures (petition_id, confirmed_at, id) WHERE state = 'suspect' AND confirmed_at IS NOT NULL;
 CREATE INDEX signatures_invalidated ON signatures (invalidation_id, id) WHERE invalidation_id IS NOT NULL;
 CREATE INDEX signatures_recruited ON signatures (recruited_by) WHERE recruited_by IS NOT NULL;
+DROP INDEX signatures_shown; -- who signed without a name is shown too, as a supporter: signatures_confirmed lists them all
 DROP INDEX signatures_pending;
 CREATE INDEX signatures_pending ON signatures (expires_at) WHERE confirmed_at IS NULL AND state IN ('pending', 'suspect');
 

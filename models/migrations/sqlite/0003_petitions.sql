@@ -267,7 +267,6 @@ FROM signatures;
 DROP TABLE signatures;
 ALTER TABLE signatures_new RENAME TO signatures;
 CREATE INDEX signatures_confirmed ON signatures (petition_id, confirmed_at, id, mailbox_id) WHERE state = 'confirmed';
-CREATE INDEX signatures_shown ON signatures (petition_id, confirmed_at, id) WHERE state = 'confirmed' AND display <> 'anonymous';
 CREATE INDEX signatures_pending ON signatures (expires_at) WHERE confirmed_at IS NULL AND state IN ('pending', 'suspect');
 CREATE INDEX signatures_comments ON signatures (petition_id, created_at, id) WHERE comment_state = 'waiting' AND state = 'confirmed';
 CREATE INDEX signatures_comments_shown ON signatures (petition_id, confirmed_at, id) WHERE comment_state = 'shown' AND state = 'confirmed';
