@@ -126,7 +126,14 @@ func (h *petitionPages) show(c *fiber.Ctx) error {
 		page.Form.GivenName, page.Form.FamilyName, page.Form.Email, page.Form.PostalCode = facts.GivenName, facts.FamilyName, facts.Email, facts.PostalCode
 		return h.web.Render(c, "public/petitions/show", &page)
 	}
-	return h.web.Cached(c, "public/petitions/show", "home", func(ctx context.Context, p web.Page) (any, error) { return build(ctx, p) }, "source", "by", "lang")
+	vary := []string{"lang"} // what is no code is as good as none, and gets no kept page of its own
+	if sourceCode.MatchString(c.Query("source")) {
+		vary = append(vary, "source")
+	}
+	if h.petitions.Recruiter(c.Query("by")) {
+		vary = append(vary, "by")
+	}
+	return h.web.Cached(c, "public/petitions/show", "home", func(ctx context.Context, p web.Page) (any, error) { return build(ctx, p) }, vary...)
 }
 
 // versionsOf puts a petition into the language that the address asks for, or else the reader's, where it has a version in it, and

@@ -98,7 +98,8 @@ func TestPagesOfPetitions(t *testing.T) {
 			if full {
 				share.MineURL = "/petitions/x/mine/abc"
 				share.OwnURL, list.Sort = "https://act.example.org/petitions/x?source=signer&by=x", "signed"
-				list.List = petitions.PublicList{Rows: []models.Petition{view.Petition, row}, Next: "1.x"}
+				list.Find, list.Which, list.Found = "<visits>", "all", 2
+				list.List = petitions.PublicList{Rows: []petitions.Listed{{Petition: view.Petition, Signable: view.Open}, {Petition: row, Signable: true}, {Petition: closed}, {Petition: paused}}, Next: "1.x"}
 			}
 			return map[string]any{
 				"public/petitions/show": &show, "public/petitions/sign": &sign, "public/petitions/sent": &sent,

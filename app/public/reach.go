@@ -66,21 +66,51 @@ const (
 
 type petitionsPage struct {
 	web.Page
-	List petitions.PublicList
-	Sort string
+	List        petitions.PublicList
+	Find, Which string
+	Sort        string
+	Found       int // all that there is; 0 where there is more than a page, or nothing was looked for
 }
 
+// WhichOptions are the choices of the form.
+func (p *petitionsPage) WhichOptions() []web.Option {
+	return []web.Option{
+		{Value: string(petitions.Signable), Label: p.T("reach.list_which_open")}, {Value: string(petitions.Over), Label: p.T("reach.list_which_over")},
+		{Value: string(petitions.Every), Label: p.T("reach.list_which_all")},
+	}
+}
+
+// findMax is how many characters of what is looked for count.
+const findMax = 100
+
 func (h *reachPages) list(c *fiber.Ctx) error {
-	return h.web.Cached(c, "public/petitions/list", "petitions", func(ctx context.Context, p web.Page) (any, error) {
+	build := func(ctx context.Context, p web.Page) (any, error) {
 		p.Title = p.T("reach.list_title")
-		page := petitionsPage{Page: p, Sort: string(petitions.Newest)}
+		page := &petitionsPage{Page: p, Find: strings.TrimSpace(p.Query("q")), Which: p.Query("which"), Sort: string(petitions.Newest)}
+		if r := []rune(page.Find); len(r) > findMax {
+			page.Find = string(r[:findMax])
+		}
+		if page.Which != string(petitions.Over) && page.Which != string(petitions.Every) {
+			page.Which = string(petitions.Signable)
+		}
 		if p.Query("sort") == string(petitions.MostSigned) {
 			page.Sort = string(petitions.MostSigned)
 		}
+		in := petitions.Listing{Query: page.Find, Which: petitions.Which(page.Which), Order: petitions.Sort(page.Sort), After: p.Query("after")}
 		var err error
-		page.List, err = h.petitions.PublicList(ctx, petitions.Sort(page.Sort), p.Query("after"))
+		if page.List, err = h.petitions.PublicList(ctx, in); page.Find != "" && in.After == "" && page.List.Next == "" {
+			page.Found = len(page.List.Rows)
+		}
 		return page, err
-	}, "sort", "after")
+	}
+	if c.Query("q") != "" { // words are anybody's own: no place among what is kept for all
+		page, err := build(c.UserContext(), h.web.Page(c, "", "petitions"))
+		if err != nil {
+			return err
+		}
+		return h.web.Render(c, "public/petitions/list", page)
+	}
+	return h.web.Cached(c, "public/petitions/list", "petitions", build, "which", "sort", "after")
 }
 
 // sharePage is how to pass a petition on; after a confirmation also the thanks for it.
@@ -117,6 +147,10 @@ func (h *reachPages) share(c *fiber.Ctx) error {
 	p, err := h.sharePage(c, false)
 	if err != nil {
 		return err
+	}
+	if by := c.Query("by"); h.petitions.Recruiter(by) { // a signer's own page leads here
+		p.OwnURL = h.link(p.Petition, sourceSigner) + "&by=" + by
+		private(c)
 	}
 	return h.web.Render(c, "public/petitions/share", p)
 }
