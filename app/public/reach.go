@@ -193,7 +193,7 @@ func (h *reachPages) spread(c *fiber.Ctx) error {
 		title := template.HTMLEscapeString(petition.Title)
 		at := h.web.URL("/petitions/" + petition.Slug)
 		page.Script = fmt.Sprintf(`<script async src="%s" data-petition="%s"></script>`, h.web.URL("/embed.js"), petition.Slug)
-		page.Frame = fmt.Sprintf(`<iframe src="%s/embed" title="%s" width="100%%" height="320" loading="lazy"></iframe>`, at, title)
+		page.Frame = fmt.Sprintf(`<iframe src="%s/embed" title="%s" width="100%%" height="380" frameborder="0" loading="lazy"></iframe>`, at, title)
 		page.Badge = fmt.Sprintf(`<a href="%s?source=%s"><img src="%s/badge.svg" alt="%s" height="28"></a>`, at, sourceBadge, at, title)
 		return page, err
 	})

@@ -288,28 +288,39 @@ func (tab *Tab) Until(expr string) {
 	}
 }
 
-// InFrame waits until a JavaScript expression is true in the page's frame from the site at origin. A frame of another site is a
-// process of its own in the browser: what the page around it was told, a key press too, reaches it a moment later.
-func (tab *Tab) InFrame(origin, expr string) {
+// Frame is the page's frame from the site at origin, to look into: a page of its own. A frame of another site is a process of its own
+// in the browser: what the page around it was told, a key press too, reaches it a moment later. It cannot be given a size.
+func (tab *Tab) Frame(origin string) *Tab {
 	tab.t.Helper()
-	frames, err := chromedp.Targets(tab.ctx)
-	if err != nil {
-		tab.t.Fatal(err)
-	}
-	for _, f := range frames {
-		if f.Type != "iframe" || !strings.HasPrefix(f.URL, origin+"/") {
-			continue
+	for end := time.Now().Add(patience); time.Now().Before(end); tab.painted() {
+		frames, err := chromedp.Targets(tab.ctx)
+		if err != nil {
+			tab.t.Fatal(err)
 		}
-		frame, leave := chromedp.NewContext(tab.ctx, chromedp.WithTargetID(f.TargetID))
-		tab.t.Cleanup(leave) // it closes the page
-		ctx, cancel := context.WithTimeout(frame, patience)
-		defer cancel()
-		if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](waitFor(expr), chromedp.EvalAwaitPromise)); err != nil {
-			tab.t.Fatalf("%v: %s in the frame", err, expr)
+		for _, f := range frames {
+			if f.Type != "iframe" || !strings.HasPrefix(f.URL, origin+"/") {
+				continue
+			}
+			ctx, leave := chromedp.NewContext(tab.ctx, chromedp.WithTargetID(f.TargetID))
+			tab.t.Cleanup(leave) // it closes the page
+			frame := &Tab{t: tab.t, origin: origin, ctx: ctx, watch: newWatch(origin), scripts: true}
+			if err := chromedp.Do(ctx); err != nil {
+				tab.t.Fatal(err)
+			}
+			if err := frame.watch.begin(ctx); err != nil {
+				tab.t.Fatal(err)
+			}
+			return frame
 		}
-		return
 	}
 	tab.t.Fatalf("no frame of %s in %s", origin, tab.where())
+	return nil
+}
+
+// InFrame waits until a JavaScript expression is true in the page's frame from the site at origin.
+func (tab *Tab) InFrame(origin, expr string) {
+	tab.t.Helper()
+	tab.Frame(origin).Until(expr)
 }
 
 // waitFor is a promise that is kept once a JavaScript expression is true.
