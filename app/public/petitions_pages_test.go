@@ -92,7 +92,7 @@ func TestPagesOfPetitions(t *testing.T) {
 			share := sharePage{Page: p, Petition: view.Petition, Signed: full, ShareURL: "https://act.example.org/petitions/x", Paste: "Twenty <visits>\n\nhttps://act.example.org", MailURL: "mailto:?subject=a&body=b"}
 			plain := share
 			spread := spreadPage{Page: p, Petition: view.Petition, Script: `<script src="x"></script>`, Frame: "<iframe></iframe>", Badge: "<a><img></a>", FrameURL: "/petitions/x/embed"}
-			sheet := sheetPage{Page: p, Petition: view.Petition, Address: "act.example.org/petitions/x", Source: "poster", Big: full}
+			sheet := sheetPage{Page: p, Petition: view.Petition, Address: []string{"act.example.org/", "petitions/", "x"}, Source: "poster", Big: full}
 			sheet.Back = &web.Link{URL: "/petitions/x/share", Label: "Back"}
 			list := petitionsPage{Page: p, Sort: "newest"}
 			if full {

@@ -203,7 +203,7 @@ func (h *reachPages) spread(c *fiber.Ctx) error {
 type sheetPage struct {
 	web.Page
 	Petition models.Petition
-	Address  string // as people type it
+	Address  []string // as people type it, in the parts between which a line may break
 	Source   string
 	Big      bool // the ask is so short that it can stand larger
 }
@@ -215,7 +215,7 @@ func (h *reachPages) sheet(c *fiber.Ctx, name, source, title string) error {
 		p.Title = p.T(title, "Title", petition.Title)
 		p.Back = &web.Link{URL: "/petitions/" + slug + "/share", Label: p.T("reach.back_share")}
 		_, address, _ := strings.Cut(h.web.URL("/petitions/"+petition.Slug), "://")
-		return sheetPage{Page: p, Petition: petition, Address: address, Source: source, Big: utf8.RuneCountInString(petition.Title) <= 40}, err
+		return sheetPage{Page: p, Petition: petition, Address: strings.SplitAfter(address, "/"), Source: source, Big: utf8.RuneCountInString(petition.Title) <= 40}, err
 	})
 }
 

@@ -1,9 +1,11 @@
 package browser
 
 import (
+	"math"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +147,19 @@ func TestPages(t *testing.T) {
 func publicPages(t *testing.T, w *world) {
 	tab := New(t, w.URL)
 	inSpanish(t, tab, w.walk(t, tab, w.Client(t), tab.Check, public, append([]string{"/petitions/" + w.slug, "/petitions/" + w.closed, "/petitions/" + w.pressed, "/admin/login", "/admin/login/link"}, publicStart...)...))
+	for path, size := range map[string][2]float64{"/poster": {210, 297}, "/card": {105, 148}} { // millimetres
+		tab.Open("/petitions/" + w.slug + path)
+		pages := regexp.MustCompile(`/MediaBox \[0 0 ([0-9.]+) ([0-9.]+)\]`).FindAllStringSubmatch(tab.Print(), -1)
+		if len(pages) != 1 {
+			t.Errorf("%s is printed on %d pages", path, len(pages))
+			continue
+		}
+		for i := range size {
+			if points, err := strconv.ParseFloat(pages[0][i+1], 64); err != nil || math.Abs(points/72*25.4-size[i]) > 1 {
+				t.Errorf("%s is printed on a page of %s by %s points", path, pages[0][1], pages[0][2])
+			}
+		}
+	}
 	// Pages of things that are not there, or not any more.
 	for path, status := range map[string]int{
 		"/nothing": 404, "/petitions/nothing": 404, "/confirm/" + strings.Repeat("x", 51): 404, "/u/" + strings.Repeat("x", 51): 404,

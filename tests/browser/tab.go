@@ -377,6 +377,20 @@ func (tab *Tab) Picture(s Size, scheme string) []byte {
 	return run(tab, chromedp.CaptureScreenshot())
 }
 
+// Print is the page as a PDF, as it goes to paper of the size that it asks for.
+func (tab *Tab) Print() string {
+	tab.t.Helper()
+	var pdf string
+	tab.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		r, err := cdp.Call(ctx, t, page.PrintToPDF, page.PrintToPDFParams{PreferCSSPageSize: new(true), PrintBackground: new(true)})
+		if err == nil {
+			pdf = string(r.Data)
+		}
+		return err
+	}))
+	return pdf
+}
+
 // painted waits until the page is painted as it is now.
 func (tab *Tab) painted() {
 	tab.t.Helper()
