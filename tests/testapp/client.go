@@ -85,6 +85,22 @@ func (c *Client) Post(path string, form url.Values) *Page {
 // Do sends any request as this browser.
 func (c *Client) Do(req *http.Request) *Page { c.t.Helper(); return c.do(req) }
 
+// Stream opens an answer that goes on, such as server-sent events. Whoever calls it reads and closes its body.
+func (c *Client) Stream(path, accept string) *http.Response {
+	c.t.Helper()
+	req, err := http.NewRequest(http.MethodGet, c.address(path), nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req.Header.Set("Accept", accept)
+	req.Header.Set("Accept-Language", c.Lang)
+	res, err := c.http.Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return res
+}
+
 func (c *Client) address(path string) string {
 	if strings.HasPrefix(path, "http") {
 		return path
