@@ -80,9 +80,10 @@ vet:
 	$(call step,vet)
 	go vet ./...
 
-generate: ## write what is generated: docs/configuration.md and docs/exports.md
+generate: ## write what is generated: docs/configuration.md, docs/exports.md and docs/open-figures.md
 	go test ./config -run TestConfigurationPageIsCurrent -update -count=1
 	go test ./campaigns/exports -run TestDocsAreCurrent -update -count=1
+	go test ./campaigns/petitions -run TestOpenFiguresPageIsCurrent -update -count=1
 
 vulnerabilities: ## look for known vulnerabilities in what is linked
 	$(call step,known vulnerabilities)

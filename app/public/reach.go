@@ -75,7 +75,8 @@ type petitionsPage struct {
 // WhichOptions are the choices of the form.
 func (p *petitionsPage) WhichOptions() []web.Option {
 	return []web.Option{
-		{Value: string(petitions.Signable), Label: p.T("reach.list_which_open")}, {Value: string(petitions.Over), Label: p.T("reach.list_which_over")},
+		{Value: string(petitions.Signable), Label: p.T("reach.list_which_open")},
+		{Value: string(petitions.Over), Label: p.T("reach.list_which_over")},
 		{Value: string(petitions.Every), Label: p.T("reach.list_which_all")},
 	}
 }

@@ -14,49 +14,50 @@ import (
 // figureDays is how many days the figures by day have.
 const figureDays = 30
 
-// Figures are the open figures of a petition, for everybody's own use: docs/open-figures.md says what each means.
+// Figures are the open figures of a petition, for everybody's own use. docs/open-figures.md says what each means: in the words beside it
+// here.
 type Figures struct {
-	Slug           string     `json:"slug"`
-	Title          string     `json:"title"`
-	State          string     `json:"state"`
-	Decider        string     `json:"decider"`
-	Locale         string     `json:"locale"`
-	URL            string     `json:"url"`
-	PublishedAt    *time.Time `json:"published_at"`
-	DeadlineAt     *time.Time `json:"deadline_at"`
-	ClosedAt       *time.Time `json:"closed_at"`
-	Goal           int        `json:"goal"`
-	SignatureCount int        `json:"signature_count"`
-	ConfirmedCount int        `json:"confirmed_count"`
-	PaperCount     int        `json:"paper_count"`
-	LegacyCount    int        `json:"legacy_count"`
-	LegacySource   string     `json:"legacy_source"`
-	TimeZone       string     `json:"time_zone"`
-	Days           []DayCount `json:"days"`
+	Slug           string     `json:"slug"`            // the last part of its address; it stays
+	Title          string     `json:"title"`           // the ask
+	State          string     `json:"state"`           // published, closed, handed_over or answered
+	Decider        string     `json:"decider"`         // who decides
+	Locale         string     `json:"locale"`          // language of title and decider
+	URL            string     `json:"url"`             // of its page
+	PublishedAt    *time.Time `json:"published_at"`    // UTC, RFC 3339
+	DeadlineAt     *time.Time `json:"deadline_at"`     // when signing ends; null for no date
+	ClosedAt       *time.Time `json:"closed_at"`       // when signing ended; null while it goes on
+	Goal           int        `json:"goal"`            // signatures
+	SignatureCount int        `json:"signature_count"` // confirmed and on paper: the number on the page
+	ConfirmedCount int        `json:"confirmed_count"` // confirmed by mail, each once
+	PaperCount     int        `json:"paper_count"`     // on paper, counted by the organisation
+	LegacyCount    int        `json:"legacy_count"`    // of the same ask on another site before; not part of signature_count
+	LegacySource   string     `json:"legacy_source"`   // where those are from
+	TimeZone       string     `json:"time_zone"`       // of days, IANA
+	Days           []DayCount `json:"days"`            // the last 30, the oldest first
 }
 
 // DayCount is how many confirmed on a day, as days are in the organisation's time zone.
 type DayCount struct {
-	Day            string `json:"day"` // 2027-02-01
-	ConfirmedCount int    `json:"confirmed_count"`
+	Day            string `json:"day"`             // as 2027-02-01
+	ConfirmedCount int    `json:"confirmed_count"` // that were confirmed on that day and count still
 }
 
 // DistrictFigures are the open figures by district. Where fewer than Least signed nothing is told: see divisions.Hide.
 type DistrictFigures struct {
-	Slug           string          `json:"slug"`
-	URL            string          `json:"url"`
-	Kind           string          `json:"kind"`
-	SignatureCount int             `json:"signature_count"`
-	Least          int             `json:"least"`
-	NotShown       int             `json:"not_shown"`
-	Districts      []DistrictCount `json:"districts"`
+	Slug           string          `json:"slug"`            // as above
+	URL            string          `json:"url"`             // of its page
+	Kind           string          `json:"kind"`            // of district, as in Open Civic Data ids: cd, sldu, sldl; empty where it is counted by none
+	SignatureCount int             `json:"signature_count"` // all of them
+	Least          int             `json:"least"`           // the smallest count that is told
+	NotShown       int             `json:"not_shown"`       // all that are told of no district: of hidden ones, of none, of unknown ones
+	Districts      []DistrictCount `json:"districts"`       // in the order of their names and numbers
 }
 
 // DistrictCount is how many signed in one district, those on paper among them.
 type DistrictCount struct {
-	ID             string `json:"id"` // Open Civic Data
-	Name           string `json:"name"`
-	SignatureCount int    `json:"signature_count"`
+	ID             string `json:"id"`              // Open Civic Data
+	Name           string `json:"name"`            // as people call it
+	SignatureCount int    `json:"signature_count"` // confirmed and on paper
 }
 
 // Figures returns the open figures, with days as they are in zone. The faults are those of Public.
