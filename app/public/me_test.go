@@ -118,6 +118,18 @@ func TestOwnPageFromBeginningToEnd(t *testing.T) {
 			}
 		}
 
+		// From here to the page of the signature, and to the link by which others come.
+		if own := page.Follow("main a[href*='/mine/']").Want(200); own.Doc.Find("input[name=display][checked]").AttrOr("value", "") != "name" || !strings.Contains(own.Text("main"), "June Okafor") {
+			t.Error(own.Text("main"))
+		}
+		by, err := url.Parse(page.Follow("main a[href*='/share?by=']").Want(200).Doc.Find("#own").AttrOr("value", ""))
+		if err != nil || by.Path != "/petitions/"+w.p.Slug || by.Query().Get("source") != "signer" {
+			t.Errorf("own link %v, %v", by, err)
+		}
+		if form := a.Client(t).Get(by.RequestURI()).Want(200); form.Doc.Find("form[action$='/sign'] [name=by]").AttrOr("value", "") == "" {
+			t.Error("who comes by the own link is not known to")
+		}
+
 		// Take the signature back, put it back, take it back.
 		show := func() string { return c.Get("/petitions/" + w.p.Slug).Want(200).Text("main") }
 		if !strings.Contains(show(), "June Okafor") {
