@@ -28,13 +28,12 @@ type petitionAdmin struct {
 	petitions *petitions.Service
 	campaigns *campaigns.Service
 	posts     *posts.Service
-	streams   *web.Holds // by account
 }
 
 // MountPetitions puts the organizer's and the advocate's side of petitions in place, below /admin/petitions: list, draft,
 // review, report, comments, updates. Every page asks for a session; rights are checked by the operations.
 func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, c *campaigns.Service, n *posts.Service) {
-	h := &petitionAdmin{w, s, c, n, web.NewHolds(liveMost)}
+	h := &petitionAdmin{w, s, c, n}
 	w.AllowBody("/admin/petitions/:id/picture", files.PictureMaxUpload+1<<20)
 	g := r.Group("/admin/petitions", w.Signed)
 	g.Get("/", h.list)
@@ -567,7 +566,7 @@ type reportPage struct {
 	web.Page
 	Petition models.Petition
 	Report   petitions.Report
-	Course
+	web.Course
 	Author string
 	Can    []petitions.Action
 	commentParts
@@ -624,6 +623,15 @@ func (h *petitionAdmin) show(c *fiber.Ctx) error {
 	return h.web.Render(c, "admin/petitions/review", p)
 }
 
+// live sends the numbers of a report as they change.
+func (h *petitionAdmin) live(c *fiber.Ctx) error {
+	id, err := paramID(c, "id", "error.petition_unknown")
+	if err != nil {
+		return err
+	}
+	return h.web.LiveNumbers(c, h.petitions, id, h.web.Actor(c), h.web.Again(c))
+}
+
 func (h *petitionAdmin) report(c *fiber.Ctx, id uuid.UUID) error {
 	ctx, a := c.UserContext(), h.web.Actor(c)
 	p := reportPage{Page: h.web.Page(c, "", "petitions"), Moderate: a.May(actor.ModeratePetition)}
@@ -636,7 +644,7 @@ func (h *petitionAdmin) report(c *fiber.Ctx, id uuid.UUID) error {
 	if p.Author, err = h.petitions.AuthorName(ctx, a, r.Petition); err != nil {
 		return err
 	}
-	p.Course = courseOf(p.Page, r)
+	p.Course = web.CourseOf(p.Page, r, "/admin/petitions/"+id.String()+"/live")
 	p.MayEdit = petitions.MayEdit(a, r.Petition)
 	p.readUndo(p.Query("undo"))
 	if p.Moderate {

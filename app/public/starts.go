@@ -2,6 +2,7 @@ package public
 
 import (
 	"bytes"
+	"context"
 	"html/template"
 	"io"
 	"slices"
@@ -47,6 +48,8 @@ func MountStarts(r fiber.Router, w *web.Web, s *petitions.Service, n *posts.Serv
 	r.Get("/petitions/mine", h.list)
 	r.Post("/petitions/mine/leave", h.leave)
 	r.Get("/petitions/mine/:id", h.one)
+	r.Get("/petitions/mine/:id/report", h.report)
+	r.Get("/petitions/mine/:id/live", h.live)
 	r.Get("/petitions/mine/:id/edit", h.edit)
 	r.Post("/petitions/mine/:id/edit", h.save)
 	r.Post("/petitions/mine/:id/draft", h.autosave)
@@ -375,6 +378,34 @@ func (h *startPages) one(c *fiber.Ctx) error {
 		p.Milestones = petitions.Milestones(reached)
 	}
 	return h.web.Render(c, "public/start/one", p)
+}
+
+// courseView is how a petition goes, for who started it.
+type courseView struct {
+	*minePage
+	web.Course
+}
+
+func (h *startPages) report(c *fiber.Ctx) error {
+	p, a, err := h.page(c, "start.report")
+	if err != nil {
+		return err
+	}
+	r, err := h.petitions.Report(c.UserContext(), a, p.Petition.ID, zoneOf(p.Page))
+	if err != nil {
+		return err
+	}
+	return h.web.Render(c, "public/start/report", &courseView{p, web.CourseOf(p.Page, r, p.Base+"/live")})
+}
+
+// live sends the numbers of that page as they change.
+func (h *startPages) live(c *fiber.Ctx) error {
+	id, a, err := h.who(c)
+	if err != nil {
+		return err
+	}
+	cookie := h.web.Cookie(c, starterCookie)
+	return h.web.LiveNumbers(c, h.petitions, id, a, func(ctx context.Context) (actor.Actor, error) { return h.petitions.Starter(ctx, cookie, id) })
 }
 
 func (h *startPages) edit(c *fiber.Ctx) error {

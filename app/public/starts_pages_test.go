@@ -83,8 +83,13 @@ func TestPagesOfStarts(t *testing.T) {
 				if one.Lead() && row.State != models.PetitionWithdrawn {
 					one.Page = wrong("co_email")
 				}
+				course := petitions.Report{Petition: row, Days: make([]petitions.Stretch, 30), Hours: make([]petitions.Stretch, 48), Forecast: petitions.Forecast{Outlook: petitions.OutlookEarly}}
+				if full {
+					course.Sources, course.Recruited = []petitions.SourceCount{{Source: "", Signed: 12, Confirmed: 9}, {Source: "<town>", Signed: 1}}, 4
+				}
 				return map[string]any{
-					"public/start/new": &begin, "public/start/resume": &resumePage{Page: wrong("your_email", "code")}, "public/start/mailed": &resumePage{Page: p},
+					"public/start/report": &courseView{mine(p), web.CourseOf(p, course, "/petitions/mine/1/live")},
+					"public/start/new":    &begin, "public/start/resume": &resumePage{Page: wrong("your_email", "code")}, "public/start/mailed": &resumePage{Page: p},
 					"public/start/link": &linkPage{Page: invited, Token: "abc", Offer: petitions.Offer{Petition: row, Lead: i%2 == 0, Confirmed: i%3 == 0, Inviter: map[bool]string{true: "June <O>"}[full]}},
 					"public/start/list": &list, "public/start/one": one, "public/start/edit": edit, "public/start/text": &version,
 					"public/start/preview": mine(p), "public/start/check": mine(wrong("summary_text", "claim_1_url", "text_ar", "picture_alt")), "public/start/update": mine(wrong("title", "body")),

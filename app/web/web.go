@@ -84,11 +84,12 @@ type Web struct {
 	words *locales.Bundle
 	cache *pageCache
 
-	live   context.Context // ends when the server stops
-	stop   context.CancelFunc
-	drain  context.Context // ends before that, for answers that would go on
-	drains context.CancelFunc
-	missed sync.Map // locale keys that were asked for and do not exist: logged once
+	live    context.Context // ends when the server stops
+	stop    context.CancelFunc
+	drain   context.Context // ends before that, for answers that would go on
+	drains  context.CancelFunc
+	streams *Holds   // live pages, by person
+	missed  sync.Map // locale keys that were asked for and do not exist: logged once
 
 	bodies   []bodyLimit
 	bodyTime time.Duration // how long the body of a request may take; a test takes less
@@ -129,7 +130,7 @@ func New(o Options) (*Web, error) {
 	if w.words, err = locales.Load(); err != nil {
 		return nil, err
 	}
-	w.cache = newPageCache(300)
+	w.cache, w.streams = newPageCache(300), NewHolds(liveMost)
 	w.live, w.stop = context.WithCancel(context.Background())
 	w.drain, w.drains = context.WithCancel(w.live)
 	w.bodyTime = readTimeout

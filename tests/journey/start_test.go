@@ -157,8 +157,19 @@ func TestStartWithoutAnAccount(t *testing.T) {
 		if text := phone.Get(base).Want(200).Text("ol.path"); !strings.Contains(text, "25 signatures") {
 			t.Errorf("the starter's page: %s", text)
 		}
+		report := phone.Get(base).Follow("a[href$='/report']").Want(200)
+		if report.Text("[data-live-n=confirmed]") == "" || report.Doc.Find("figure details table").Length() != 2 || report.Has("a[href^='/admin']") {
+			t.Errorf("how it goes: %s", report.Text("main"))
+		}
+		live := phone.Get(report.Doc.Find("[data-live]").AttrOr("data-live", "")).Want(200)
+		if !strings.Contains(string(live.Body), `"recruited":"0"`) || live.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("its numbers: %s", live.Body)
+		}
+		a.Client(t).Get(base + "/report").Want(404)
+		a.Client(t).Get(base + "/live").Want(404)
 		phone.Get("/petitions/mine").Want(200).Submit("form[action$='/leave'] button", nil).Want(200)
 		phone.Get(base).Want(404)
+		phone.Get(base + "/live").Want(404)
 	})
 }
 
