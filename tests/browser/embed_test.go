@@ -37,7 +37,7 @@ func (tab *Tab) cookies() (names []string) {
 
 // hosts are the pages of other sites that show a petition by what they may paste: what stands in their policy, their style, their body.
 var hosts = map[string]struct{ policy, style, body string }{
-	"/script": {"", `body{background:#102030;color:#f0f0f0} a{color:#ffd34d}`, `{script}`},
+	"/script": {"", `body{background:#102030;color:#f0f0f0} a{color:#ffd34d}`, `{script}<p>{dark}</p>`},
 	"/light":  {"", `body{background:#fff8f0;color:#333} a{color:#8a2be2}`, `<div style="max-width:22rem">{script}</div>`},
 	"/pale":   {"", `body{background:#eeeeee;color:#dddddd} a{color:#f5f5f5}`, `{script}`},
 	"/frame":  {"", ``, `{frame}`},
@@ -53,7 +53,7 @@ func TestPetitionOnAnotherSite(t *testing.T) {
 	w.sign(p.Slug, signer{"June", "Okafor", "june@example.org", "", "name", false})
 	spread := w.Client(t).Get("/petitions/" + p.Slug + "/spread").Want(200)
 	paste := func(id string) string { return strings.TrimSpace(spread.Doc.Find("#" + id).Text()) }
-	fill := strings.NewReplacer("{site}", w.URL, "{script}", paste("script"), "{frame}", paste("frame"), "{badge}", paste("badge"),
+	fill := strings.NewReplacer("{site}", w.URL, "{script}", paste("script"), "{frame}", paste("frame"), "{badge}", paste("badge"), "{dark}", strings.Replace(paste("badge"), "badge.svg", "badge.svg?theme=dark", 1),
 		"{coloured}", strings.Replace(paste("frame"), "/embed", "/embed?background=ffffff&amp;text=222222&amp;accent=1c5c4d", 1))
 	outer := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		h, ok := hosts[r.URL.Path]

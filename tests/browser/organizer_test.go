@@ -94,6 +94,13 @@ func TestDraftToPublic(t *testing.T) {
 	if got := tab.Text("h1"); got != draft.Title {
 		t.Errorf("published as %q", got)
 	}
+
+	// The report follows by itself: somebody signs while it is looked at.
+	tab.Open("/admin/petitions/" + id)
+	Eval[bool](tab, `(window.sameDocument = true)`)
+	w.sign("twenty-visits", signer{"June", "Okafor", "june@example.org", "", "name", false})
+	tab.Until(`window.sameDocument && document.querySelector('[data-live-n=confirmed]').textContent === '1'`)
+	tab.Clean()
 }
 
 // A mailing is written with autosave, tested, sent to those who agreed; one leaves by the mailed link, and the next mailing

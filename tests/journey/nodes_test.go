@@ -139,7 +139,7 @@ func TestTwoNodes(t *testing.T) {
 	gone("withdrawn", name, words)
 	fewer("withdrawn", before)
 
-	name, words, sig = signer()
+	_, words, sig = signer()
 	must(here.Petitions.JudgeComment(ctx, system, p.ID, sig.ID, false))
 	told()
 	gone("a comment is hidden", words)
