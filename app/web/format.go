@@ -63,6 +63,15 @@ func Number(lang string, n int64) string {
 	return sign + s
 }
 
+// shortDay is a day without its year, for where there is little room: "5 Feb", "5 feb".
+func shortDay(lang string, t time.Time) string {
+	names, ok := months[lang]
+	if !ok {
+		names = months["en"]
+	}
+	return fmt.Sprintf("%d %s", t.Day(), names[t.Month()-1][:3])
+}
+
 func (p Page) zone(t time.Time) time.Time {
 	if p.Site.Zone == nil {
 		return t.UTC()

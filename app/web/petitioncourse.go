@@ -41,6 +41,9 @@ func CourseOf(p Page, r petitions.Report, live string) Course {
 	if best := r.BestHour(); best.Confirmed > 0 {
 		c.HoursChart.Say = p.T("reach.hours_best", "Time", p.DateTime(best.At), "Count", best.Confirmed)
 	}
+	for i, day := range r.Days {
+		c.DaysChart.Rows[i].Mark = shortDay(p.Lang, day.At)
+	}
 	for i, hour := range r.Hours {
 		c.HoursChart.Rows[i].Mark = p.Time(hour.At)
 	}

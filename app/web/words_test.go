@@ -56,6 +56,16 @@ func TestDatesAndNumbers(t *testing.T) {
 	}
 }
 
+func TestShortDay(t *testing.T) {
+	for m := time.January; m <= time.December; m++ {
+		for lang, all := range map[string]string{"en": "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec", "es": "ene feb mar abr may jun jul ago sep oct nov dic", "xx": "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"} {
+			if got, want := shortDay(lang, time.Date(2027, m, 5, 0, 0, 0, 0, time.UTC)), "5 "+strings.Fields(all)[m-1]; got != want {
+				t.Errorf("%s: %q, not %q", lang, got, want)
+			}
+		}
+	}
+}
+
 func TestWords(t *testing.T) {
 	w, _ := house(t, nil)
 	en, es := w.Blank(context.Background(), "en", "/"), w.Blank(context.Background(), "es", "/")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"kithline/campaigns/tokens"
 	"kithline/models"
 	"kithline/tests/testapp"
 )
@@ -100,6 +101,23 @@ func TestDraftToPublic(t *testing.T) {
 	Eval[bool](tab, `(window.sameDocument = true)`)
 	w.sign("twenty-visits", signer{"June", "Okafor", "june@example.org", "", "name", false})
 	tab.Until(`window.sameDocument && document.querySelector('[data-live-n=confirmed]').textContent === '1'`)
+	tab.Clean()
+
+	// So does the page of somebody who started one without an account.
+	var sig models.Signature
+	w.must(w.DB.Where("state = ?", models.SignatureConfirmed).Take(&sig).Error)
+	st := models.PetitionStarter{ID: models.NewID(), PetitionID: sig.PetitionID, MailboxID: sig.MailboxID, Lead: true, Locale: "en", CreatedAt: w.Clock.Now(), ConfirmedAt: sig.ConfirmedAt}
+	w.must(w.DB.Create(&st).Error)
+	tab.Open("/petitions/resume")
+	tab.Fill("[name=your_email]", "june@example.org")
+	tab.Fill("[name=code]", w.Signer.Code(tokens.Starter, st.ID))
+	tab.Press("main button[value=code]")
+	tab.Press(`a[href$="/report"]`)
+	tab.Want(200, "/petitions/mine/"+id+"/report")
+	tab.Check("how it goes, for who started it")
+	Eval[bool](tab, `(window.sameDocument = true)`)
+	w.sign("twenty-visits", signer{"Cal", "Whitcomb", "cal@example.org", "", "name", false})
+	tab.Until(`window.sameDocument && document.querySelector('[data-live-n=confirmed]').textContent === '2'`)
 	tab.Clean()
 }
 
