@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"context"
 	"html/template"
 	"io"
 	"slices"
@@ -566,7 +567,7 @@ type reportPage struct {
 	web.Page
 	Petition models.Petition
 	Report   petitions.Report
-	Course
+	web.Course
 	Author string
 	Can    []petitions.Action
 	commentParts
@@ -635,7 +636,7 @@ func (h *petitionAdmin) report(c *fiber.Ctx, id uuid.UUID) error {
 	if p.Author, err = h.petitions.AuthorName(ctx, a, r.Petition); err != nil {
 		return err
 	}
-	p.Course = courseOf(p.Page, r)
+	p.Course = web.CourseOf(p.Page, r, showPath(id)+"/live")
 	p.MayEdit = petitions.MayEdit(a, r.Petition)
 	p.readUndo(p.Query("undo"))
 	if p.Moderate {
@@ -645,6 +646,7 @@ func (h *petitionAdmin) report(c *fiber.Ctx, id uuid.UUID) error {
 		if p.Queue, p.Waiting, err = h.petitions.CommentQueue(ctx, a, id); err != nil {
 			return err
 		}
+		p.Comments = p.Waiting
 		if p.Shown, err = h.petitions.JudgedComments(ctx, a, id, models.CommentShown); err != nil {
 			return err
 		}
@@ -653,6 +655,30 @@ func (h *petitionAdmin) report(c *fiber.Ctx, id uuid.UUID) error {
 		}
 	}
 	return h.web.Render(c, "admin/petitions/report", &p)
+}
+
+// live sends the numbers of a report as they change, while its reader is signed in and may see it.
+func (h *petitionAdmin) live(c *fiber.Ctx) error {
+	id, err := paramID(c, "id", "error.petition_unknown")
+	if err != nil {
+		return err
+	}
+	a, again := h.web.Actor(c), h.web.Again(c)
+	return h.web.Live(c, h.web.Page(c, "", "petitions"),
+		func(ctx context.Context) (petitions.Numbers, error) { return h.petitions.Numbers(ctx, a, id) },
+		func(ctx context.Context) (<-chan petitions.Numbers, func(), error) {
+			return h.petitions.Watch(ctx, a, id)
+		},
+		func(ctx context.Context) (bool, error) {
+			a, err := again(ctx)
+			if err != nil {
+				return false, err
+			}
+			if a.Kind == actor.User {
+				_, err = h.petitions.Get(ctx, a, id)
+			}
+			return a.Kind == actor.User && err == nil, nil
+		})
 }
 
 type commentsPage struct {

@@ -107,7 +107,7 @@ func TestPagesOfPetitions(t *testing.T) {
 				report.Report.Forecast.Outlook = []petitions.Outlook{petitions.OutlookEarly, petitions.OutlookOver, petitions.OutlookFar}[i%3]
 				report.Report.Districts.Kind = []models.DivisionKind{"", "sldl"}[i%2]
 			}
-			report.Course = courseOf(p, report.Report)
+			report.Course = web.CourseOf(p, report.Report, "/admin/petitions/1/live")
 			review := read
 			review.Page = p
 			if review.Does("return") {

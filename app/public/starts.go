@@ -2,6 +2,7 @@ package public
 
 import (
 	"bytes"
+	"context"
 	"html/template"
 	"io"
 	"slices"
@@ -61,6 +62,8 @@ func MountStarts(r fiber.Router, w *web.Web, s *petitions.Service, n *posts.Serv
 	r.Post("/petitions/mine/:id/starters", w.Limit(60, tryWindow), h.invite)
 	r.Post("/petitions/mine/:id/starters/:starter/remove", h.remove)
 	r.Post("/petitions/mine/:id/name", h.showName)
+	r.Get("/petitions/mine/:id/report", h.report)
+	r.Get("/petitions/mine/:id/live", h.live)
 	r.Get("/petitions/mine/:id/update", h.updateForm)
 	r.Post("/petitions/mine/:id/update", h.update)
 }
@@ -528,7 +531,7 @@ func (h *startPages) submit(c *fiber.Ctx) error {
 	case missing:
 		return h.checked(c, p, err, fiber.StatusUnprocessableEntity)
 	case fault.Is(err, fault.Conflict) && p.Petition.Editable(): // somebody who writes along saved since: here is what they wrote
-		p.Refuse(err)
+		p.Errors = append(p.Errors, web.FieldError{Text: p.T("start.check_changed")})
 		return h.web.RenderStatus(c, fiber.StatusConflict, "public/start/check", p)
 	case err != nil:
 		return err
@@ -697,6 +700,48 @@ func (h *startPages) showName(c *fiber.Ctx) error {
 	}
 	h.web.Flash(c, "good", "petition.saved")
 	return web.SeeOther(c, minePath(id)+"#together-h")
+}
+
+// mineReport is how a starter's petition goes.
+type mineReport struct {
+	web.Page
+	web.Course
+	Petition models.Petition
+	Base     string
+}
+
+func (h *startPages) report(c *fiber.Ctx) error {
+	id, a, err := h.who(c)
+	if err != nil {
+		return err
+	}
+	p := mineReport{Page: h.web.Page(c, "", "home"), Base: minePath(id)}
+	r, err := h.petitions.Report(c.UserContext(), a, id, zoneOf(p.Page))
+	if err != nil {
+		return err
+	}
+	if r.Petition.PublishedAt == nil {
+		return web.SeeOther(c, p.Base)
+	}
+	p.Petition, p.Title, p.Course = r.Petition, r.Petition.Title, web.CourseOf(p.Page, r, p.Base+"/live")
+	return h.web.Render(c, "public/start/report", &p)
+}
+
+// live sends the numbers of that page as they change, while the address stays proved and its owner a starter.
+func (h *startPages) live(c *fiber.Ctx) error {
+	id, a, err := h.who(c)
+	if err != nil {
+		return err
+	}
+	return h.web.Live(c, h.web.Page(c, "", "home"),
+		func(ctx context.Context) (petitions.Numbers, error) { return h.petitions.Numbers(ctx, a, id) },
+		func(ctx context.Context) (<-chan petitions.Numbers, func(), error) {
+			return h.petitions.Watch(ctx, a, id)
+		},
+		func(ctx context.Context) (bool, error) {
+			_, err := h.petitions.Get(ctx, a, id)
+			return !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.Forbidden), nil
+		})
 }
 
 type updateForm struct {

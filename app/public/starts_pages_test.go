@@ -74,8 +74,16 @@ func TestPagesOfStarts(t *testing.T) {
 				list := listPage{Page: p}
 				if full {
 					version.Stored = &said.Texts[0]
-					list.Mine = []petitions.Mine{edit.Mine, {Petition: row, Proved: true}}
+					list.Mine = []petitions.Mine{edit.Mine, {Petition: row, Proved: true, Link: "/petitions/draft/x"}}
 				}
+				report := mineReport{Page: p, Base: "/petitions/mine/1", Petition: row}
+				zero := petitions.Report{Petition: row, Hours: []petitions.Stretch{{At: now}}, Days: []petitions.Stretch{{At: now}}, Forecast: petitions.Forecast{Outlook: petitions.OutlookEarly}}
+				if full {
+					zero.Days[0].Confirmed, zero.Days[0].Signed, zero.Recruited = 3, 5, 2
+					zero.Sources = []petitions.SourceCount{{Source: "share", Signed: 4, Confirmed: 3}}
+					zero.Milestones = []models.PetitionThreshold{{Count: 100, ReachedAt: &now}, {Count: 500}}
+				}
+				report.Course = web.CourseOf(p, zero, "/petitions/mine/1/live")
 				invited, one := p, mine(p)
 				if i%2 != 0 && i%3 != 0 {
 					invited = wrong("your_name")
@@ -85,8 +93,8 @@ func TestPagesOfStarts(t *testing.T) {
 				}
 				return map[string]any{
 					"public/start/new": &begin, "public/start/resume": &resumePage{Page: wrong("your_email", "code")}, "public/start/mailed": &resumePage{Page: p},
-					"public/start/link": &linkPage{Page: invited, Token: "abc", Offer: petitions.Offer{Petition: row, Lead: i%2 == 0, Confirmed: i%3 == 0, Inviter: map[bool]string{true: "June <O>"}[full]}},
-					"public/start/list": &list, "public/start/one": one, "public/start/edit": edit, "public/start/text": &version,
+					"public/start/link":   &linkPage{Page: invited, Token: "abc", Offer: petitions.Offer{Petition: row, Lead: i%2 == 0, Confirmed: i%3 == 0, Inviter: map[bool]string{true: "June <O>"}[full]}},
+					"public/start/report": &report, "public/start/list": &list, "public/start/one": one, "public/start/edit": edit, "public/start/text": &version,
 					"public/start/preview": mine(p), "public/start/check": mine(wrong("summary_text", "claim_1_url", "text_ar", "picture_alt")), "public/start/update": mine(wrong("title", "body")),
 				}
 			})

@@ -70,6 +70,7 @@ func newWorld(t testing.TB, db *database.DB) *world {
 	t.Cleanup(s.Close)
 	w := &world{Service: s, t: t, ctx: context.Background(), clk: clk, log: &log, door: confirmations.New(clk, tokens.New(v))}
 	w.door.Register(s.Source())
+	w.door.Register(s.DraftSource())
 	w.author, w.authorBox = w.user("maren@example.org", actor.Advocate)
 	w.boss, _ = w.user("ilse@example.org", actor.Organizer)
 	return w

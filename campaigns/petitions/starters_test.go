@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"kithline/campaigns/actor"
+	"kithline/campaigns/confirmations"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/mailboxes"
 	"kithline/campaigns/paging"
@@ -323,6 +324,97 @@ func TestWritingTogether(t *testing.T) {
 		}
 		if _, err := w.Draft(w.ctx, cal, p.ID); !fault.Is(err, fault.NotFound) {
 			t.Errorf("who was removed still reads: %v", err)
+		}
+	})
+}
+
+// A draft and a signature wait at one mailbox: each has its mail at once, however many there are no more, and one press does for both.
+func TestADraftWaitsWithTheRest(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		open := w.published("Thirty visits")
+		w.sign(form(open.Slug, "june@example.org"))
+		first, _ := w.begin(startInput("Twenty visits", "june@example.org"))
+		second, _ := w.begin(startInput("A night bus", "june@example.org"))
+		w.sign(form(w.published("Forty visits").Slug, "june@example.org"))
+		if a, b := w.mailed(KindStart), w.mailed(confirmations.PetitionConfirm); a != 1 || b != 1 {
+			t.Fatalf("%d mails about drafts, %d about signatures", a, b)
+		}
+		// The other way round: who began a draft signs.
+		w.begin(startInput("A ramp", "cal@example.org"))
+		w.sign(form(open.Slug, "cal@example.org"))
+		if a, b := w.mailed(KindStart), w.mailed(confirmations.PetitionConfirm); a != 2 || b != 2 {
+			t.Errorf("%d mails about drafts, %d about signatures", a, b)
+		}
+
+		link := w.link("june@example.org")
+		waits, err := w.door.Waiting(w.ctx, link)
+		var ids []uuid.UUID
+		var said []string
+		for _, i := range waits.Items {
+			ids, said = append(ids, i.ID), append(said, i.Kind+" "+i.Title)
+		}
+		slices.Sort(said)
+		if got := strings.Join(said, ", "); err != nil || got != "draft A night bus, draft Twenty visits, petition Forty visits, petition Thirty visits" {
+			t.Fatalf("what waits: %s, %v", got, err)
+		}
+		done, err := w.door.Confirm(w.ctx, link, ids)
+		if err != nil || len(done.Items) != 4 || done.Already {
+			t.Fatalf("%+v, %v", done, err)
+		}
+		if n := w.rows(&models.PetitionStarter{}, "confirmed_at IS NOT NULL"); n != 2 {
+			t.Errorf("%d starters confirmed", n)
+		}
+		var thanks string
+		var night uuid.UUID
+		for _, i := range done.Items {
+			if i.Title == "A night bus" {
+				thanks, night = i.Thanks, i.ID
+			}
+		}
+		token, is := strings.CutPrefix(thanks, "/petitions/draft/")
+		if id, _, err := w.TakeUp(w.ctx, "", token, "", false); !is || err != nil || id != second.ID {
+			t.Errorf("after the press: %s, %v", thanks, err)
+		}
+		// The draft that had no mail yet has one now, and no other a second one.
+		if n := w.mailed(KindStart); n != 3 {
+			t.Errorf("%d mails about drafts after the press", n)
+		}
+		again, err := w.door.Confirm(w.ctx, link, []uuid.UUID{night})
+		if err != nil || !again.Already || again.Items[0].Thanks != "/petitions/resume" {
+			t.Errorf("pressed twice: %+v, %v", again, err)
+		}
+		if waits, err := w.door.Waiting(w.ctx, link); err != nil || len(waits.Items) != 0 {
+			t.Errorf("it waits on: %+v, %v", waits.Items, err)
+		}
+		if err := w.door.Disown(w.ctx, link, nil); err != nil || w.rows(&models.Petition{}, "id IN ?", []uuid.UUID{first.ID, second.ID}) != 2 {
+			t.Errorf("what was confirmed is disowned: %v", err)
+		}
+		if err := w.door.Disown(w.ctx, w.link("cal@example.org"), nil); err != nil || w.rows(&models.Petition{}, "title = 'A ramp'") != 0 {
+			t.Errorf("what was not begun by the reader stays: %v", err)
+		}
+
+		// A browser that proved the address opens what waits there, an invitation too.
+		june := w.press(first.ID, "june@example.org")
+		w.begin(startInput("A third one", "june@example.org"))
+		other, _ := w.begin(startInput("Of others", "ana@example.org"))
+		if err := w.Invite(w.ctx, w.press(other.ID, "ana@example.org"), other.ID, "june@example.org"); err != nil {
+			t.Fatal(err)
+		}
+		mine, err := w.Mine(w.ctx, w.mark("", tokens.Proved, june.MailboxID))
+		if err != nil || len(mine) != 4 {
+			t.Fatalf("%d, %v", len(mine), err)
+		}
+		for _, m := range mine {
+			token, linked := strings.CutPrefix(m.Link, "/petitions/draft/")
+			if linked != m.Waits() {
+				t.Errorf("%s waits %t and leads to %q", m.Petition.Title, m.Waits(), m.Link)
+			}
+			if !linked {
+				continue
+			}
+			if id, _, err := w.TakeUp(w.ctx, "", token, "June", false); err != nil || id != m.Petition.ID {
+				t.Errorf("%s: %v", m.Petition.Title, err)
+			}
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package admin
+package web
 
 import (
 	"bufio"
@@ -9,10 +9,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/google/uuid"
 
-	"kithline/app/web"
-	"kithline/campaigns/actor"
 	"kithline/campaigns/petitions"
 	"kithline/models"
 )
@@ -20,8 +17,8 @@ import (
 // Course is the part of a petition's report that shows how it goes: for the template "petition_course".
 type Course struct {
 	Report      petitions.Report
-	DaysChart   web.Bars
-	HoursChart  web.Bars
+	DaysChart   Bars
+	HoursChart  Bars
 	Outlook     string // when the goal is reached, in words
 	ByDeadline  string // "" without one
 	Rate        string // how much of the forms is confirmed; "" without any
@@ -29,11 +26,12 @@ type Course struct {
 	MostSource  int
 	MostPlace   int
 	SourceNames []string // of Report.Sources
+	Comments    int      // that wait to be read; -1 for a reader who decides about none
 }
 
-// courseOf puts a report into words.
-func courseOf(p web.Page, r petitions.Report) Course {
-	c := Course{Report: r, LivePath: "/admin/petitions/" + r.Petition.ID.String() + "/live", MostSource: 1, MostPlace: 1}
+// CourseOf puts a report into words. livePath is where its numbers follow by themselves.
+func CourseOf(p Page, r petitions.Report, livePath string) Course {
+	c := Course{Report: r, LivePath: livePath, MostSource: 1, MostPlace: 1, Comments: -1}
 	c.DaysChart = bars(p, "days", "petition.days", "petition.day", "petition.days_table", p.T("petition.days_none"), r.Days, func(d petitions.Stretch) string { return p.Date(d.At) })
 	if best := r.Best(); best.Confirmed > 0 {
 		c.DaysChart.Say = p.T("petition.days_best", "Date", p.Date(best.At), "Count", best.Confirmed)
@@ -75,10 +73,10 @@ func courseOf(p web.Page, r petitions.Report) Course {
 	return c
 }
 
-func bars(p web.Page, id, title, head, table, none string, all []petitions.Stretch, label func(petitions.Stretch) string) web.Bars {
-	b := web.Bars{ID: id, Title: p.T(title), RowHead: p.T(head), Series: []string{p.T("reach.col_confirmed"), p.T("reach.not_confirmed")}, TableName: p.T(table), Say: none, Format: p.Digits}
+func bars(p Page, id, title, head, table, none string, all []petitions.Stretch, label func(petitions.Stretch) string) Bars {
+	b := Bars{ID: id, Title: p.T(title), RowHead: p.T(head), Series: []string{p.T("reach.col_confirmed"), p.T("reach.not_confirmed")}, TableName: p.T(table), Say: none, Format: p.Digits}
 	for _, d := range all { // a form counts in the hour it came, a signature in that of its confirmation
-		b.Rows = append(b.Rows, web.BarRow{Label: label(d), Values: []int64{int64(d.Confirmed), int64(max(0, d.Signed-d.Confirmed))}})
+		b.Rows = append(b.Rows, BarRow{Label: label(d), Values: []int64{int64(d.Confirmed), int64(max(0, d.Signed-d.Confirmed))}})
 	}
 	return b
 }
@@ -88,7 +86,7 @@ var ownSources = map[string]bool{
 	"share": true, "paste": true, "mail": true, "qr": true, "poster": true, "card": true, "embed": true, "badge": true, "feed": true, "signer": true,
 }
 
-func sourceName(p web.Page, code string) string {
+func sourceName(p Page, code string) string {
 	switch {
 	case code == "":
 		return p.T("petition.source_direct")
@@ -99,41 +97,38 @@ func sourceName(p web.Page, code string) string {
 }
 
 // How long a live page goes on, how often a silent one says that it lives, and how often it is asked whether its reader may still
-// look. A test takes less.
-var (
+// look.
+const (
 	liveFor   = 10 * time.Minute
 	liveBeat  = 15 * time.Second
 	liveCheck = 20 * time.Second
 )
 
-// live sends the numbers of a report as they change (server-sent events), until the reader goes, signs out, or ten minutes are over:
-// the browser then asks again by itself. Who does not ask for events gets the numbers once.
-func (h *petitionAdmin) live(c *fiber.Ctx) error {
-	id, err := paramID(c, "id", "error.petition_unknown")
-	if err != nil {
-		return err
-	}
-	page := h.web.Page(c, "", "petitions")
+// Live sends the numbers of a report as they change (server-sent events), until the reader goes, may not look any more, or ten minutes
+// are over: the browser then asks again by itself. Who does not ask for events gets the numbers once. look reads them for the reader,
+// watch begins to follow them, and may is asked now and then whether they may go on; an error of it leaves that for the next time.
+func (w *Web) Live(c *fiber.Ctx, p Page, look func(context.Context) (petitions.Numbers, error),
+	watch func(context.Context) (<-chan petitions.Numbers, func(), error), may func(context.Context) (bool, error),
+) error {
 	if !strings.Contains(c.Get(fiber.HeaderAccept), "text/event-stream") {
-		n, err := h.petitions.Numbers(c.UserContext(), h.web.Actor(c), id)
+		n, err := look(c.UserContext())
 		if err != nil {
 			return err
 		}
 		c.Set(fiber.HeaderCacheControl, "no-store")
-		return c.JSON(numbersIn(page, n))
+		return c.JSON(numbersIn(p, n))
 	}
-	again := h.web.Again(c)
-	news, end, err := h.petitions.Watch(c.UserContext(), h.web.Actor(c), id)
+	news, end, err := watch(c.UserContext())
 	if err != nil {
 		return err
 	}
-	return h.web.Stream(c, "text/event-stream", func(ctx context.Context, out *bufio.Writer) error {
+	return w.Stream(c, "text/event-stream", func(ctx context.Context, out *bufio.Writer) error {
 		defer end()
-		return h.follow(ctx, out, page, id, news, again)
+		return w.follow(ctx, out, p, news, may)
 	})
 }
 
-func (h *petitionAdmin) follow(ctx context.Context, out *bufio.Writer, page web.Page, id uuid.UUID, news <-chan petitions.Numbers, again func(context.Context) (actor.Actor, error)) error {
+func (w *Web) follow(ctx context.Context, out *bufio.Writer, page Page, news <-chan petitions.Numbers, may func(context.Context) (bool, error)) error {
 	over := time.NewTimer(liveFor)
 	defer over.Stop()
 	beat, check := time.NewTicker(liveBeat), time.NewTicker(liveCheck)
@@ -160,18 +155,12 @@ func (h *petitionAdmin) follow(ctx context.Context, out *bufio.Writer, page web.
 		case <-beat.C:
 			text = ": here\n\n"
 		case <-check.C:
-			a, err := again(ctx)
-			if err == nil {
-				if a.Kind == actor.User {
-					_, err = h.petitions.Get(ctx, a, id)
-				}
-				if a.Kind != actor.User || err != nil {
-					return say("event: end\ndata: {}\n\n")
-				}
+			if ok, err := may(ctx); err == nil && !ok {
+				return say("event: end\ndata: {}\n\n")
 			}
 		case <-over.C:
 			return nil
-		case <-h.web.Draining():
+		case <-w.Draining():
 			return nil
 		}
 		if text != "" {
@@ -183,7 +172,7 @@ func (h *petitionAdmin) follow(ctx context.Context, out *bufio.Writer, page web.
 }
 
 // numbersIn writes the numbers as the reader's language does, by the names that the page has for them.
-func numbersIn(p web.Page, n petitions.Numbers) map[string]string {
+func numbersIn(p Page, n petitions.Numbers) map[string]string {
 	return map[string]string{
 		"total": p.Number(n.Total), "confirmed": p.Number(n.Confirmed), "paper": p.Number(n.Paper), "pending": p.Number(n.Pending),
 		"recruited": p.Number(n.Recruited), "hour": p.Number(n.LastHour), "percent": p.Percent(n.Total, n.Goal),
