@@ -62,6 +62,8 @@ func MountStarts(r fiber.Router, w *web.Web, s *petitions.Service, n *posts.Serv
 	r.Post("/petitions/mine/:id/starters", w.Limit(60, tryWindow), h.invite)
 	r.Post("/petitions/mine/:id/starters/:starter/remove", h.remove)
 	r.Post("/petitions/mine/:id/name", h.showName)
+	r.Get("/petitions/mine/:id/words", h.words)
+	r.Post("/petitions/mine/:id/words", h.saveWords)
 	r.Get("/petitions/mine/:id/report", h.report)
 	r.Get("/petitions/mine/:id/live", h.live)
 	r.Get("/petitions/mine/:id/update", h.updateForm)
@@ -312,6 +314,7 @@ type minePage struct {
 	Post       updateForm
 	Days       int // that a review takes at most
 	Milestones []petitions.Milestone
+	mayChange  bool
 }
 
 // Lead reports whether the reader leads.
@@ -349,6 +352,7 @@ func (h *startPages) page(c *fiber.Ctx, title string) (*minePage, actor.Actor, e
 		return nil, a, err
 	}
 	p.show(m.Petition)
+	p.mayChange = petitions.MayEdit(a, m.Petition)
 	o, err := h.org.Current(ctx)
 	p.Days = (o.ReviewDueHours + 23) / 24
 	return p, a, err
@@ -701,6 +705,89 @@ func (h *startPages) showName(c *fiber.Ctx) error {
 	h.web.Flash(c, "good", "petition.saved")
 	return web.SeeOther(c, minePath(id)+"#together-h")
 }
+
+// wordsPage asks for a change of what a public petition says.
+type wordsPage struct {
+	*minePage
+	Form   wordsForm
+	Words  string // its own address
+	Waits  bool   // a change waits already: its words are in the form
+	Answer string // to the one before, if it was not taken
+}
+
+type wordsForm struct {
+	web.PetitionForm
+	Reason string
+}
+
+func (h *startPages) wordsPage(c *fiber.Ctx) (*wordsPage, actor.Actor, error) {
+	m, a, err := h.page(c, "start.words_title")
+	if err != nil {
+		return nil, a, err
+	}
+	p := &wordsPage{minePage: m, Words: m.Base + "/words", Waits: m.Petition.ProposedAt != nil}
+	wanted, _ := petitions.Proposal(m.Petition)
+	p.Answer = wanted.Answer
+	row := m.Petition
+	if p.Waits {
+		row = wanted.With(row)
+		p.Form.Reason = wanted.Reason
+	}
+	p.fill(web.PetitionFormOf(row, nil, zoneOf(p.Page)))
+	return p, a, nil
+}
+
+func (p *wordsPage) fill(f web.PetitionForm) {
+	p.Fill(p.Page, f)
+	p.Form.PetitionForm = f
+}
+
+func (h *startPages) words(c *fiber.Ctx) error {
+	p, a, err := h.wordsPage(c)
+	if err != nil {
+		return err
+	}
+	if !petitions.MayEdit(a, p.Petition) {
+		return web.SeeOther(c, p.Base)
+	}
+	return h.web.Render(c, "public/start/words", p)
+}
+
+func (h *startPages) saveWords(c *fiber.Ctx) error {
+	p, a, err := h.wordsPage(c)
+	if err != nil {
+		return err
+	}
+	var why struct {
+		Reason string `form:"reason,max=500,lines"`
+	}
+	err = web.Bind(c, &why)
+	f, d, wrong := web.BindPetition(c, zoneOf(p.Page))
+	if err == nil {
+		err = wrong
+	}
+	stored := p.Petition
+	if err == nil {
+		stored, err = h.petitions.Edit(c.UserContext(), a, p.Petition.ID, petitions.EditInput{Draft: d, Reason: why.Reason, Revision: f.Revision})
+	}
+	p.fill(f)
+	p.Form.Reason = why.Reason
+	switch {
+	case p.Failed(err):
+		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "public/start/words", p)
+	case fault.Is(err, fault.Conflict) && petitions.MayEdit(a, stored): // sending again asks for these words
+		p.Stored, p.Form.Revision = &stored, stored.Revision
+		p.Errors = append(p.Errors, web.FieldError{Text: p.T("error.petition_changed")})
+		return h.web.RenderStatus(c, fiber.StatusConflict, "public/start/words", p)
+	case err != nil:
+		return err
+	}
+	h.web.Flash(c, "good", "start.words_sent")
+	return web.SeeOther(c, p.Base)
+}
+
+// MayChange reports whether the reader may ask for other words of a public petition.
+func (p *minePage) MayChange() bool { return p.mayChange }
 
 // mineReport is how a starter's petition goes.
 type mineReport struct {

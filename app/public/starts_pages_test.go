@@ -76,6 +76,11 @@ func TestPagesOfStarts(t *testing.T) {
 					version.Stored = &said.Texts[0]
 					list.Mine = []petitions.Mine{edit.Mine, {Petition: row, Proved: true, Link: "/petitions/draft/x"}}
 				}
+				words := wordsPage{minePage: mine(wrong(append(text[:9:9], "reason", "")...)), Words: "/petitions/mine/1/words", Waits: full && i%2 == 0}
+				words.fill(form)
+				if full {
+					words.Answer = "People signed <for> it."
+				}
 				report := mineReport{Page: p, Base: "/petitions/mine/1", Petition: row}
 				zero := petitions.Report{Petition: row, Hours: []petitions.Stretch{{At: now}}, Days: []petitions.Stretch{{At: now}}, Forecast: petitions.Forecast{Outlook: petitions.OutlookEarly}}
 				if full {
@@ -94,7 +99,7 @@ func TestPagesOfStarts(t *testing.T) {
 				return map[string]any{
 					"public/start/new": &begin, "public/start/resume": &resumePage{Page: wrong("your_email", "code")}, "public/start/mailed": &resumePage{Page: p},
 					"public/start/link":   &linkPage{Page: invited, Token: "abc", Offer: petitions.Offer{Petition: row, Lead: i%2 == 0, Confirmed: i%3 == 0, Inviter: map[bool]string{true: "June <O>"}[full]}},
-					"public/start/report": &report, "public/start/list": &list, "public/start/one": one, "public/start/edit": edit, "public/start/text": &version,
+					"public/start/report": &report, "public/start/words": &words, "public/start/list": &list, "public/start/one": one, "public/start/edit": edit, "public/start/text": &version,
 					"public/start/preview": mine(p), "public/start/check": mine(wrong("summary_text", "claim_1_url", "text_ar", "picture_alt")), "public/start/update": mine(wrong("title", "body")),
 				}
 			})

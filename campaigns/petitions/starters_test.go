@@ -328,6 +328,134 @@ func TestWritingTogether(t *testing.T) {
 	})
 }
 
+// Who started a public petition without an account asks for other words; people see them once a moderator took them, and only what
+// the moderator saw is taken.
+func TestOtherWordsOfAStarter(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		p, cookie := w.begin(StartInput{Draft: fullDraft("Twenty visits"), Name: "June", Email: "june@example.org", Language: "en"})
+		typed, _ := w.Starter(w.ctx, cookie, p.ID)
+		june := w.press(p.ID, "june@example.org")
+		ask := func(a actor.Actor, title string) error {
+			t.Helper()
+			now, err := take(w.ctx, w.db.DB, p.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := EditInput{Draft: draftOf(now), Reason: "Said better.", Revision: now.Revision}
+			in.Title = title
+			_, err = w.Edit(w.ctx, a, p.ID, in)
+			return err
+		}
+		if err := ask(june, "Thirty visits"); !fault.Is(err, fault.Conflict) {
+			t.Errorf("a draft is changed as if it were public: %v", err)
+		}
+		p, err := w.Submit(w.ctx, june, p.ID, p.Revision)
+		if err == nil {
+			p, err = w.Publish(w.ctx, w.boss, p.ID, p.Revision)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		title := func() string {
+			t.Helper()
+			v, err := w.Public(w.ctx, p.Slug)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return v.Petition.Title
+		}
+		if err := ask(typed, "Thirty visits"); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("before the address is proved: %v", err)
+		}
+		if err := ask(actor.Actor{Kind: actor.Person, MailboxID: w.authorBox}, "Thirty visits"); !fault.Is(err, fault.NotFound) {
+			t.Errorf("a stranger: %v", err)
+		}
+		if err := ask(june, ""); fields(err) != "title" {
+			t.Errorf("no title: %v", err)
+		}
+		if err := ask(june, "Thirty visits"); err != nil || title() != "Twenty visits" {
+			t.Fatalf("%q, %v", title(), err)
+		}
+		waits, err := w.Proposals(w.ctx, w.boss)
+		if err != nil || len(waits) != 1 {
+			t.Fatalf("%d wait, %v", len(waits), err)
+		}
+		wanted, old := Proposal(waits[0])
+		if wanted.Title != "Thirty visits" || wanted.Reason != "Said better." || len(old) != 1 || old[0] != (EditedField{"title", "Twenty visits"}) {
+			t.Errorf("%+v, %+v", wanted, old)
+		}
+		if q, err := w.Queues(w.ctx, w.boss); err != nil || len(q) == 0 || q[0].Key != "moderate.queue_edits" || q[0].Count != 1 {
+			t.Errorf("%+v, %v", q, err)
+		}
+		if _, err := w.Proposals(w.ctx, w.author); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("an advocate sees what waits: %v", err)
+		}
+		// Asked again before somebody looked: an answer about the first decides nothing about the second.
+		first := ProposalMark(waits[0])
+		w.clk.Add(time.Minute)
+		if err := ask(june, "Forty visits"); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Decline(w.ctx, w.boss, p.ID, first, "Too late."); !fault.Is(err, fault.Conflict) {
+			t.Errorf("an answer to what was not seen: %v", err)
+		}
+		now, _ := take(w.ctx, w.db.DB, p.ID)
+		if now, err = w.Edit(w.ctx, w.boss, p.ID, EditInput{Draft: fullDraft("Twenty visits!"), Revision: now.Revision, Takes: first}); err != nil || now.ProposedAt == nil {
+			t.Errorf("taken unseen: %v", err)
+		}
+		mark := ProposalMark(now)
+		if err := w.Decline(w.ctx, june, p.ID, mark, "No."); err == nil {
+			t.Error("a starter answers")
+		}
+		if err := w.Decline(w.ctx, w.boss, p.ID, mark, "  "); fields(err) != "answer" {
+			t.Errorf("no answer: %v", err)
+		}
+		if err := w.Decline(w.ctx, w.boss, p.ID, mark, "People signed for twenty."); err != nil || title() != "Twenty visits!" {
+			t.Fatalf("%q, %v", title(), err)
+		}
+		mail := func(state string) {
+			t.Helper()
+			var d models.Delivery
+			if err := w.db.Where("kind = ? AND mailbox_id = ?", KindEdit, june.MailboxID).Order("created_at DESC, id DESC").Take(&d).Error; err != nil {
+				t.Fatal(err)
+			}
+			c, err := w.editMail(w.ctx, d)
+			if m, ok := c.Data.(StateMail); err != nil || !ok || m.State != state || (m.Reason == "People signed for twenty.") != (state == "kept") {
+				t.Errorf("the mail: %+v, %v", c, err)
+			}
+		}
+		mail("kept")
+		// And one that is taken.
+		w.clk.Add(time.Minute)
+		if err := ask(june, "Fifty visits"); err != nil {
+			t.Fatal(err)
+		}
+		now, _ = take(w.ctx, w.db.DB, p.ID)
+		wanted, _ = Proposal(now)
+		in := EditInput{Draft: draftOf(wanted.With(now)), Reason: wanted.Reason, Revision: now.Revision, Takes: ProposalMark(now)}
+		if now, err = w.Edit(w.ctx, w.boss, p.ID, in); err != nil || now.ProposedAt != nil || title() != "Fifty visits" {
+			t.Fatalf("%q, %v", title(), err)
+		}
+		mail("changed")
+		if n := w.mailed(KindEdit); n != 2 {
+			t.Errorf("%d mails", n)
+		}
+		// From the hundredth signature on the words are those of the signers too.
+		if err := w.db.Model(&models.Petition{}).Where("id = ?", p.ID).Update("signature_count", 99).Error; err != nil {
+			t.Fatal(err)
+		}
+		if err := ask(june, "Sixty visits"); err != nil {
+			t.Errorf("with 99: %v", err)
+		}
+		if err := w.db.Model(&models.Petition{}).Where("id = ?", p.ID).Update("signature_count", 100).Error; err != nil {
+			t.Fatal(err)
+		}
+		if err := ask(june, "Seventy visits"); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("with 100: %v", err)
+		}
+	})
+}
+
 // A draft and a signature wait at one mailbox: each has its mail at once, however many there are no more, and one press does for both.
 func TestADraftWaitsWithTheRest(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {

@@ -1,0 +1,98 @@
+package journey
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"testing"
+
+	"kithline/campaigns/petitions"
+	"kithline/models"
+	"kithline/tests/factory"
+	"kithline/tests/testapp"
+)
+
+// From the moment an organizer hides a petition no public address of it says what it said, not its title and not a name; and it is all
+// there again when it is shown.
+func TestHiddenEverywhere(t *testing.T) {
+	testapp.Each(t, func(t *testing.T, a *testapp.App) {
+		const title, name = "Quagga ferries at night", "Okaforb"
+		p := factory.Petition(t, a, title)
+		factory.Signed(t, a, p, factory.People(12)...)
+		path := "/petitions/" + p.Slug
+		visitor := a.Client(t)
+		waits := sign(t, a.Client(t), path, map[string]string{"email": "late@example.org"})
+		if waits.Status != 200 {
+			t.Fatal(waits.Status)
+		}
+		confirm := testapp.Link(t, a.WaitMail(t, "late@example.org", 1)[0], "/confirm/")
+		var sig models.Signature
+		if err := a.DB.Where("petition_id = ? AND state = 'confirmed'", p.ID).Order("number").Take(&sig).Error; err != nil {
+			t.Fatal(err)
+		}
+		own := a.Petitions.OwnLink(p.Slug, sig.ID, a.Clock.Now())
+		a.Client(t).Get(own).Want(200)
+		var c models.Campaign
+		if err := a.DB.Take(&c, "id = ?", p.CampaignID).Error; err != nil {
+			t.Fatal(err)
+		}
+		// Each address of it, with what it answers once it is hidden. Lists stay, without it.
+		addresses := map[string]int{
+			path: 404, path + ".json": 404, path + "/districts.json": 404, path + "/feed.atom": 404, path + "/feed.rss": 404, path + "/thanks": 404,
+			path + "/share": 404, path + "/spread": 404, path + "/poster": 404, path + "/card": 404, path + "/qr.svg": 404, path + "/embed": 404,
+			path + "/badge.svg": 404, path + "/og.png": 404, path + "/sent": 404,
+			"/": 200, "/petitions": 200, "/petitions.atom": 200, "/campaigns/" + c.Slug: 404,
+		}
+		look := func(address string) (int, string) {
+			t.Helper()
+			page := visitor.Get(address)
+			return page.Status, string(page.Body)
+		}
+		before := map[string]bool{}
+		for address := range addresses {
+			status, body := look(address)
+			if status != 200 && address != path+"/districts.json" && address != path+"/sent" {
+				t.Errorf("%s answers %d before it is hidden", address, status)
+			}
+			before[address] = strings.Contains(body, "Quagga")
+		}
+		for _, address := range []string{path, path + ".json", path + "/feed.atom", path + "/feed.rss", path + "/share", path + "/poster", path + "/card", path + "/embed", "/", "/petitions", "/petitions.atom", "/campaigns/" + c.Slug} {
+			if !before[address] {
+				t.Errorf("%s does not say what it is about before it is hidden", address)
+			}
+		}
+		owner := a.Owner(t)
+		owner.Get("/admin/petitions/"+p.ID.String()+"/steer?do=hide").Want(200).Submit("main form button", map[string]string{"reason": "hurts"}).Want(200)
+		// At once: what was kept for visitors goes with it, and nothing waits for the clock.
+		for address, want := range addresses {
+			status, body := look(address)
+			if status != want {
+				t.Errorf("%s answers %d once it is hidden, not %d", address, status, want)
+			}
+			if strings.Contains(body, "Quagga") || strings.Contains(body, name) {
+				t.Errorf("%s says it still: %s", address, body[:min(len(body), 300)])
+			}
+		}
+		if page := visitor.Post(path+"/sign", url.Values{"given_name": {"June"}, "family_name": {"O"}, "email": {"new@example.org"}, "postal_code": {"00012"}, "display": {"name"}}); page.Status != 404 {
+			t.Errorf("signing answers %d", page.Status)
+		}
+		// A confirmation says that it takes none now, and counts nothing; the reader's own signature can still be taken back.
+		if page := a.Client(t).Get(confirm).Want(200); page.Has("main form button.main") {
+			t.Errorf("a confirmation is taken: %s", page.Text("main"))
+		}
+		a.Client(t).Post(confirm, nil).Want(410)
+		if page := a.Client(t).Get(own).Want(200); !page.Has("form[action$='/withdraw']") {
+			t.Errorf("who signed cannot take it back: %s", page.Text("main"))
+		}
+
+		owner.Get("/admin/petitions/"+p.ID.String()+"/steer?do=show").Want(200).Submit("main form button", nil).Want(200)
+		for address := range addresses {
+			if status, body := look(address); strings.Contains(body, "Quagga") != before[address] || before[address] && status != 200 {
+				t.Errorf("%s answers %d once it is shown again", address, status)
+			}
+		}
+		if _, err := a.Petitions.Steer(context.Background(), factory.Owner(t, a), p.ID, petitions.Close); err != nil {
+			t.Error(err)
+		}
+	})
+}
