@@ -5,9 +5,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp/kb"
 
+	"kithline/campaigns/mailboxes"
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/tokens"
 	"kithline/models"
@@ -29,29 +31,29 @@ func shoot(tab *Tab, name string) {
 	}
 }
 
-// starting is an advocate without an account at 320 pixels and without a pointer. Every page is looked at with look.
-type starting struct {
+// byKeys is somebody at 320 pixels and without a pointer. Every page is looked at with look.
+type byKeys struct {
 	*Tab
 	w    *world
 	look func(name string)
 }
 
 // write goes to a field and types into it.
-func (s starting) write(field, text string) {
+func (s byKeys) write(field, text string) {
 	s.t.Helper()
 	tabTo(s.Tab, named(field))
 	s.Keys(text)
 }
 
 // press goes to a button that says so, or to a link, and presses it.
-func (s starting) press(words string) int {
+func (s byKeys) press(words string) int {
 	s.t.Helper()
 	tabTo(s.Tab, func(f focused) bool { return (f.Tag == "button" || f.Tag == "a") && strings.HasPrefix(f.Text, words) })
 	return s.KeysAway(kb.Enter)
 }
 
 // at fails the test unless the page came with the status at the path, and looks at it.
-func (s starting) at(status int, path, name string) {
+func (s byKeys) at(status int, path, name string) {
 	s.t.Helper()
 	s.Want(status, path)
 	s.look(name)
@@ -72,7 +74,7 @@ func TestStartByKeyboard(t *testing.T) {
 	for _, scripts := range []bool{true, false} {
 		email, cal := "june@example.org", "cal@example.org"
 		title := "Twenty visits for everybody who needs them"
-		s := starting{tab, w, func(name string) {
+		s := byKeys{tab, w, func(name string) {
 			if !strings.HasSuffix(name, "+") { // a page that was asked all rules before, with more or less on it
 				tab.Check(name)
 			} else {
@@ -89,7 +91,7 @@ func TestStartByKeyboard(t *testing.T) {
 	}
 }
 
-func (s starting) start(t *testing.T, email, cal, title string) {
+func (s byKeys) start(t *testing.T, email, cal, title string) {
 	w := s.w
 	s.Open("/petitions/new")
 	s.at(200, "/petitions/new", "new")
@@ -226,6 +228,43 @@ func (s starting) start(t *testing.T, email, cal, title string) {
 	s.at(200, base+"/report", "report")
 	s.Open(base + "/update")
 	s.at(200, base+"/update", "update")
+
+	// Other words for what is public: sent, and not there yet.
+	s.Open(base)
+	s.press("Change the words")
+	s.at(200, base+"/words", "words")
+	tabTo(s.Tab, named("title"))
+	s.Fill(`[name=title]`, "")
+	s.KeysAway(kb.Enter)
+	s.at(422, base+"/words", "words-errors")
+	s.write("title", title+" now")
+	s.KeysAway(kb.Enter)
+	s.at(200, base, "one-words")
+	s.press("Change the words")
+	if s.at(200, base+"/words", "words-wait"); s.Value(`[name=title]`) != title+" now" {
+		t.Errorf("what waits is not in the form: %s", s.where())
+	}
+	w.Client(t).Get("/petitions/" + p.Slug).Want(200)
+	if got := w.Client(t).Get("/petitions/" + p.Slug).Text("h1"); got != title {
+		t.Errorf("the page says %q before a moderator looked", got)
+	}
+	now := step(w.Petitions.Draft(t.Context(), w.owner, id))
+	w.must(w.Petitions.Decline(t.Context(), w.owner, id, petitions.ProposalMark(now), "People signed for the words before."))
+	s.Open(base + "/words")
+	s.at(200, base+"/words", "words-kept+")
+
+	// What waits at an address is listed behind its other mails too.
+	other := "also." + email
+	must[petitions.Started](w)(w.Petitions.Start(t.Context(), "", petitions.StartInput{Draft: draft, Name: "Eva", Email: other, Language: "en"}))
+	box := must[models.Mailbox](w)(mailboxes.Find(t.Context(), w.DB.DB, w.Vault, other))
+	door := "/confirm/" + w.Signer.Make(tokens.Confirm, box.ID, w.Clock.Now().Add(time.Hour))
+	s.Open(door)
+	s.at(200, door, "confirm-draft")
+	must[petitions.SignResult](w)(w.Petitions.Sign(t.Context(), petitions.SignInput{Slug: p.Slug, GivenName: "Eva", FamilyName: "Lund", Email: other, PostalCode: "10203", Display: "name", Locale: "en"}))
+	s.Open(door)
+	s.at(200, door, "confirm-draft-and-signature")
+	s.press("Confirm what is ticked")
+	s.Want(200, "/petitions/")
 	s.Open("/petitions/mine")
 	s.press("Close them here")
 }
