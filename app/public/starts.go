@@ -642,7 +642,7 @@ func (h *startPages) saveText(c *fiber.Ctx) error {
 		return err
 	}
 	h.web.Flash(c, "good", "petition.saved")
-	return web.SeeOther(c, p.Base+"/edit#texts-h")
+	return web.SeeOther(c, p.Base+"/edit?text="+locale+"#texts-h")
 }
 
 func (h *startPages) invite(c *fiber.Ctx) error {

@@ -252,6 +252,9 @@ func (s byKeys) start(t *testing.T, email, cal, title string) {
 	w.must(w.Petitions.Decline(t.Context(), w.owner, id, petitions.ProposalMark(now), "People signed for the words before."))
 	s.Open(base + "/words")
 	s.at(200, base+"/words", "words-kept+")
+	if s.Value(`[name=title]`) != title {
+		t.Errorf("after the answer the form says %q", s.Value(`[name=title]`))
+	}
 
 	// What waits at an address is listed behind its other mails too.
 	other := "also." + email
