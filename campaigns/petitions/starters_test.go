@@ -297,6 +297,13 @@ func TestWritingTogether(t *testing.T) {
 		if !fault.Is(err, fault.Conflict) || stored.Title != "By June" {
 			t.Errorf("overwrote unseen: %q, %v", stored.Title, err)
 		}
+		// Cal submits what was not seen: told, and nothing is submitted.
+		if _, err := w.Submit(w.ctx, cal, p.ID, p.Revision); !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "petition_changed") {
+			t.Errorf("submitted unseen: %v", err)
+		}
+		if now, err := take(w.ctx, w.db.DB, p.ID); err != nil || now.State != models.PetitionDraft || now.Title != "By June" {
+			t.Errorf("after that: %s %q, %v", now.State, now.Title, err)
+		}
 		if _, err := w.Save(w.ctx, cal, p.ID, SaveInput{fullDraft("By Cal"), one.Revision}); err != nil {
 			t.Error(err)
 		}
