@@ -256,6 +256,9 @@ func (s byKeys) start(t *testing.T, email, cal, title string) {
 		t.Errorf("after the answer the form says %q", s.Value(`[name=title]`))
 	}
 
+	inSpanish(t, s.Tab, []string{"/petitions/new", "/petitions/resume", "/petitions/mine", base, base + "/words", base + "/report", base + "/update"})
+	s.Look(Phone, "light")
+
 	// What waits at an address is listed behind its other mails too.
 	other := "also." + email
 	must[petitions.Started](w)(w.Petitions.Start(t.Context(), "", petitions.StartInput{Draft: draft, Name: "Eva", Email: other, Language: "en"}))
