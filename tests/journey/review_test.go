@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"kithline/campaigns/actor"
 	"kithline/campaigns/petitions"
+	"kithline/campaigns/users"
 	"kithline/models"
 	"kithline/tests/factory"
 	"kithline/tests/testapp"
@@ -113,5 +115,56 @@ func TestHiddenEverywhere(t *testing.T) {
 				t.Errorf("%s answers %d once it is shown again", address, status)
 			}
 		}
+	})
+}
+
+// Two moderators have the same queue open. One claims; the other is told, sees who, may hand it on, and is warned before deciding all
+// the same; who is away has nothing in hand.
+func TestTwoModerators(t *testing.T) {
+	testapp.Each(t, func(t *testing.T, a *testapp.App) {
+		ctx, boss := context.Background(), factory.Owner(t, a)
+		ben, err := a.Users.Add(ctx, boss, users.NewUser{Name: "Ben Achterberg", Email: "ben@example.org", Role: actor.Organizer, Locale: "en"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := a.Petitions.Create(ctx, boss, petitions.CreateInput{Draft: petitions.Draft{
+			Title: "A night bus", Summary: "One bus.", Body: "People wait.", Decider: "The Board", WhyNow: "Soon.", SystemChange: "Nobody waits.", Goal: 500, Locale: "en",
+		}})
+		if err == nil {
+			p, err = a.Petitions.Submit(ctx, boss, p.ID, p.Revision)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, two := a.Owner(t), signIn(t, a, ben)
+		mine, theirs := one.Get("/admin/petitions/review").Want(200), two.Get("/admin/petitions/review").Want(200)
+		if page := theirs.Submit("button[value='claim']", nil).Want(200); !strings.Contains(page.Text("main form"), "You") {
+			t.Errorf("who claims: %s", page.Text("main"))
+		}
+		late := mine.Submit("button[value='claim']", nil).Want(200)
+		if !strings.Contains(late.Text(".notice.warn"), "Somebody else claimed it") || !strings.Contains(late.Text("main form"), "Ben Achterberg") {
+			t.Errorf("who was too late: %s", late.Text("main"))
+		}
+		review := one.Get("/admin/petitions/" + p.ID.String()).Want(200)
+		if !strings.Contains(review.Text("#claim-h + p + p"), "Ben Achterberg") {
+			t.Errorf("the review: %s", review.Text("main"))
+		}
+		if warned := review.Submit("form[action$='/publish'] button", nil).Want(409); !strings.Contains(warned.Text("main"), "Ben Achterberg") || !warned.Has("input[name='anyway']") {
+			t.Errorf("no warning: %s", warned.Text("main"))
+		}
+		// Ben hands it over, and goes away; nothing can be handed back.
+		two.Get("/admin/petitions/"+p.ID.String()).Want(200).Submit("button[value='hand']", map[string]string{"to": boss.UserID.String()}).Want(200)
+		if page := one.Get("/admin/petitions/review?show=mine").Want(200); !page.Has("main form[action$='/claim']") {
+			t.Errorf("handed over: %s", page.Text("main"))
+		}
+		until := a.Clock.Now().AddDate(0, 0, 3)
+		if err := a.Petitions.SetAway(ctx, actor.Actor{Kind: actor.User, UserID: ben, Role: actor.Organizer}, &until); err != nil {
+			t.Fatal(err)
+		}
+		away := one.Get("/admin/petitions/" + p.ID.String()).Want(200)
+		if away.Has("option[value='"+ben.String()+"']") || !strings.Contains(away.Text("main"), "Ben Achterberg") {
+			t.Errorf("who is away: %s", away.Text("main"))
+		}
+		away.Submit("form[action$='/publish'] button", nil).Want(200)
 	})
 }
