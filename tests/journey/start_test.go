@@ -194,7 +194,7 @@ func TestStartWithoutAnAccount(t *testing.T) {
 			t.Fatal(err)
 		}
 		reached := strings.Join(strings.Fields(mailAbout(t, a, "june@example.org", "has 25 signatures").Text), " ")
-		if !strings.Contains(reached, "“A night bus to the hospital” has reached 25 signatures. On paper: 25 of them. The goal is 500.") {
+		if !strings.Contains(reached, "“A night bus to the hospital” has reached 25 signatures. It has 27 by now. On paper: 25 of them. The goal is 500.") {
 			t.Error(reached)
 		}
 		if text := phone.Get(base).Want(200).Text("ol.path"); !strings.Contains(text, "25 signatures") {
