@@ -234,6 +234,7 @@ func (a *App) features(words *mailer.Renderer) {
 	})
 	a.Waiting.Register(a.Forms.Source())
 	a.Waiting.Register(a.Petitions.DigestSource())
+	a.Waiting.Register(a.Petitions.DraftSource())
 	a.Exports = exports.New(exports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Enqueue: enqueue, Version: build().Version})
 	a.Packs = packs.New(packs.Options{
 		DB: a.DB, Clock: a.Clock, Files: a.Files, Organisation: a.Organisation, Enqueue: enqueue, BaseURL: a.Config.Web.BaseURL,

@@ -104,6 +104,8 @@ var samples = []struct {
 	{"petition_already", "petition_already", petitionAlready{"June", "Twenty visits for pain", "https://act.example.org/petitions/twenty-visits"}},
 	{"petition_state_submitted", "petition_state", petitionState{"Twenty visits for pain", "submitted", "", "https://act.example.org/admin/petitions/1"}},
 	{"petition_state_published", "petition_state", petitionState{"Twenty visits for pain", "published", "", "https://act.example.org/petitions/twenty-visits"}},
+	{"petition_state_changed", "petition_state", petitionState{"Twenty <visits>", "changed", "", "https://act.example.org/petitions/twenty-visits"}},
+	{"petition_state_kept", "petition_state", petitionState{"Twenty visits for pain", "kept", "People signed for <twenty>.\n\nWrite to us.", "https://act.example.org/petitions/draft/" + token}},
 	{"petition_state_returned", "petition_state", petitionState{
 		"Twenty visits for pain", "returned", "Please name the committee.\nThe second paragraph <script>needs</script> a source, so that a reader can check it.\n\nThank you.",
 		"https://act.example.org/admin/petitions/1",

@@ -220,7 +220,7 @@ var NotPersonal = map[string][]string{
 		"picture_id", "author_id", "revision", "pending_count", "signature_count", "legacy_count", "legacy_source", "anonymised_at", "submitted_at", "published_at", "paused_at",
 		"returned_at", "return_reason", "return_text", "reviewed_by", "deadline_at", "closed_at", "created_at", "updated_at",
 		"picture_alt", "district_kind", "claimed_by", "claimed_at", "suspect_count", "paper_count", "response_from", "response_text", "responded_at",
-		"outcome", "outcome_text", "answered_at", "outcome_told_at", "outcome_told_after", "outcome_told_count", "outcome_told_done_at", "breaker_at", "pressure_until", "edited_at",
+		"outcome", "outcome_text", "answered_at", "outcome_told_at", "outcome_told_after", "outcome_told_count", "outcome_told_done_at", "breaker_at", "pressure_until", "edited_at", "proposed_edit", "proposed_at",
 	},
 	"signatures": {
 		"id", "petition_id", "seat", "state", "display", "wants_updates", "consent_text_id", "source", "flag", "proof_hash", "suspect_reason", "code_tries", "number",

@@ -59,6 +59,8 @@ type Petition struct {
 	BreakerAt         *time.Time // since when confirmation mails are held back
 	PressureUntil     *time.Time // until then the form asks for a proof of work
 	EditedAt          *time.Time // when its words were last changed in public
+	ProposedEdit      string     // JSON: what starters want it to say, or the answer to the last one; "" for none
+	ProposedAt        *time.Time // since when that waits for a moderator
 	CreatedAt         time.Time
 	UpdatedAt         time.Time
 }

@@ -95,5 +95,5 @@ func (h *petitionAdmin) saveText(c *fiber.Ctx) error {
 		return err
 	}
 	h.web.Flash(c, "good", "petition.saved")
-	return web.SeeOther(c, editPath(id)+"#texts-h")
+	return web.SeeOther(c, editPath(id)+"?text="+locale+"#texts-h")
 }

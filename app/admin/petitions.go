@@ -644,7 +644,7 @@ func (h *petitionAdmin) report(c *fiber.Ctx, id uuid.UUID) error {
 	if p.Author, err = h.petitions.AuthorName(ctx, a, r.Petition); err != nil {
 		return err
 	}
-	p.Course = web.CourseOf(p.Page, r, "/admin/petitions/"+id.String()+"/live")
+	p.Course = web.CourseOf(p.Page, r, showPath(id)+"/live")
 	p.MayEdit = petitions.MayEdit(a, r.Petition)
 	p.readUndo(p.Query("undo"))
 	if p.Moderate {
@@ -654,6 +654,7 @@ func (h *petitionAdmin) report(c *fiber.Ctx, id uuid.UUID) error {
 		if p.Queue, p.Waiting, err = h.petitions.CommentQueue(ctx, a, id); err != nil {
 			return err
 		}
+		p.Comments = p.Waiting
 		if p.Shown, err = h.petitions.JudgedComments(ctx, a, id, models.CommentShown); err != nil {
 			return err
 		}

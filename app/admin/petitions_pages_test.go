@@ -124,7 +124,11 @@ func TestPagesOfPetitions(t *testing.T) {
 			if steer.Do != petitions.Pause && steer.Do != petitions.Hide {
 				steer.Page = p
 			}
-			words := wordsPage{Page: wrong(append(text, "place", "reason", "")...), Petition: row, Guarded: full, Others: map[bool]string{true: "español"}[full], Stored: edit.Stored}
+			words := wordsPage{Page: wrong(append(text, "place", "reason", "")...), Petition: row, Guarded: full, Others: map[bool]string{true: "español"}[full], Stored: edit.Stored, Words: "/admin/petitions/1/words"}
+			if full {
+				words.Takes, words.Asked = 1, []petitions.EditedField{{Field: "title", Text: "Ten <visits>"}, {Field: "place"}}
+				words.Page = wrong(append(text, "place", "reason", "answer", "")...)
+			}
 			words.fill(wordsForm{PetitionForm: web.PetitionFormOf(row, nil, time.UTC), Reason: "Better"})
 			settings := petitionSettings{Page: p, Petition: row, Settable: true, Raises: full, Next: 10000, AfterNext: 25000 * (i % 2), Suggest: 10000, Form: thresholdForm{Effect: "tell"}}
 			paper := paperPage{Page: p, Petition: row}

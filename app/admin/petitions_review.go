@@ -54,7 +54,8 @@ type queuePage struct {
 	Show      string
 	Filters   []string
 	Rows      paging.Page[petitions.Waiting]
-	Near, Due int // hours
+	Near, Due int               // hours
+	Asked     []models.Petition // public ones of which a change waits
 }
 
 // Here is the page's own address, to come back to.
@@ -70,6 +71,9 @@ func (h *moderation) queue(c *fiber.Ctx) error {
 		p.Show = s
 	}
 	if p.Rows, err = h.petitions.ReviewQueue(c.UserContext(), h.web.Actor(c), p.Show, after); err != nil {
+		return err
+	}
+	if p.Asked, err = h.petitions.Proposals(c.UserContext(), h.web.Actor(c)); err != nil {
 		return err
 	}
 	o, err := h.org.Current(c.UserContext())
@@ -236,6 +240,10 @@ type wordsPage struct {
 	Guarded  bool
 	Others   string // the languages of its other versions
 	Stored   *models.Petition
+	Words    string                  // its own address
+	Takes    int64                   // the mark of the change that waits, 0 for none
+	Asked    []petitions.EditedField // what it says now of the words that would change with it
+	Answer   string
 }
 
 type wordsForm struct {
@@ -258,8 +266,14 @@ func (h *moderation) wordsPage(c *fiber.Ctx) (*wordsPage, error) {
 	case !petitions.MayEdit(a, row):
 		return nil, fault.New(fault.Forbidden, "error.edit_moderator")
 	}
-	p := &wordsPage{Page: h.web.Page(c, "moderate.edit_title", "petitions"), Petition: row, Guarded: petitions.NeedsReason(row)}
-	p.fill(wordsForm{PetitionForm: web.PetitionFormOf(row, nil, zoneOf(p.Page))})
+	p := &wordsPage{Page: h.web.Page(c, "moderate.edit_title", "petitions"), Petition: row, Guarded: petitions.NeedsReason(row), Words: showPath(id) + "/words"}
+	form := wordsForm{PetitionForm: web.PetitionFormOf(row, nil, zoneOf(p.Page))}
+	if row.ProposedAt != nil && a.May(actor.ModeratePetition) {
+		wanted, old := petitions.Proposal(row)
+		p.Takes, p.Asked = petitions.ProposalMark(row), old
+		form = wordsForm{PetitionForm: web.PetitionFormOf(wanted.With(row), nil, zoneOf(p.Page)), Reason: wanted.Reason}
+	}
+	p.fill(form)
 	_, said, err := h.petitions.Said(c.UserContext(), a, id)
 	var others []string
 	for _, l := range petitions.Spoken(row, said.Texts)[1:] {
@@ -291,15 +305,31 @@ func (h *moderation) saveWords(c *fiber.Ctx) error {
 	}
 	var why struct {
 		Reason string `form:"reason,max=500,lines"`
+		Answer string `form:"answer,max=2000,lines"`
+		Takes  int64  `form:"takes"`
+		Do     string `form:"do,max=20"`
 	}
 	err = web.Bind(c, &why)
+	if why.Do == "decline" {
+		if err == nil {
+			err = h.petitions.Decline(c.UserContext(), h.web.Actor(c), p.Petition.ID, why.Takes, why.Answer)
+		}
+		p.Answer = why.Answer
+		if p.Failed(err) {
+			return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/petitions/words", p)
+		} else if err != nil {
+			return err
+		}
+		h.web.Flash(c, "good", "moderate.declined")
+		return web.SeeOther(c, showPath(p.Petition.ID))
+	}
 	f, d, wrong := web.BindPetition(c, zoneOf(p.Page))
 	if err == nil {
 		err = wrong
 	}
 	var stored models.Petition
 	if err == nil {
-		stored, err = h.petitions.Edit(c.UserContext(), h.web.Actor(c), p.Petition.ID, petitions.EditInput{Draft: d, Reason: why.Reason, Revision: f.Revision})
+		stored, err = h.petitions.Edit(c.UserContext(), h.web.Actor(c), p.Petition.ID, petitions.EditInput{Draft: d, Reason: why.Reason, Revision: f.Revision, Takes: why.Takes})
 	}
 	p.fill(wordsForm{PetitionForm: f, Reason: why.Reason})
 	switch {

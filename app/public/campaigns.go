@@ -37,8 +37,8 @@ func (h *campaignPages) show(c *fiber.Ctx) error {
 		if err != nil {
 			return nil, err
 		}
+		rows, news, err := h.petitions.OfCampaign(ctx, &campaign)
 		p.Title = campaign.Title
-		rows, news, err := h.petitions.OfCampaign(ctx, campaign.ID)
 		return campaignPage{Page: p, Campaign: campaign, Petitions: rows, Updates: updatesOf(news)}, err
 	})
 }

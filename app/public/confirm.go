@@ -136,7 +136,11 @@ func (p confirmPage) Named(i confirmations.Item) string {
 
 // Detail says when a form was sent and, of a signature, under which name, with or without mails.
 func (p confirmPage) Detail(i confirmations.Item) string {
-	if i.Kind != "petition" {
+	switch i.Kind {
+	case "petition":
+	case "draft":
+		return p.T("confirm.begun_on", "Date", p.Date(i.At))
+	default:
 		return p.T("confirm.sent_on", "Date", p.Date(i.At))
 	}
 	key := "confirm.as"

@@ -64,6 +64,8 @@ func MountStarts(r fiber.Router, w *web.Web, s *petitions.Service, n *posts.Serv
 	r.Post("/petitions/mine/:id/starters", w.Limit(60, tryWindow), h.invite)
 	r.Post("/petitions/mine/:id/starters/:starter/remove", h.remove)
 	r.Post("/petitions/mine/:id/name", h.showName)
+	r.Get("/petitions/mine/:id/words", h.words)
+	r.Post("/petitions/mine/:id/words", h.saveWords)
 	r.Get("/petitions/mine/:id/update", h.updateForm)
 	r.Post("/petitions/mine/:id/update", h.update)
 }
@@ -312,6 +314,7 @@ type minePage struct {
 	Post       updateForm
 	Days       int // that a review takes at most
 	Milestones []petitions.Milestone
+	mayChange  bool
 }
 
 // Lead reports whether the reader leads.
@@ -349,6 +352,7 @@ func (h *startPages) page(c *fiber.Ctx, title string) (*minePage, actor.Actor, e
 		return nil, a, err
 	}
 	p.show(m.Petition)
+	p.mayChange = petitions.MayEdit(a, m.Petition)
 	o, err := h.org.Current(ctx)
 	p.Days = (o.ReviewDueHours + 23) / 24
 	return p, a, err
@@ -378,34 +382,6 @@ func (h *startPages) one(c *fiber.Ctx) error {
 		p.Milestones = petitions.Milestones(reached)
 	}
 	return h.web.Render(c, "public/start/one", p)
-}
-
-// courseView is how a petition goes, for who started it.
-type courseView struct {
-	*minePage
-	web.Course
-}
-
-func (h *startPages) report(c *fiber.Ctx) error {
-	p, a, err := h.page(c, "start.report")
-	if err != nil {
-		return err
-	}
-	r, err := h.petitions.Report(c.UserContext(), a, p.Petition.ID, zoneOf(p.Page))
-	if err != nil {
-		return err
-	}
-	return h.web.Render(c, "public/start/report", &courseView{p, web.CourseOf(p.Page, r, p.Base+"/live")})
-}
-
-// live sends the numbers of that page as they change.
-func (h *startPages) live(c *fiber.Ctx) error {
-	id, a, err := h.who(c)
-	if err != nil {
-		return err
-	}
-	cookie := h.web.Cookie(c, starterCookie)
-	return h.web.LiveNumbers(c, h.petitions, id, a, func(ctx context.Context) (actor.Actor, error) { return h.petitions.Starter(ctx, cookie, id) })
 }
 
 func (h *startPages) edit(c *fiber.Ctx) error {
@@ -559,7 +535,7 @@ func (h *startPages) submit(c *fiber.Ctx) error {
 	case missing:
 		return h.checked(c, p, err, fiber.StatusUnprocessableEntity)
 	case fault.Is(err, fault.Conflict) && p.Petition.Editable(): // somebody who writes along saved since: here is what they wrote
-		p.Refuse(err)
+		p.Errors = append(p.Errors, web.FieldError{Text: p.T("start.check_changed")})
 		return h.web.RenderStatus(c, fiber.StatusConflict, "public/start/check", p)
 	case err != nil:
 		return err
@@ -666,7 +642,7 @@ func (h *startPages) saveText(c *fiber.Ctx) error {
 		return err
 	}
 	h.web.Flash(c, "good", "petition.saved")
-	return web.SeeOther(c, p.Base+"/edit#texts-h")
+	return web.SeeOther(c, p.Base+"/edit?text="+locale+"#texts-h")
 }
 
 func (h *startPages) invite(c *fiber.Ctx) error {
@@ -728,6 +704,124 @@ func (h *startPages) showName(c *fiber.Ctx) error {
 	}
 	h.web.Flash(c, "good", "petition.saved")
 	return web.SeeOther(c, minePath(id)+"#together-h")
+}
+
+// wordsPage asks for a change of what a public petition says.
+type wordsPage struct {
+	*minePage
+	Form   wordsForm
+	Words  string // its own address
+	Waits  bool   // a change waits already: its words are in the form
+	Answer string // to the one before, if it was not taken
+}
+
+type wordsForm struct {
+	web.PetitionForm
+	Reason string
+}
+
+func (h *startPages) wordsPage(c *fiber.Ctx) (*wordsPage, actor.Actor, error) {
+	m, a, err := h.page(c, "start.words_title")
+	if err != nil {
+		return nil, a, err
+	}
+	p := &wordsPage{minePage: m, Words: m.Base + "/words", Waits: m.Petition.ProposedAt != nil}
+	wanted, _ := petitions.Proposal(m.Petition)
+	p.Answer = wanted.Answer
+	row := m.Petition
+	if p.Waits {
+		row = wanted.With(row)
+		p.Form.Reason = wanted.Reason
+	}
+	p.fill(web.PetitionFormOf(row, nil, zoneOf(p.Page)))
+	return p, a, nil
+}
+
+func (p *wordsPage) fill(f web.PetitionForm) {
+	p.Fill(p.Page, f)
+	p.Form.PetitionForm = f
+}
+
+func (h *startPages) words(c *fiber.Ctx) error {
+	p, a, err := h.wordsPage(c)
+	if err != nil {
+		return err
+	}
+	if !petitions.MayEdit(a, p.Petition) {
+		return web.SeeOther(c, p.Base)
+	}
+	return h.web.Render(c, "public/start/words", p)
+}
+
+func (h *startPages) saveWords(c *fiber.Ctx) error {
+	p, a, err := h.wordsPage(c)
+	if err != nil {
+		return err
+	}
+	var why struct {
+		Reason string `form:"reason,max=500,lines"`
+	}
+	err = web.Bind(c, &why)
+	f, d, wrong := web.BindPetition(c, zoneOf(p.Page))
+	if err == nil {
+		err = wrong
+	}
+	stored := p.Petition
+	if err == nil {
+		stored, err = h.petitions.Edit(c.UserContext(), a, p.Petition.ID, petitions.EditInput{Draft: d, Reason: why.Reason, Revision: f.Revision})
+	}
+	p.fill(f)
+	p.Form.Reason = why.Reason
+	switch {
+	case p.Failed(err):
+		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "public/start/words", p)
+	case fault.Is(err, fault.Conflict) && petitions.MayEdit(a, stored): // sending again asks for these words
+		p.Stored, p.Form.Revision = &stored, stored.Revision
+		p.Errors = append(p.Errors, web.FieldError{Text: p.T("error.petition_changed")})
+		return h.web.RenderStatus(c, fiber.StatusConflict, "public/start/words", p)
+	case err != nil:
+		return err
+	}
+	h.web.Flash(c, "good", "start.words_sent")
+	return web.SeeOther(c, p.Base)
+}
+
+// MayChange reports whether the reader may ask for other words of a public petition.
+func (p *minePage) MayChange() bool { return p.mayChange }
+
+// mineReport is how a starter's petition goes.
+type mineReport struct {
+	web.Page
+	web.Course
+	Petition models.Petition
+	Base     string
+}
+
+func (h *startPages) report(c *fiber.Ctx) error {
+	id, a, err := h.who(c)
+	if err != nil {
+		return err
+	}
+	p := mineReport{Page: h.web.Page(c, "", "home"), Base: minePath(id)}
+	r, err := h.petitions.Report(c.UserContext(), a, id, zoneOf(p.Page))
+	if err != nil {
+		return err
+	}
+	if r.Petition.PublishedAt == nil {
+		return web.SeeOther(c, p.Base)
+	}
+	p.Petition, p.Title, p.Course = r.Petition, r.Petition.Title, web.CourseOf(p.Page, r, p.Base+"/live")
+	return h.web.Render(c, "public/start/report", &p)
+}
+
+// live sends the numbers of that page as they change, while the address stays proved and its owner a starter.
+func (h *startPages) live(c *fiber.Ctx) error {
+	id, a, err := h.who(c)
+	if err != nil {
+		return err
+	}
+	cookie := h.web.Cookie(c, starterCookie)
+	return h.web.LiveNumbers(c, h.petitions, id, a, func(ctx context.Context) (actor.Actor, error) { return h.petitions.Starter(ctx, cookie, id) })
 }
 
 type updateForm struct {

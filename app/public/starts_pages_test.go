@@ -74,8 +74,21 @@ func TestPagesOfStarts(t *testing.T) {
 				list := listPage{Page: p}
 				if full {
 					version.Stored = &said.Texts[0]
-					list.Mine = []petitions.Mine{edit.Mine, {Petition: row, Proved: true}}
+					list.Mine = []petitions.Mine{edit.Mine, {Petition: row, Proved: true, Link: "/petitions/draft/x"}}
 				}
+				words := wordsPage{minePage: mine(wrong(append(text[:9:9], "reason", "")...)), Words: "/petitions/mine/1/words", Waits: full && i%2 == 0}
+				words.fill(form)
+				if full {
+					words.Answer = "People signed <for> it."
+				}
+				report := mineReport{Page: p, Base: "/petitions/mine/1", Petition: row}
+				zero := petitions.Report{Petition: row, Hours: []petitions.Stretch{{At: now}}, Days: []petitions.Stretch{{At: now}}, Forecast: petitions.Forecast{Outlook: petitions.OutlookEarly}}
+				if full {
+					zero.Days[0].Confirmed, zero.Days[0].Signed, zero.Recruited = 3, 5, 2
+					zero.Sources = []petitions.SourceCount{{Source: "share", Signed: 4, Confirmed: 3}}
+					zero.Milestones = []models.PetitionThreshold{{Count: 100, ReachedAt: &now}, {Count: 500}}
+				}
+				report.Course = web.CourseOf(p, zero, "/petitions/mine/1/live")
 				invited, one := p, mine(p)
 				if i%2 != 0 && i%3 != 0 {
 					invited = wrong("your_name")
@@ -83,15 +96,10 @@ func TestPagesOfStarts(t *testing.T) {
 				if one.Lead() && row.State != models.PetitionWithdrawn {
 					one.Page = wrong("co_email")
 				}
-				course := petitions.Report{Petition: row, Days: make([]petitions.Stretch, 30), Hours: make([]petitions.Stretch, 48), Forecast: petitions.Forecast{Outlook: petitions.OutlookEarly}}
-				if full {
-					course.Sources, course.Recruited = []petitions.SourceCount{{Source: "", Signed: 12, Confirmed: 9}, {Source: "<town>", Signed: 1}}, 4
-				}
 				return map[string]any{
-					"public/start/report": &courseView{mine(p), web.CourseOf(p, course, "/petitions/mine/1/live")},
-					"public/start/new":    &begin, "public/start/resume": &resumePage{Page: wrong("your_email", "code")}, "public/start/mailed": &resumePage{Page: p},
-					"public/start/link": &linkPage{Page: invited, Token: "abc", Offer: petitions.Offer{Petition: row, Lead: i%2 == 0, Confirmed: i%3 == 0, Inviter: map[bool]string{true: "June <O>"}[full]}},
-					"public/start/list": &list, "public/start/one": one, "public/start/edit": edit, "public/start/text": &version,
+					"public/start/new": &begin, "public/start/resume": &resumePage{Page: wrong("your_email", "code")}, "public/start/mailed": &resumePage{Page: p},
+					"public/start/link":   &linkPage{Page: invited, Token: "abc", Offer: petitions.Offer{Petition: row, Lead: i%2 == 0, Confirmed: i%3 == 0, Inviter: map[bool]string{true: "June <O>"}[full]}},
+					"public/start/report": &report, "public/start/words": &words, "public/start/list": &list, "public/start/one": one, "public/start/edit": edit, "public/start/text": &version,
 					"public/start/preview": mine(p), "public/start/check": mine(wrong("summary_text", "claim_1_url", "text_ar", "picture_alt")), "public/start/update": mine(wrong("title", "body")),
 				}
 			})

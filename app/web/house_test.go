@@ -582,6 +582,12 @@ func TestBodyLimits(t *testing.T) {
 	w.AllowBody("/admin/imports/:id", 3<<20)
 	take := func(c *fiber.Ctx) error { reached.Add(1); return c.SendString(fmt.Sprint(len(c.Request().Body()))) }
 	app.Post("/admin/imports/:id", take)
+	w.AllowBodyWith("/drafts/:id", 2<<20, "starter", func(value string) bool { return value == "ours" })
+	app.Post("/drafts/:id", take)
+	app.Get("/hand", func(c *fiber.Ctx) error {
+		w.SetCookie(c, "starter", c.Query("value"), time.Hour)
+		return nil
+	})
 	app.Post("/other", take)
 	addr := listen(t, app)
 	post := func(path, session string, size int, expect bool) (status int, headers http.Header, body string) {
@@ -638,6 +644,32 @@ func TestBodyLimits(t *testing.T) {
 		}
 		if status, _, _ := post("/admin/imports/1", session, bodyMax, false); status != 200 {
 			t.Errorf("a small body with the session %q: %d", session, status)
+		}
+	}
+	// A cookie of ours that says what it must lets more in, on its route; one that says other things, or has another name, does not.
+	given := func(value string) string {
+		resp, _ := do(t, app, "GET", "/hand?value="+value, "")
+		for _, c := range resp.Cookies() {
+			return c.Name + "=" + c.Value
+		}
+		t.Fatal("no cookie")
+		return ""
+	}
+	ours := given("ours")
+	for _, c := range []struct {
+		name, path, cookie string
+		size, status       int
+	}{
+		{"ours", "/drafts/1", ours, 2 << 20, 200},
+		{"ours, too much", "/drafts/1", ours, 2<<20 + 1, 413},
+		{"ours, on another route", "/admin/imports/1", ours, bodyMax + 1, 413},
+		{"of ours, and says other things", "/drafts/1", given("theirs"), bodyMax + 1, 413},
+		{"set by a neighbor of the site", "/drafts/1", "starter=ours", bodyMax + 1, 413},
+		{"none", "/drafts/1", "x=y", bodyMax + 1, 413},
+		{"none, and little", "/drafts/1", "x=y", bodyMax, 200},
+	} {
+		if status, _, _ := post(c.path, "; "+c.cookie, c.size, false); status != c.status {
+			t.Errorf("a cookie %s: %d, not %d", c.name, status, c.status)
 		}
 	}
 	resp, _ := do(t, app, "POST", "/other", "x", "Content-Encoding", "gzip")

@@ -28,11 +28,12 @@ type Course struct {
 	MostSource  int
 	MostPlace   int
 	SourceNames []string // of Report.Sources
+	Comments    int      // that wait to be read; -1 for a reader who decides about none
 }
 
 // CourseOf puts a report into words. live is where its numbers follow: see LiveNumbers.
 func CourseOf(p Page, r petitions.Report, live string) Course {
-	c := Course{Report: r, LivePath: live, MostSource: 1, MostPlace: 1}
+	c := Course{Report: r, LivePath: live, MostSource: 1, MostPlace: 1, Comments: -1}
 	c.DaysChart = courseBars(p, "days", "petition.days", "petition.day", "petition.days_table", p.T("petition.days_none"), r.Days, func(d petitions.Stretch) string { return p.Date(d.At) })
 	if best := r.Best(); best.Confirmed > 0 {
 		c.DaysChart.Say = p.T("petition.days_best", "Date", p.Date(best.At), "Count", best.Confirmed)

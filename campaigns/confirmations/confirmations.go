@@ -8,7 +8,8 @@
 //     page changes nothing, and pressing twice confirms once.
 //   - Whoever presses stands for what is listed, so the page shows all of it, in its own words: the form may have been
 //     somebody else's.
-//   - An address that nobody confirmed yet gets one mail in 24 hours and three in a week, over all forms. A confirmed one
+//   - An address that nobody confirmed yet gets one mail in 24 hours and three in a week, over all forms; the link to a draft that was
+//     begun comes beside it, at most one in 24 hours, and counts among the three. A confirmed one
 //     gets one mail an action, at most ten a day. So the answer to a form is the same for every address.
 //   - The code in a mail works only in the browser that sent the form, for five tries; then only the link does.
 //

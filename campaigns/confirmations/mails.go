@@ -30,6 +30,10 @@ const (
 // Kinds lists them.
 var Kinds = []string{PetitionConfirm, PetitionAlready, PetitionRemind, JoinConfirm, DigestConfirm, PetitionStart, PetitionCostart}
 
+// ofDrafts are those with the link to a draft. No page but its own opens one, so they count apart from what the page behind the link
+// of every other mail lists.
+func ofDrafts(kind string) bool { return kind == PetitionStart || kind == PetitionCostart }
+
 const (
 	day  = 24 * time.Hour
 	week = 7 * day
@@ -89,8 +93,9 @@ func Queue(ctx context.Context, tx *gorm.DB, asked []Request, boxes map[uuid.UUI
 }
 
 // mayMail reports whether a mailbox may get a mail, by what it got in the last week. A mailbox that nobody confirmed yet: one
-// open mail in 24 hours, three in a week, whatever the form; its page lists what was added since. A confirmed one: one in 24
-// hours about each action, ten in 24 hours in all.
+// open mail in 24 hours, three in a week, whatever the form; its page lists what was added since. The mail with the link to a draft
+// and that for everything else hold each other up for no day, and are counted together for the week. A confirmed one: one in 24 hours
+// about each action, ten in 24 hours in all.
 func mayMail(sent []models.Delivery, verified bool, r Request, now time.Time) bool {
 	inDay := 0
 	for _, d := range sent {
@@ -103,7 +108,7 @@ func mayMail(sent []models.Delivery, verified bool, r Request, now time.Time) bo
 		}
 		switch {
 		case !recent, ended, held:
-		case !verified, d.Kind == r.Kind && (d.SubjectID == r.Subject || slices.Contains(r.Like, d.SubjectID)):
+		case !verified && ofDrafts(d.Kind) == ofDrafts(r.Kind), d.Kind == r.Kind && (d.SubjectID == r.Subject || slices.Contains(r.Like, d.SubjectID)):
 			return false
 		}
 	}

@@ -30,6 +30,8 @@ func TestMayMail(t *testing.T) {
 		{"the first", nil, false, true},
 		{"unverified, an open one", many(1, time.Hour), false, false},
 		{"unverified, an open one of another form", []models.Delivery{mail(PetitionConfirm, other, time.Hour, models.DeliverySent)}, false, false},
+		{"unverified, the link to a draft", []models.Delivery{mail(PetitionStart, other, time.Hour, models.DeliverySent)}, false, true},
+		{"unverified, the link to a draft and another form", []models.Delivery{mail(PetitionStart, other, time.Hour, models.DeliverySent), mail(PetitionConfirm, other, time.Hour, models.DeliverySent)}, false, false},
 		{"unverified, one of yesterday", many(1, 25*time.Hour), false, true},
 		{"unverified, one that failed", []models.Delivery{mail(JoinConfirm, other, time.Hour, models.DeliveryFailed)}, false, true},
 		{"unverified, three in the week", many(3, 50*time.Hour), false, false},
@@ -44,6 +46,24 @@ func TestMayMail(t *testing.T) {
 	} {
 		if got := mayMail(c.sent, c.verified, Request{Kind: JoinConfirm, Subject: this, Like: []uuid.UUID{alike}}, now); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+
+	// And the other way round: of many drafts in a day one mail goes, beside the one for a form.
+	draft := Request{Kind: PetitionStart, Subject: this, Like: []uuid.UUID{alike}}
+	form := mail(PetitionConfirm, other, time.Hour, models.DeliverySent)
+	for _, c := range []struct {
+		name string
+		sent []models.Delivery
+		want bool
+	}{
+		{"a form waits", []models.Delivery{form}, true},
+		{"a form and a draft wait", []models.Delivery{form, mail(PetitionStart, other, time.Hour, models.DeliverySent)}, false},
+		{"an invitation waits", []models.Delivery{mail(PetitionCostart, other, time.Hour, models.DeliverySent)}, false},
+		{"three in the week", many(3, 50*time.Hour), false},
+	} {
+		if got := mayMail(c.sent, false, draft, now); got != c.want {
+			t.Errorf("a draft, %s: %v", c.name, got)
 		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"kithline/campaigns/duplicates"
 	"kithline/campaigns/mailboxes"
 	"kithline/campaigns/paging"
+	"kithline/campaigns/petitions"
 	"kithline/models"
 	"kithline/models/database"
 	"kithline/tests/testdb"
@@ -117,10 +118,19 @@ func TestSampleWorld(t *testing.T) {
 		})
 
 		t.Run("petitions", func(t *testing.T) {
-			for state, want := range map[models.PetitionState]int{models.PetitionSubmitted: 1, models.PetitionReturned: 1, models.PetitionDraft: 1} {
+			for state, want := range map[models.PetitionState]int{models.PetitionSubmitted: 2, models.PetitionReturned: 1, models.PetitionDraft: 1} {
 				if n := m.count(t, &models.Petition{}, "state = ?", state); n != want {
 					t.Errorf("%d petitions are %s", n, state)
 				}
+			}
+			// One of those that wait was begun without an account, and is near its hour.
+			queue, err := m.Petitions.ReviewQueue(ctx, system, "", paging.Cursor{})
+			if err != nil || len(queue.Rows) != 2 {
+				t.Fatalf("%d in the queue, %v", len(queue.Rows), err)
+			}
+			first := queue.Rows[0]
+			if by, err := m.Petitions.AuthorName(ctx, system, first.Petition); err != nil || first.AuthorID != nil || by != "Lena Tamsin" || first.Pace != petitions.Near {
+				t.Errorf("the first in the queue is by %q, %s, %v", by, first.Pace, err)
 			}
 			if n := m.count(t, &models.Petition{}, "return_reason <> '' AND return_text <> ''"); n != 1 {
 				t.Errorf("%d petitions came back with a reason", n)

@@ -158,7 +158,13 @@ func (b *builder) publish(ctx context.Context) (err error) {
 func (b *builder) another(ctx context.Context, i int) error {
 	in := b.w.story.Petitions[i]
 	author := b.actors[in.Author]
-	p, err := b.Petitions.Create(ctx, author, petitions.CreateInput{Draft: b.words(in.text)})
+	var p models.Petition
+	var err error
+	if in.Author == "" {
+		p, author, err = b.started(ctx, i)
+	} else {
+		p, err = b.Petitions.Create(ctx, author, petitions.CreateInput{Draft: b.words(in.text)})
+	}
 	if err != nil || in.State == "draft" {
 		return err
 	}
@@ -176,6 +182,38 @@ func (b *builder) another(ctx context.Context, i int) error {
 		}
 	}
 	return b.deliver(ctx)
+}
+
+// started begins a petition without an account, by the form, the mailed link and the form again, and returns who acts from then on.
+func (b *builder) started(ctx context.Context, i int) (models.Petition, actor.Actor, error) {
+	in := b.w.story.Petitions[i]
+	whole := b.words(in.text)
+	begun, err := b.Petitions.Start(ctx, "", petitions.StartInput{
+		Draft: petitions.Draft{Title: whole.Title, Locale: whole.Locale}, Name: in.Starter.Name, Email: in.Starter.Email, ShowName: true, Language: whole.Locale,
+	})
+	if err != nil {
+		return models.Petition{}, actor.Actor{}, err
+	}
+	if err := b.deliver(ctx); err != nil {
+		return models.Petition{}, actor.Actor{}, err
+	}
+	b.forward(b.clk.Now().Add(5 * time.Minute))
+	p := begun.Petition
+	var st models.PetitionStarter
+	if err := b.DB.WithContext(ctx).Where("petition_id = ?", p.ID).Take(&st).Error; err != nil {
+		return p, actor.Actor{}, err
+	}
+	_, cookie, err := b.Petitions.TakeUp(ctx, begun.Cookie, b.Signer.Make(tokens.Starter, st.ID, b.clk.Now().Add(petitions.StarterFor)), "", false)
+	if err != nil {
+		return p, actor.Actor{}, err
+	}
+	who, err := b.Petitions.Starter(ctx, cookie, p.ID)
+	if err != nil {
+		return p, who, err
+	}
+	whole.Claims = []petitions.Claim{{Claim: in.Fact.Says, SourceTitle: in.Fact.Source, SourceURL: in.Fact.URL}}
+	p, err = b.Petitions.Save(ctx, who, p.ID, petitions.SaveInput{Draft: whole, Revision: p.Revision})
+	return p, who, err
 }
 
 func (b *builder) importList(ctx context.Context) error {

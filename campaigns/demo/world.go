@@ -87,11 +87,21 @@ type story struct {
 		text
 	} `json:"petition"`
 	Petitions []struct {
-		Author  string `json:"author"`
+		Author  string `json:"author"` // "" for a Starter
 		State   string `json:"state"`
 		DaysAgo int    `json:"days_ago"`
 		Reason  string `json:"reason"`
 		Text    string `json:"text"`
+		// Starter began it without an account.
+		Starter struct {
+			Name  string `json:"name"`
+			Email string `json:"email"`
+		} `json:"starter"`
+		Fact struct {
+			Says   string `json:"says"`
+			Source string `json:"source"`
+			URL    string `json:"url"`
+		} `json:"fact"`
 		text
 	} `json:"petitions"`
 	Updates []struct {

@@ -114,7 +114,15 @@ func (s *Service) Queues(ctx context.Context, a actor.Actor) ([]today.Queue, err
 			q.Oldest = *p.SubmittedAt
 		}
 	}
-	queues := slices.DeleteFunc([]today.Queue{late, review}, func(q today.Queue) bool { return q.Count == 0 })
+	wanted := today.Queue{Key: "moderate.queue_edits", Path: "/admin/petitions/review#edits-h", Minutes: 3, Right: actor.ModeratePetition}
+	var asked []models.Petition
+	if err := db.Select("id", "proposed_at").Where(proposals).Order("proposed_at, id").Limit(1000).Find(&asked).Error; err != nil {
+		return nil, err
+	}
+	if wanted.Count = len(asked); wanted.Count > 0 {
+		wanted.Oldest = *asked[0].ProposedAt
+	}
+	queues := slices.DeleteFunc([]today.Queue{late, review, wanted}, func(q today.Queue) bool { return q.Count == 0 })
 	var n int64
 	if err := db.Model(&models.PetitionThreshold{}).Where(fallen).Distinct("petition_id").Count(&n).Error; err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ const (
 	KindReminder  = confirmations.PetitionRemind  // subject: the signature
 	KindReceipt   = "petition_receipt"            // subject: the signature
 	KindState     = "petition_state"              // subject: the petition
+	KindEdit      = "petition_edit"               // subject: the petition; its template is that of KindState
 	KindStart     = confirmations.PetitionStart   // subject: the starter
 	KindCostart   = confirmations.PetitionCostart // subject: the starter
 	KindThreshold = "petition_threshold"          // subject: the threshold
@@ -29,7 +30,7 @@ const (
 
 // Renderers makes the content of each kind of mail at the moment it goes: register them with deliveries.Service.Handle.
 func (s *Service) Renderers() map[string]deliveries.Renderer {
-	return map[string]deliveries.Renderer{KindConfirm: s.confirmMail, KindReminder: s.confirmMail, KindAlready: s.alreadyMail, KindReceipt: s.receiptMail, KindState: s.stateMail, KindStart: s.startMail, KindCostart: s.startMail, KindOutcome: s.outcomeMail, KindDigest: s.digestMail, KindDigestConfirm: s.digestConfirmMail, KindThreshold: s.thresholdMail}
+	return map[string]deliveries.Renderer{KindConfirm: s.confirmMail, KindReminder: s.confirmMail, KindAlready: s.alreadyMail, KindReceipt: s.receiptMail, KindState: s.stateMail, KindEdit: s.editMail, KindStart: s.startMail, KindCostart: s.startMail, KindOutcome: s.outcomeMail, KindDigest: s.digestMail, KindDigestConfirm: s.digestConfirmMail, KindThreshold: s.thresholdMail}
 }
 
 // ConfirmMail is the data of the templates petition_confirm and petition_reminder.
@@ -48,7 +49,7 @@ type ReceiptMail struct {
 	Days                                                    int // the link works
 }
 
-// StateMail is the data of the template petition_state. State is published, returned or submitted.
+// StateMail is the data of the template petition_state. State is published, returned or submitted; changed or kept about a change that starters asked for.
 type StateMail struct{ PetitionTitle, State, Reason, URL string }
 
 func gone() error { return fault.New(fault.Gone, "error.mail_gone") }
@@ -153,6 +154,26 @@ func (s *Service) stateMail(ctx context.Context, d models.Delivery) (deliveries.
 		m.URL = own
 	default: // it went on since: a later mail tells
 		return deliveries.Content{}, gone()
+	}
+	return deliveries.Content{Template: KindState, Lang: lang, Data: m}, nil
+}
+
+// editMail says what became of the change that starters asked for last.
+func (s *Service) editMail(ctx context.Context, d models.Delivery) (deliveries.Content, error) {
+	p, err := take(ctx, s.db.DB, d.SubjectID)
+	if fault.Is(err, fault.NotFound) || err == nil && (p.State != models.PetitionPublished || p.ProposedAt != nil) {
+		return deliveries.Content{}, gone()
+	}
+	if err != nil {
+		return deliveries.Content{}, err
+	}
+	lang, own, _, err := s.told(ctx, p, d)
+	if err != nil {
+		return deliveries.Content{}, err
+	}
+	m := StateMail{PetitionTitle: p.Title, State: "changed", URL: s.opt.BaseURL + "/petitions/" + p.Slug}
+	if wanted, _ := Proposal(p); wanted.Answer != "" {
+		m.State, m.Reason, m.URL = "kept", wanted.Answer, own
 	}
 	return deliveries.Content{Template: KindState, Lang: lang, Data: m}, nil
 }

@@ -8,7 +8,8 @@
 //   - Who reviews it claims it, so that nobody does the work twice; a claim warns others and stops nobody. The queue has a clock of
 //     passing hours, and who is away has nothing in hand.
 //   - The words of a public petition may change: by its author while fewer than 100 signatures are confirmed, from then on by a
-//     moderator, and then a change of the ask says why. What it said is kept and can be read on its page.
+//     moderator, and then a change of the ask says why. What it said is kept and can be read on its page. Who started it without an
+//     account asks for the change, and a moderator takes it or answers.
 //   - The public number is confirmed signatures and those on paper, which are counted totals and never people. When it passes a
 //     threshold, that does what it was set to do, once, in the transaction that moved the number; when it falls below again, the
 //     goal is as it was, and a petition that closed waits for somebody to say whether it opens again.
@@ -19,8 +20,8 @@
 //     the yes to updates is written down. Opening the page changes nothing. Pressing twice counts once.
 //   - Two people may share a mailbox: a second name signs from it where the postal area is the same. A third does not.
 //   - The form answers the same for every address. Who has signed already gets a mail that says so, at most one a day. An
-//     address that was never confirmed gets one mail in 24 hours and three in a week, whatever is typed into forms; its page
-//     lists everything that waits. A confirmed address gets one mail an action, at most ten a day.
+//     address that was never confirmed gets one mail in 24 hours and three in a week, whatever is typed into forms, and the link to a
+//     draft beside it; its page lists everything that waits. A confirmed address gets one mail an action, at most ten a day.
 //   - The code in the mail works only in the browser that signed, for five tries; then only the link does.
 //   - A confirmation after closing counts for 24 hours.
 //   - A name shows as its owner chose, a place only where at least ten signed, a comment once somebody has read it. Comments

@@ -70,6 +70,7 @@ func newWorld(t testing.TB, db *database.DB) *world {
 	t.Cleanup(s.Close)
 	w := &world{Service: s, t: t, ctx: context.Background(), clk: clk, log: &log, door: confirmations.New(clk, tokens.New(v))}
 	w.door.Register(s.Source())
+	w.door.Register(s.DraftSource())
 	w.author, w.authorBox = w.user("maren@example.org", actor.Advocate)
 	w.boss, _ = w.user("ilse@example.org", actor.Organizer)
 	return w
@@ -806,6 +807,45 @@ func TestCommentsAndPlaces(t *testing.T) {
 		}
 		if n := w.rows(&models.Signature{}, "comment_shown <> ''"); n != 1 {
 			t.Errorf("%d comments lie in clear", n)
+		}
+	})
+}
+
+// Words of self-harm come first in the queue, in both languages and wherever they stand, the oldest of them before the others; a
+// change of words counts; and no sweep shows one of them.
+func TestWordsOfSelfHarmComeFirst(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		p, other := w.published("Twenty visits"), w.published("A night bus")
+		texts := []string{"It was not the same.", "I drive my wife.", "Hace años que no quiero vivir así.", "Please pass it.", "Some days I WANT TO DIE", "Pienso en el suicidio.", "Gracias."}
+		for i, text := range texts {
+			in := form(p.Slug, fmt.Sprintf("p%d@example.org", i))
+			if in.Comment = text; i == 4 {
+				in.Slug = other.Slug
+			}
+			w.clk.Add(time.Minute)
+			w.confirmed(in)
+		}
+		order := func(petition uuid.UUID) string {
+			t.Helper()
+			queue, _, err := w.CommentQueue(w.ctx, w.boss, petition)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out []string
+			for _, c := range queue {
+				i := slices.Index(texts, c.Text)
+				if c.Crisis != slices.Contains([]int{2, 4, 5}, i) {
+					t.Errorf("%q: %t", c.Text, c.Crisis)
+				}
+				out = append(out, fmt.Sprint(i))
+			}
+			return strings.Join(out, " ")
+		}
+		if got := order(uuid.Nil); got != "2 4 5 0 1 3 6" {
+			t.Errorf("all: %s", got)
+		}
+		if got := order(p.ID); got != "2 5 0 1 3 6" {
+			t.Errorf("one petition: %s", got)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package petitions
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"kithline/campaigns/address"
+	"kithline/campaigns/confirmations"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/mailboxes"
 	"kithline/campaigns/tokens"
@@ -118,6 +120,117 @@ func confirmStarter(ctx context.Context, tx *gorm.DB, st models.PetitionStarter,
 	}
 	return tx.Model(&models.PetitionStarter{}).Where("id = ?", st.ID).Updates(set).Error
 }
+
+// KindDraft is what a petition that was begun without an account is on the page that confirms.
+const KindDraft = "draft"
+
+// DraftSource lets petitions that were begun wait behind the door of campaigns/confirmations: app/wire.go registers it there. An
+// invitation is not among them: who takes one up says a name, on the page of its own link.
+func (s *Service) DraftSource() confirmations.Source { return draftSource{s} }
+
+type draftSource struct{ s *Service }
+
+// leads reads the drafts that wait at a mailbox, and those of ids that were confirmed before, oldest first.
+func (c draftSource) leads(ctx context.Context, tx *gorm.DB, box uuid.UUID, ids []uuid.UUID, now time.Time) (rows []models.PetitionStarter, of map[uuid.UUID]models.Petition, err error) {
+	tx = tx.WithContext(ctx)
+	err = tx.Where("mailbox_id = ? AND lead AND (id IN ? OR confirmed_at IS NULL AND created_at > ?)", box, append(slices.Clone(ids), uuid.Nil), now.Add(-unconfirmedFor)).
+		Order("created_at, id").Find(&rows).Error
+	if err != nil || len(rows) == 0 {
+		return nil, nil, err
+	}
+	want := make([]uuid.UUID, len(rows))
+	for i, st := range rows {
+		want[i] = st.PetitionID
+	}
+	var found []models.Petition
+	err = tx.Where("id IN ?", want).Find(&found).Error
+	of = map[uuid.UUID]models.Petition{}
+	for _, p := range found {
+		of[p.ID] = p
+	}
+	return rows, of, err
+}
+
+func (c draftSource) item(st models.PetitionStarter, p models.Petition) confirmations.Item {
+	return confirmations.Item{ID: st.ID, Kind: KindDraft, Title: p.Title, TitleLocale: p.Locale, Thanks: "/petitions/resume", At: st.CreatedAt, Open: true}
+}
+
+// Waiting is part of confirmations.Source. What was confirmed is not listed: its link opens it, and is in a mail of its own.
+func (c draftSource) Waiting(ctx context.Context, box uuid.UUID, now time.Time) (confirmations.Waiting, error) {
+	var out confirmations.Waiting
+	rows, of, err := c.leads(ctx, c.s.db.DB, box, nil, now)
+	for _, st := range rows {
+		out.Items = append(out.Items, c.item(st, of[st.PetitionID]))
+	}
+	return out, err
+}
+
+// Confirm is part of confirmations.Source. Who pressed goes on by the draft's own link, which is mailed too where it was not yet.
+func (c draftSource) Confirm(ctx context.Context, box uuid.UUID, ids []uuid.UUID) (confirmations.Confirmed, error) {
+	s, now := c.s, c.s.clk.Now()
+	var out confirmations.Confirmed
+	err := s.db.Tx(ctx, func(tx *gorm.DB) error {
+		out = confirmations.Confirmed{Already: true}
+		rows, of, err := c.leads(ctx, tx, box, ids, now)
+		if err != nil {
+			return err
+		}
+		for _, st := range rows {
+			if !slices.Contains(ids, st.ID) {
+				continue
+			}
+			i := c.item(st, of[st.PetitionID])
+			if st.ConfirmedAt == nil {
+				out.Already, i.Thanks = false, s.starterPath(st)
+				if err := confirmStarter(ctx, tx, st, now); err != nil {
+					return err
+				}
+				var m models.Mailbox
+				if err := tx.Where("id = ?", box).Take(&m).Error; err != nil {
+					return err
+				}
+				if err := s.mailStarter(ctx, tx, m, st, nil, "", now); err != nil {
+					return err
+				}
+			}
+			out.Items = append(out.Items, i)
+		}
+		if len(out.Items) == 0 {
+			return fault.New(fault.Gone, "error.confirm_nothing")
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Disown is part of confirmations.Source.
+func (c draftSource) Disown(ctx context.Context, box uuid.UUID, ids []uuid.UUID) error {
+	now := c.s.clk.Now()
+	return c.s.db.Tx(ctx, func(tx *gorm.DB) error {
+		q := tx.Where("mailbox_id = ? AND lead AND confirmed_at IS NULL", box)
+		if len(ids) > 0 {
+			q = q.Where("id IN ?", ids)
+		}
+		var rows []models.PetitionStarter
+		if err := q.Find(&rows).Error; err != nil {
+			return err
+		}
+		for _, st := range rows {
+			if err := c.s.dropDraft(ctx, tx, st.PetitionID, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Try is part of confirmations.Source: the code of a draft is typed on a page of its own, see ResumeCode.
+func (c draftSource) Try(context.Context, []uuid.UUID, int) ([]confirmations.Tried, error) {
+	return nil, nil
+}
+
+// Again is part of confirmations.Source: see ResumeMail.
+func (c draftSource) Again(context.Context, []uuid.UUID) error { return nil }
 
 // Refuse deletes what a mailed link is about, because its reader did not begin it or does not want to: an invitation, or a draft
 // whose lead never pressed the button. What was confirmed stays. The faults are those of Offered.

@@ -207,13 +207,19 @@ func (s *Service) Open(ctx context.Context, limit int) ([]models.Petition, error
 	return rows, err
 }
 
-// OfCampaign lists the public petitions of a campaign, newest first, and its newest updates.
-func (s *Service) OfCampaign(ctx context.Context, id uuid.UUID) ([]models.Petition, []models.Post, error) {
+// OfCampaign lists the public petitions of a campaign, newest first, and its newest updates; c says what the first of them says now,
+// so that nothing stays of one that was hidden or reads otherwise. The fault is NotFound, error.campaign_unknown, where none is public.
+func (s *Service) OfCampaign(ctx context.Context, c *models.Campaign) ([]models.Petition, []models.Post, error) {
 	db := s.db.WithContext(ctx)
 	var rows []models.Petition
-	if err := db.Where("campaign_id = ? AND state IN ?", id, models.PublicPetitionStates).Order("published_at DESC, id DESC").Limit(50).Find(&rows).Error; err != nil || len(rows) == 0 {
-		return rows, nil, err
+	if err := db.Where("campaign_id = ? AND state IN ?", c.ID, models.PublicPetitionStates).Order("published_at DESC, id DESC").Limit(50).Find(&rows).Error; err != nil {
+		return nil, nil, err
 	}
+	if len(rows) == 0 {
+		return nil, nil, fault.New(fault.NotFound, "error.campaign_unknown")
+	}
+	first := rows[len(rows)-1]
+	c.Title, c.Ask, c.Decider, c.WhyNow, c.SystemChange, c.Deadline = first.Title, first.Summary, first.Decider, first.WhyNow, first.SystemChange, first.DeadlineAt
 	ids := make([]uuid.UUID, len(rows))
 	for i, p := range rows {
 		ids[i] = p.ID

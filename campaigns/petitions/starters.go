@@ -23,6 +23,8 @@ import (
 //   - The link's page has one button. Who presses it has proved the address: the starter is confirmed, and that browser may do
 //     all that an author may, with every petition that was confirmed from the mailbox. The code does the same, on any device,
 //     together with the address, for five tries.
+//   - A draft also waits on the page behind any other confirmation mail of its address, and its own mail is held up by none of those:
+//     see confirmations.
 //   - A starter invites up to four others by address. Each of them presses a button behind a link of their own. They write
 //     together; the lead alone invites, removes, and takes the petition back.
 //   - A draft whose lead pressed no button goes after 7 days; one that nobody touched goes after 30.
@@ -190,6 +192,7 @@ type Mine struct {
 	Starter  models.PetitionStarter
 	Name     string // the starter's own
 	Proved   bool   // the address was proved in this browser
+	Link     string // the page on which what waits at a proved mailbox is taken up, a path; "" for everything else
 }
 
 // Waits reports whether the starter did not press the button yet.
@@ -230,6 +233,12 @@ func (s *Service) Mine(ctx context.Context, cookie string) ([]Mine, error) {
 		}
 		if !m.Proved && !m.Petition.Editable() {
 			continue
+		}
+		if m.Proved && m.Waits() {
+			if m.Petition.State == models.PetitionWithdrawn {
+				continue
+			}
+			m.Link = s.starterPath(st)
 		}
 		out = append(out, m)
 	}

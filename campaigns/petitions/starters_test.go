@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"kithline/campaigns/actor"
+	"kithline/campaigns/confirmations"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/mailboxes"
 	"kithline/campaigns/paging"
@@ -296,6 +297,13 @@ func TestWritingTogether(t *testing.T) {
 		if !fault.Is(err, fault.Conflict) || stored.Title != "By June" {
 			t.Errorf("overwrote unseen: %q, %v", stored.Title, err)
 		}
+		// Cal submits what was not seen: told, and nothing is submitted.
+		if _, err := w.Submit(w.ctx, cal, p.ID, p.Revision); !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "petition_changed") {
+			t.Errorf("submitted unseen: %v", err)
+		}
+		if now, err := take(w.ctx, w.db.DB, p.ID); err != nil || now.State != models.PetitionDraft || now.Title != "By June" {
+			t.Errorf("after that: %s %q, %v", now.State, now.Title, err)
+		}
 		if _, err := w.Save(w.ctx, cal, p.ID, SaveInput{fullDraft("By Cal"), one.Revision}); err != nil {
 			t.Error(err)
 		}
@@ -323,6 +331,225 @@ func TestWritingTogether(t *testing.T) {
 		}
 		if _, err := w.Draft(w.ctx, cal, p.ID); !fault.Is(err, fault.NotFound) {
 			t.Errorf("who was removed still reads: %v", err)
+		}
+	})
+}
+
+// Who started a public petition without an account asks for other words; people see them once a moderator took them, and only what
+// the moderator saw is taken.
+func TestOtherWordsOfAStarter(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		p, cookie := w.begin(StartInput{Draft: fullDraft("Twenty visits"), Name: "June", Email: "june@example.org", Language: "en"})
+		typed, _ := w.Starter(w.ctx, cookie, p.ID)
+		june := w.press(p.ID, "june@example.org")
+		ask := func(a actor.Actor, title string) error {
+			t.Helper()
+			now, err := take(w.ctx, w.db.DB, p.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := EditInput{Draft: draftOf(now), Reason: "Said better.", Revision: now.Revision}
+			in.Title = title
+			_, err = w.Edit(w.ctx, a, p.ID, in)
+			return err
+		}
+		if err := ask(june, "Thirty visits"); !fault.Is(err, fault.Conflict) {
+			t.Errorf("a draft is changed as if it were public: %v", err)
+		}
+		p, err := w.Submit(w.ctx, june, p.ID, p.Revision)
+		if err == nil {
+			p, err = w.Publish(w.ctx, w.boss, p.ID, p.Revision)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		title := func() string {
+			t.Helper()
+			v, err := w.Public(w.ctx, p.Slug)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return v.Petition.Title
+		}
+		if err := ask(typed, "Thirty visits"); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("before the address is proved: %v", err)
+		}
+		if err := ask(actor.Actor{Kind: actor.Person, MailboxID: w.authorBox}, "Thirty visits"); !fault.Is(err, fault.NotFound) {
+			t.Errorf("a stranger: %v", err)
+		}
+		if err := ask(june, ""); fields(err) != "title" {
+			t.Errorf("no title: %v", err)
+		}
+		if err := ask(june, "Thirty visits"); err != nil || title() != "Twenty visits" {
+			t.Fatalf("%q, %v", title(), err)
+		}
+		waits, err := w.Proposals(w.ctx, w.boss)
+		if err != nil || len(waits) != 1 {
+			t.Fatalf("%d wait, %v", len(waits), err)
+		}
+		wanted, old := Proposal(waits[0])
+		if wanted.Title != "Thirty visits" || wanted.Reason != "Said better." || len(old) != 1 || old[0] != (EditedField{"title", "Twenty visits"}) {
+			t.Errorf("%+v, %+v", wanted, old)
+		}
+		if q, err := w.Queues(w.ctx, w.boss); err != nil || len(q) == 0 || q[0].Key != "moderate.queue_edits" || q[0].Count != 1 {
+			t.Errorf("%+v, %v", q, err)
+		}
+		if _, err := w.Proposals(w.ctx, w.author); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("an advocate sees what waits: %v", err)
+		}
+		// Asked again before somebody looked: an answer about the first decides nothing about the second.
+		first := ProposalMark(waits[0])
+		w.clk.Add(time.Minute)
+		if err := ask(june, "Forty visits"); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Decline(w.ctx, w.boss, p.ID, first, "Too late."); !fault.Is(err, fault.Conflict) {
+			t.Errorf("an answer to what was not seen: %v", err)
+		}
+		now, _ := take(w.ctx, w.db.DB, p.ID)
+		if now, err = w.Edit(w.ctx, w.boss, p.ID, EditInput{Draft: fullDraft("Twenty visits!"), Revision: now.Revision, Takes: first}); err != nil || now.ProposedAt == nil {
+			t.Errorf("taken unseen: %v", err)
+		}
+		mark := ProposalMark(now)
+		if err := w.Decline(w.ctx, june, p.ID, mark, "No."); err == nil {
+			t.Error("a starter answers")
+		}
+		if err := w.Decline(w.ctx, w.boss, p.ID, mark, "  "); fields(err) != "answer" {
+			t.Errorf("no answer: %v", err)
+		}
+		if err := w.Decline(w.ctx, w.boss, p.ID, mark, "People signed for twenty."); err != nil || title() != "Twenty visits!" {
+			t.Fatalf("%q, %v", title(), err)
+		}
+		mail := func(state string) {
+			t.Helper()
+			var d models.Delivery
+			if err := w.db.Where("kind = ? AND mailbox_id = ?", KindEdit, june.MailboxID).Order("created_at DESC, id DESC").Take(&d).Error; err != nil {
+				t.Fatal(err)
+			}
+			c, err := w.editMail(w.ctx, d)
+			if m, ok := c.Data.(StateMail); err != nil || !ok || m.State != state || (m.Reason == "People signed for twenty.") != (state == "kept") {
+				t.Errorf("the mail: %+v, %v", c, err)
+			}
+		}
+		mail("kept")
+		// And one that is taken.
+		w.clk.Add(time.Minute)
+		if err := ask(june, "Fifty visits"); err != nil {
+			t.Fatal(err)
+		}
+		now, _ = take(w.ctx, w.db.DB, p.ID)
+		wanted, _ = Proposal(now)
+		in := EditInput{Draft: draftOf(wanted.With(now)), Reason: wanted.Reason, Revision: now.Revision, Takes: ProposalMark(now)}
+		if now, err = w.Edit(w.ctx, w.boss, p.ID, in); err != nil || now.ProposedAt != nil || title() != "Fifty visits" {
+			t.Fatalf("%q, %v", title(), err)
+		}
+		mail("changed")
+		if n := w.mailed(KindEdit); n != 2 {
+			t.Errorf("%d mails", n)
+		}
+		// From the hundredth signature on the words are those of the signers too.
+		if err := w.db.Model(&models.Petition{}).Where("id = ?", p.ID).Update("signature_count", 99).Error; err != nil {
+			t.Fatal(err)
+		}
+		if err := ask(june, "Sixty visits"); err != nil {
+			t.Errorf("with 99: %v", err)
+		}
+		if err := w.db.Model(&models.Petition{}).Where("id = ?", p.ID).Update("signature_count", 100).Error; err != nil {
+			t.Fatal(err)
+		}
+		if err := ask(june, "Seventy visits"); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("with 100: %v", err)
+		}
+	})
+}
+
+// A draft and a signature wait at one mailbox: each has its mail at once, however many there are no more, and one press does for both.
+func TestADraftWaitsWithTheRest(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		open := w.published("Thirty visits")
+		w.sign(form(open.Slug, "june@example.org"))
+		first, _ := w.begin(startInput("Twenty visits", "june@example.org"))
+		second, _ := w.begin(startInput("A night bus", "june@example.org"))
+		w.sign(form(w.published("Forty visits").Slug, "june@example.org"))
+		if a, b := w.mailed(KindStart), w.mailed(confirmations.PetitionConfirm); a != 1 || b != 1 {
+			t.Fatalf("%d mails about drafts, %d about signatures", a, b)
+		}
+		// The other way round: who began a draft signs.
+		w.begin(startInput("A ramp", "cal@example.org"))
+		w.sign(form(open.Slug, "cal@example.org"))
+		if a, b := w.mailed(KindStart), w.mailed(confirmations.PetitionConfirm); a != 2 || b != 2 {
+			t.Errorf("%d mails about drafts, %d about signatures", a, b)
+		}
+
+		link := w.link("june@example.org")
+		waits, err := w.door.Waiting(w.ctx, link)
+		var ids []uuid.UUID
+		var said []string
+		for _, i := range waits.Items {
+			ids, said = append(ids, i.ID), append(said, i.Kind+" "+i.Title)
+		}
+		slices.Sort(said)
+		if got := strings.Join(said, ", "); err != nil || got != "draft A night bus, draft Twenty visits, petition Forty visits, petition Thirty visits" {
+			t.Fatalf("what waits: %s, %v", got, err)
+		}
+		done, err := w.door.Confirm(w.ctx, link, ids)
+		if err != nil || len(done.Items) != 4 || done.Already {
+			t.Fatalf("%+v, %v", done, err)
+		}
+		if n := w.rows(&models.PetitionStarter{}, "confirmed_at IS NOT NULL"); n != 2 {
+			t.Errorf("%d starters confirmed", n)
+		}
+		var thanks string
+		var night uuid.UUID
+		for _, i := range done.Items {
+			if i.Title == "A night bus" {
+				thanks, night = i.Thanks, i.ID
+			}
+		}
+		token, is := strings.CutPrefix(thanks, "/petitions/draft/")
+		if id, _, err := w.TakeUp(w.ctx, "", token, "", false); !is || err != nil || id != second.ID {
+			t.Errorf("after the press: %s, %v", thanks, err)
+		}
+		// The draft that had no mail yet has one now, and no other a second one.
+		if n := w.mailed(KindStart); n != 3 {
+			t.Errorf("%d mails about drafts after the press", n)
+		}
+		again, err := w.door.Confirm(w.ctx, link, []uuid.UUID{night})
+		if err != nil || !again.Already || again.Items[0].Thanks != "/petitions/resume" {
+			t.Errorf("pressed twice: %+v, %v", again, err)
+		}
+		if waits, err := w.door.Waiting(w.ctx, link); err != nil || len(waits.Items) != 0 {
+			t.Errorf("it waits on: %+v, %v", waits.Items, err)
+		}
+		if err := w.door.Disown(w.ctx, link, nil); err != nil || w.rows(&models.Petition{}, "id IN ?", []uuid.UUID{first.ID, second.ID}) != 2 {
+			t.Errorf("what was confirmed is disowned: %v", err)
+		}
+		if err := w.door.Disown(w.ctx, w.link("cal@example.org"), nil); err != nil || w.rows(&models.Petition{}, "title = 'A ramp'") != 0 {
+			t.Errorf("what was not begun by the reader stays: %v", err)
+		}
+
+		// A browser that proved the address opens what waits there, an invitation too.
+		june := w.press(first.ID, "june@example.org")
+		w.begin(startInput("A third one", "june@example.org"))
+		other, _ := w.begin(startInput("Of others", "ana@example.org"))
+		if err := w.Invite(w.ctx, w.press(other.ID, "ana@example.org"), other.ID, "june@example.org"); err != nil {
+			t.Fatal(err)
+		}
+		mine, err := w.Mine(w.ctx, w.mark("", tokens.Proved, june.MailboxID))
+		if err != nil || len(mine) != 4 {
+			t.Fatalf("%d, %v", len(mine), err)
+		}
+		for _, m := range mine {
+			token, linked := strings.CutPrefix(m.Link, "/petitions/draft/")
+			if linked != m.Waits() {
+				t.Errorf("%s waits %t and leads to %q", m.Petition.Title, m.Waits(), m.Link)
+			}
+			if !linked {
+				continue
+			}
+			if id, _, err := w.TakeUp(w.ctx, "", token, "June", false); err != nil || id != m.Petition.ID {
+				t.Errorf("%s: %v", m.Petition.Title, err)
+			}
 		}
 	})
 }

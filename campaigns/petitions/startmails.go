@@ -55,7 +55,11 @@ func (s *Service) startMail(ctx context.Context, d models.Delivery) (deliveries.
 
 // starterURL is the link that goes on with a petition that was begun without an account.
 func (s *Service) starterURL(st models.PetitionStarter) string {
-	return s.opt.BaseURL + "/petitions/draft/" + s.signer.Make(tokens.Starter, st.ID, s.clk.Now().Add(StarterFor))
+	return s.opt.BaseURL + s.starterPath(st)
+}
+
+func (s *Service) starterPath(st models.PetitionStarter) string {
+	return "/petitions/draft/" + s.signer.Make(tokens.Starter, st.ID, s.clk.Now().Add(StarterFor))
 }
 
 // told says in which language a mail about a petition goes to its author or to one of its starters, and where their page of it

@@ -9,7 +9,10 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"kithline/campaigns/actor"
+	"kithline/campaigns/petitions"
 	"kithline/campaigns/tokens"
+	"kithline/mailer"
 	"kithline/models"
 	"kithline/tests/testapp"
 )
@@ -236,4 +239,121 @@ func TestImport(t *testing.T) {
 	if !strings.Contains(tab.Text("main"), "Ida Berg") || strings.Contains(tab.Text("main"), "Noel") {
 		t.Errorf("the supporters are: %s", tab.Text("main"))
 	}
+}
+
+// An organizer reviews what somebody without an account submitted, by the keyboard alone at 320 pixels: the queue, a claim, back with
+// reasons and the mail about them; once it is mended, out; a change that its starter asks for; a pause; hidden.
+func TestReviewByKeyboard(t *testing.T) {
+	t.Parallel()
+	w := empty(t)
+	ctx := t.Context()
+	made := must[petitions.Started](w)(w.Petitions.Start(ctx, "", petitions.StartInput{Draft: draft, Name: "June Okafor", Email: "june@example.org", Language: "en"}))
+	id := made.Petition.ID
+	link := testapp.Link(t, w.WaitMail(t, "june@example.org", 1)[0], "/petitions/draft/")
+	_, cookie, err := w.Petitions.TakeUp(ctx, made.Cookie, filepath.Base(link), "", false)
+	w.must(err)
+	june := must[actor.Actor](w)(w.Petitions.Starter(ctx, cookie, id))
+	step := must[models.Petition](w)
+	p := step(w.Petitions.Submit(ctx, june, id, made.Petition.Revision))
+
+	tab := New(t, w.URL)
+	w.signIn(tab)
+	s := byKeys{tab, w, func(name string) { tab.Check(name); shoot(tab, "review-"+name) }}
+	base := "/admin/petitions/" + id.String()
+	s.Open("/admin/petitions/review")
+	s.at(200, "/admin/petitions/review", "queue")
+	s.press("Claim it")
+	s.at(200, "/admin/petitions/review", "queue-claimed")
+	s.press(draft.Title[:20])
+	s.at(200, base, "review")
+	s.press("See the mail first")
+	s.at(422, base, "review-errors")
+	tabTo(tab, func(f focused) bool { return f.Name == "reason" })
+	s.Keys(" ")
+	s.write("text", "Who chairs the committee?")
+	s.press("See the mail first")
+	s.at(200, base+"/return", "return")
+	if mail := tab.Text("main"); !strings.Contains(mail, "Who chairs the committee?") || !strings.Contains(mail, "ask you to change something") {
+		t.Errorf("the mail that would go: %s", mail)
+	}
+	s.press("Send it back with this mail")
+	s.at(200, "/admin/petitions/review", "queue-empty")
+
+	// The starter reads the mail, mends it, submits it again.
+	// A mail that is overtaken by the next step does not go, so they are not counted.
+	mailed := func(words string) (found mailer.Message) {
+		t.Helper()
+		tab.eventually("a mail that says "+words, func() bool {
+			for _, m := range w.Mail.Messages() {
+				if m.To == "june@example.org" && strings.Contains(strings.Join(strings.Fields(m.Text), " "), words) {
+					found = m
+				}
+			}
+			return found.Text != ""
+		})
+		return found
+	}
+	mail := mailed("Who chairs the committee?")
+	_, cookie, err = w.Petitions.TakeUp(ctx, "", filepath.Base(testapp.Link(t, mail, "/petitions/draft/")), "", false)
+	w.must(err)
+	june = must[actor.Actor](w)(w.Petitions.Starter(ctx, cookie, id))
+	mended := draft
+	mended.Decider = "Chair Ana Ruiz, House Health Committee"
+	p = step(w.Petitions.Save(ctx, june, id, petitions.SaveInput{Draft: mended, Revision: p.Revision}))
+	step(w.Petitions.Submit(ctx, june, id, p.Revision))
+	s.Open("/admin/petitions/review")
+	s.press(draft.Title[:20])
+	s.press("Publish it")
+	s.at(200, base, "report")
+	p = step(w.Petitions.Draft(ctx, w.owner, id))
+	public := w.Client(t)
+	public.Get("/petitions/" + p.Slug).Want(200)
+
+	// She asks for other words: one change is answered, the next is taken.
+	ask := func(title string) {
+		t.Helper()
+		d := mended
+		d.Title = title
+		step(w.Petitions.Edit(ctx, june, id, petitions.EditInput{Draft: d, Revision: p.Revision}))
+	}
+	ask("Thirty visits a year")
+	s.Open("/admin/petitions/review")
+	s.at(200, "/admin/petitions/review", "queue-changes")
+	s.press(draft.Title[:20])
+	s.at(200, base+"/words", "words")
+	if tab.Value(`[name=title]`) != "Thirty visits a year" || !strings.Contains(tab.Text("#asked-h + p + dl"), draft.Title) {
+		t.Errorf("what is asked for: %s", tab.where())
+	}
+	s.press("Leave it and answer")
+	s.at(422, base+"/words", "words-errors")
+	s.write("answer", "People signed for twenty.")
+	s.press("Leave it and answer")
+	s.Want(200, base)
+	mailed("People signed for twenty.")
+	w.Clock.Add(time.Second)
+	ask("Twenty visits, and no letters")
+	s.Open(base)
+	s.press("Look at it")
+	s.press("Change it")
+	s.Want(200, base)
+	mailed("Its page shows it now")
+
+	s.press("Pause")
+	s.at(200, base+"/steer", "pause")
+	s.press("Pause")
+	s.at(422, base+"/steer", "pause-errors")
+	tabTo(tab, named("reason"))
+	s.Keys(" ")
+	s.press("Pause")
+	s.at(200, base, "report-paused")
+	if page := public.Get("/petitions/" + p.Slug).Want(200); page.Text("h1") != "Twenty visits, and no letters" || page.Has("form[action$='/sign']") {
+		t.Errorf("paused: %s", page.Text("main"))
+	}
+	s.press("Hide")
+	s.at(200, base+"/steer", "hide")
+	tabTo(tab, named("reason"))
+	s.Keys(" ")
+	s.press("Hide")
+	s.at(200, base, "report-hidden")
+	public.Get("/petitions/" + p.Slug).Want(404)
 }

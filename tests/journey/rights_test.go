@@ -58,7 +58,7 @@ var posts = map[string]actor.Right{
 	"/petitions/new": anybody, "/petitions/resume": anybody, "/petitions/draft/:token": anybody, "/petitions/draft/:token/refuse": anybody, "/petitions/mine/leave": anybody,
 	"/petitions/mine/:id/edit": starter, "/petitions/mine/:id/draft": starter, "/petitions/mine/:id/submit": starter, "/petitions/mine/:id/withdraw": starter,
 	"/petitions/mine/:id/texts": starter, "/petitions/mine/:id/texts/:locale": starter, "/petitions/mine/:id/starters": starter,
-	"/petitions/mine/:id/starters/:starter/remove": starter, "/petitions/mine/:id/name": starter, "/petitions/mine/:id/update": starter,
+	"/petitions/mine/:id/starters/:starter/remove": starter, "/petitions/mine/:id/name": starter, "/petitions/mine/:id/update": starter, "/petitions/mine/:id/words": starter,
 	"/admin/petitions/:id/texts": actor.DraftPetition, "/admin/petitions/:id/texts/:locale": actor.DraftPetition,
 	"/admin/setup/:token":       anybody,
 	"/admin/setup/:token/mail":  anybody,

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/PuerkitoBio/goquery"
+
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/tokens"
 	"kithline/models"
@@ -116,7 +118,13 @@ func TestStartWithoutAnAccount(t *testing.T) {
 		if !both.Has("#stored-h") || !both.Has("input[name='place'][value='Harrow']") || !strings.Contains(both.Text("main"), "Harbor") {
 			t.Errorf("two versions: %s", both.Text("main"))
 		}
-		sent := ready.Submit("form[action$='/submit'] button", nil).Want(200)
+		// Saved by somebody else while this one reads the answers: told in plain words, with what it says now; the next press submits that.
+		june.Get(base+"/edit").Want(200).Submit("button[value='save']", map[string]string{"place": "Harbor and Harrow"}).Want(200)
+		late := ready.Submit("form[action$='/submit'] button", nil).Want(409)
+		if !strings.Contains(late.Text("#summary"), "the text was changed") || late.Text("#place") != "Harbor and Harrow" {
+			t.Errorf("an old page submitted: %s", late.Text("main"))
+		}
+		sent := late.Submit("form[action$='/submit'] button", nil).Want(200)
 		if sent.Path != base || !strings.Contains(sent.Text("main"), "5 days") {
 			t.Errorf("what happens next: %s", sent.Text("main"))
 		}
@@ -143,6 +151,41 @@ func TestStartWithoutAnAccount(t *testing.T) {
 			t.Errorf("the starter's page: %s", public.Text("main"))
 		}
 
+		// How it goes, for who started it alone. A number says how many came by signers' links; no page says by whose.
+		p, _ = lead(t, a, p.Title)
+		factory.Signed(t, a, p, factory.People(2)...)
+		report := phone.Get("/petitions/mine").Want(200).Follow("main a[href='" + base + "/report']").Want(200)
+		for _, part := range []string{"#forecast-h", "#hours-title", "#days-title", "#src", "#districts-h", "[data-live='" + base + "/live']", "[data-live-n='pending']", "[data-live-n='recruited']"} {
+			if !report.Has(part) {
+				t.Errorf("the report has no %s: %s", part, report.Text("main"))
+			}
+		}
+		if got := report.Text("[data-live-n='confirmed']"); got != "2" || strings.Contains(report.Text("main"), "Okafor") || report.Has("a[href*='/admin/']") {
+			t.Errorf("%q confirmed, or the report says too much: %s", got, report.Text("main"))
+		}
+		phone.Get(base + "/live").Want(200)
+		a.Client(t).Get(base + "/report").Want(404)
+		a.Client(t).Get(base + "/live").Want(404)
+		june.Get(base + "/report").Want(403) // it typed the address, and never proved it
+
+		// What waits leads somewhere: another draft of the address, and an invitation.
+		begins(t, a.Client(t), "A bench", "june@example.org").Want(200)
+		cal := a.Client(t)
+		begins(t, cal, "A ramp", "cal@example.org").Want(200)
+		ramp := cal.Get(testapp.Link(t, a.WaitMail(t, "cal@example.org", 1)[0], "/petitions/draft/")).Want(200).Submit("main form button.main", nil).Want(200)
+		ramp.Submit("form[action$='/starters'] button", map[string]string{"co_email": "june@example.org"}).Want(200)
+		for _, title := range []string{"A bench", "A ramp"} {
+			list := phone.Get("/petitions/mine").Want(200)
+			href := list.Doc.Find("main li a").FilterFunction(func(_ int, s *goquery.Selection) bool { return s.Text() == title }).AttrOr("href", "/none")
+			name := map[string]string{}
+			if title == "A ramp" {
+				name["your_name"] = "June"
+			}
+			if one := phone.Get(href).Want(200).Submit("main form button.main", name).Want(200); one.Text("h1") != title {
+				t.Errorf("%s leads to %s: %s", title, one.Path, one.Text("main"))
+			}
+		}
+
 		// A number that is reached: a mail to whoever began it, and a line on their page.
 		if err := a.Petitions.AddThreshold(ctx, owner, p.ID, petitions.ThresholdInput{Count: 25, Effect: models.EffectTell}); err != nil {
 			t.Fatal(err)
@@ -151,13 +194,13 @@ func TestStartWithoutAnAccount(t *testing.T) {
 			t.Fatal(err)
 		}
 		reached := strings.Join(strings.Fields(mailAbout(t, a, "june@example.org", "has 25 signatures").Text), " ")
-		if !strings.Contains(reached, "“A night bus to the hospital” has reached 25 signatures. On paper: 25 of them. The goal is 500.") {
+		if !strings.Contains(reached, "“A night bus to the hospital” has reached 25 signatures. It has 27 by now. On paper: 25 of them. The goal is 500.") {
 			t.Error(reached)
 		}
 		if text := phone.Get(base).Want(200).Text("ol.path"); !strings.Contains(text, "25 signatures") {
 			t.Errorf("the starter's page: %s", text)
 		}
-		report := phone.Get(base).Follow("a[href$='/report']").Want(200)
+		report = phone.Get(base).Follow("a[href$='/report']").Want(200)
 		if report.Text("[data-live-n=confirmed]") == "" || report.Doc.Find("figure details table").Length() != 2 || report.Has("a[href^='/admin']") {
 			t.Errorf("how it goes: %s", report.Text("main"))
 		}

@@ -1,6 +1,6 @@
 /* Keeps what is typed in a form.
 
-   <form data-keep="petition-new">          in this browser, until a page carries data-kept="petition-new"
+   <form data-keep="petition-new">          in this browser, until a page carries data-kept="petition-new" (several with spaces between)
    <form data-autosave="/admin/x/draft">    on the server, two seconds after the last key; in this browser until it is there
 
    The server may answer an autosave with JSON: {"fields": {"version": "3"}, "autosave": "/...", "action": "/...", "address": "/..."}:
@@ -99,6 +99,6 @@
     document.addEventListener('visibilitychange', function () { if (document.visibilityState === 'hidden') save(true); });
   }
 
-  Array.prototype.forEach.call(document.querySelectorAll('[data-kept]'), function (e) { drop(e.dataset.kept); });
+  Array.prototype.forEach.call(document.querySelectorAll('[data-kept]'), function (e) { e.dataset.kept.split(' ').forEach(drop); });
   Array.prototype.forEach.call(document.querySelectorAll('form[data-autosave], form[data-keep]'), tend);
 })();

@@ -21,6 +21,8 @@ ALTER TABLE petitions ADD COLUMN outcome_told_done_at timestamptz;
 ALTER TABLE petitions ADD COLUMN breaker_at timestamptz;
 ALTER TABLE petitions ADD COLUMN pressure_until timestamptz;
 ALTER TABLE petitions ADD COLUMN edited_at timestamptz;
+ALTER TABLE petitions ADD COLUMN proposed_edit text NOT NULL DEFAULT '';
+ALTER TABLE petitions ADD COLUMN proposed_at timestamptz;
 
 -- Who starts a petition without an account: one leads, others may join. They prove their address by a mailed link.
 CREATE TABLE petition_starters (
