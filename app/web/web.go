@@ -88,6 +88,7 @@ type Web struct {
 	stop   context.CancelFunc
 	drain  context.Context // ends before that, for answers that would go on
 	drains context.CancelFunc
+	wishes wishes
 	missed sync.Map // locale keys that were asked for and do not exist: logged once
 
 	bodies   []bodyLimit

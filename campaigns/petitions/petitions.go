@@ -46,6 +46,7 @@ import (
 	"kithline/campaigns/actor"
 	"kithline/campaigns/clock"
 	"kithline/campaigns/confirmations"
+	"kithline/campaigns/consents"
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/files"
@@ -113,6 +114,7 @@ type Service struct {
 	pictures   pictures
 	reading    together
 	recent     recent
+	words      *consents.Words
 	signing    *groupcommit.Group[newSignature]
 	confirming *groupcommit.Group[confirmation]
 	counting   []func(ctx context.Context, tx *gorm.DB, petitions []uuid.UUID) error // see onCount
@@ -123,7 +125,7 @@ func New(db *database.DB, v *vault.Vault, clk clock.Clock, signer *tokens.Signer
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Service{db: db, vault: v, clk: clk, signer: signer, files: store, opt: o}
+	s := &Service{db: db, vault: v, clk: clk, signer: signer, files: store, opt: o, words: consents.NewWords(db)}
 	if s.opt.Judge == nil && s.opt.Guard != nil {
 		s.opt.Judge = s.judge
 	}

@@ -13,27 +13,23 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// InsertAll writes many rows of one model at once and returns the ids of those that it wrote: fewer than there are rows where
-// onConflict, such as "ON CONFLICT (address_hash) DO NOTHING", passed over some. It is for hot paths. On PostgreSQL it is one
+// InsertAll writes many rows of one model at once, all but those that onConflict, such as "ON CONFLICT (dedupe_key) DO NOTHING",
+// passes over. It is for hot paths. On PostgreSQL it is one
 // statement whose text does not depend on the number of rows, so the server reads it once for all batches, and takes an array
 // for each column instead of a parameter for each value. Ids and times are those of the rows: nothing is filled in. Text that
 // one of the databases could not hold (a NUL byte, invalid UTF-8) is refused by both, with an error that Refused tells.
-func InsertAll[T any](tx *gorm.DB, rows []T, onConflict string) (written map[uuid.UUID]bool, err error) {
+func InsertAll[T any](tx *gorm.DB, rows []T, onConflict string) error {
+	return insertAll(tx, rows, func(insert string, args []any) error {
+		_, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, insert+" "+onConflict, args...)
+		return err
+	})
+}
+
+// InsertNew is InsertAll that returns the ids of the rows that it wrote.
+func InsertNew[T any](tx *gorm.DB, rows []T, onConflict string) (written map[uuid.UUID]bool, err error) {
 	written = make(map[uuid.UUID]bool, len(rows))
-	if len(rows) == 0 {
-		return written, nil
-	}
-	st := &gorm.Statement{DB: tx}
-	if err := st.Parse(&rows); err != nil {
-		return nil, err
-	}
-	c := columnsOf(st.Schema)
-	write := c.sqlite
-	if IsPostgres(tx) {
-		write = c.postgres
-	}
 	end := " " + onConflict + " RETURNING id"
-	err = write(reflect.ValueOf(rows), func(insert string, args []any) error {
+	err = insertAll(tx, rows, func(insert string, args []any) error {
 		found, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, insert+end, args...)
 		if err != nil {
 			return err
@@ -49,6 +45,21 @@ func InsertAll[T any](tx *gorm.DB, rows []T, onConflict string) (written map[uui
 		return found.Err()
 	})
 	return written, err
+}
+
+func insertAll[T any](tx *gorm.DB, rows []T, run func(insert string, args []any) error) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	st := &gorm.Statement{DB: tx}
+	if err := st.Parse(&rows); err != nil {
+		return err
+	}
+	c := columnsOf(st.Schema)
+	if IsPostgres(tx) {
+		return c.postgres(reflect.ValueOf(rows), run)
+	}
+	return c.sqlite(reflect.ValueOf(rows), run)
 }
 
 // kind is how a column's values travel.

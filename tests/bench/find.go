@@ -130,9 +130,9 @@ func findWorld(ctx context.Context, db *database.DB, v *vault.Vault, people int)
 			}
 		}
 		err = db.Tx(ctx, func(tx *gorm.DB) error {
-			_, err1 := database.InsertAll(tx, rows, "")
-			_, err2 := database.InsertAll(tx, boxes, "")
-			_, err3 := database.InsertAll(tx, phones, "")
+			err1 := database.InsertAll(tx, rows, "")
+			err2 := database.InsertAll(tx, boxes, "")
+			err3 := database.InsertAll(tx, phones, "")
 			return errors.Join(err1, err2, err3, supporters.Tag(ctx, tx, all, []uuid.UUID{common}, now), supporters.Tag(ctx, tx, few, []uuid.UUID{rare}, now))
 		})
 		if err != nil {
