@@ -107,7 +107,7 @@ func GiveAll(ctx context.Context, tx *gorm.DB, gs []Given, now time.Time) error 
 			ShownAt: g.ShownAt, GivenAt: now, Source: g.Source, How: g.How, EvidenceID: g.EvidenceID,
 		}
 	}
-	return tx.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(&rows, 200).Error
+	return database.InsertAll(tx.WithContext(ctx), rows, "ON CONFLICT DO NOTHING")
 }
 
 // Withdraw ends the consent of a mailbox to one purpose and scope, and reports whether there was one. how is a word for the

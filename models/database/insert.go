@@ -3,6 +3,7 @@ package database
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -51,15 +52,38 @@ func insertAll[T any](tx *gorm.DB, rows []T, run func(insert string, args []any)
 	if len(rows) == 0 {
 		return nil
 	}
-	st := &gorm.Statement{DB: tx}
-	if err := st.Parse(&rows); err != nil {
+	c, err := columnsFor(tx, rows)
+	if err != nil {
 		return err
 	}
-	c := columnsOf(st.Schema)
-	if IsPostgres(tx) {
-		return c.postgres(reflect.ValueOf(rows), run)
+	return c.each(tx, reflect.ValueOf(rows), func(values string, args []any) error {
+		return run("INSERT INTO "+c.table+" ("+strings.Join(c.names, ", ")+") "+values, args)
+	})
+}
+
+// UpdateAll sets the named columns of rows of one model, which are found by their ids, to what rows hold: InsertAll for rows that
+// are there. A row that is not there is passed over.
+func UpdateAll[T any](tx *gorm.DB, rows []T, names ...string) error {
+	if len(rows) == 0 {
+		return nil
 	}
-	return c.sqlite(reflect.ValueOf(rows), run)
+	all, err := columnsFor(tx, rows)
+	if err != nil {
+		return err
+	}
+	c, err := all.only(append([]string{"id"}, names...))
+	if err != nil {
+		return err
+	}
+	set := make([]string, len(names))
+	for i, n := range names {
+		set[i] = fmt.Sprintf("%s = v.column%d", n, i+2)
+	}
+	return c.each(tx, reflect.ValueOf(rows), func(values string, args []any) error {
+		_, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context,
+			"UPDATE "+c.table+" SET "+strings.Join(set, ", ")+" FROM ("+values+") AS v WHERE "+c.table+".id = v.column1", args...)
+		return err
+	})
 }
 
 // kind is how a column's values travel.
@@ -84,10 +108,11 @@ type column struct {
 	wrong error
 }
 
-// columns are all of a model. into is the beginning of every INSERT.
+// columns are those of a model.
 type columns struct {
-	list []column
-	into string
+	table string
+	names []string
+	list  []column
 }
 
 var columnsCache sync.Map // *schema.Schema to columns
@@ -96,8 +121,7 @@ func columnsOf(s *schema.Schema) columns {
 	if c, ok := columnsCache.Load(s); ok {
 		return c.(columns)
 	}
-	var c columns
-	names := []string{}
+	c := columns{table: s.Table}
 	for _, f := range s.Fields {
 		if f.DBName == "" {
 			continue
@@ -126,11 +150,40 @@ func columnsOf(s *schema.Schema) columns {
 			x.wrong = fmt.Errorf("database: InsertAll knows no %s, the type of %s.%s", f.FieldType, s.Table, f.DBName)
 		}
 		c.list = append(c.list, x)
-		names = append(names, f.DBName)
+		c.names = append(c.names, f.DBName)
 	}
-	c.into = "INSERT INTO " + s.Table + " (" + strings.Join(names, ", ") + ") "
 	columnsCache.Store(s, c)
 	return c
+}
+
+func columnsFor[T any](tx *gorm.DB, rows []T) (columns, error) {
+	st := &gorm.Statement{DB: tx}
+	if err := st.Parse(&rows); err != nil {
+		return columns{}, err
+	}
+	return columnsOf(st.Schema), nil
+}
+
+// only are the named ones, in the order of names.
+func (w columns) only(names []string) (columns, error) {
+	c := columns{table: w.table, names: names}
+	for _, n := range names {
+		i := slices.Index(w.names, n)
+		if i < 0 {
+			return c, fmt.Errorf("database: %s has no column %q", w.table, n)
+		}
+		c.list = append(c.list, w.list[i])
+	}
+	return c, nil
+}
+
+// each calls run with the text and the arguments of statements that give the values of rows, in columns that are called column1
+// and so on.
+func (w columns) each(tx *gorm.DB, rows reflect.Value, run func(values string, args []any) error) error {
+	if IsPostgres(tx) {
+		return w.postgres(rows, run)
+	}
+	return w.sqlite(rows, run)
 }
 
 // of reads the column's field of a row; ok is false for a nil pointer.

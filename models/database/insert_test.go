@@ -134,6 +134,47 @@ func TestInsertAllOnConflict(t *testing.T) {
 	})
 }
 
+// TestUpdateAll: the named columns of the rows that are there, and nothing else.
+func TestUpdateAll(t *testing.T) {
+	testdb.Each(t, func(t *testing.T, db *database.DB) {
+		rows := some(700) // more than SQLite takes in a statement
+		if err := database.InsertAll(db.DB, rows[1:], ""); err != nil {
+			t.Fatal(err)
+		}
+		read := func() (all []models.Mailbox) {
+			t.Helper()
+			if err := db.Order("id").Find(&all).Error; err != nil || len(all) != 699 {
+				t.Fatalf("%d rows, %v", len(all), err)
+			}
+			return all
+		}
+		want, later := read(), at.Add(time.Hour)
+		for i := range rows {
+			rows[i].Domain, rows[i].AddressSealed, rows[i].CreatedAt = fmt.Sprintf("d%d'é", i), nil, later
+			if rows[i].VerifiedAt = nil; i%2 == 0 {
+				rows[i].VerifiedAt = &later
+			}
+			if i > 0 && i < 650 {
+				want[i-1].Domain, want[i-1].VerifiedAt = rows[i].Domain, rows[i].VerifiedAt
+			}
+		}
+		if err := database.UpdateAll(db.DB, rows[:650], "domain", "verified_at"); err != nil {
+			t.Fatal(err)
+		}
+		for i, m := range read() {
+			if !reflect.DeepEqual(m, want[i]) {
+				t.Fatalf("row %d: %+v is not %+v", i, m, want[i])
+			}
+		}
+		if err := database.UpdateAll(db.DB, rows, "colour"); err == nil {
+			t.Error("a column that is not there was set")
+		}
+		if err := database.UpdateAll(db.DB, []models.Mailbox{}, "domain"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func BenchmarkInsertBatches(b *testing.B) {
 	for _, db := range []*database.DB{testdb.SQLite(b), testdb.Postgres(b)} {
 		name := map[bool]string{true: "postgres", false: "sqlite"}[db.Postgres()]
