@@ -357,7 +357,10 @@ func (s *Service) Recent(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		var found []two
+		found, err := s.namesakes(ctx, rows)
+		if err != nil {
+			return err
+		}
 		for _, p := range rows {
 			some, err := s.like(ctx, p)
 			if err != nil {
@@ -377,33 +380,69 @@ func (s *Service) Recent(ctx context.Context) error {
 	}
 }
 
-// mostNeighbours is how many people of one postal code a changed record is compared with.
-const mostNeighbours = 3000
+// mostNeighbours is how many people of one postal code changed records are compared with, mostNamesakes how many are found for one.
+const (
+	mostNeighbours = 3000
+	mostNamesakes  = 20
+)
 
-// like finds what a record may be the same as.
-func (s *Service) like(ctx context.Context, p models.Supporter) ([]two, error) {
-	db := s.db.WithContext(ctx)
-	var out []two
-	given, family, err := s.names(p)
-	if err != nil {
-		return nil, nil //nolint:nilerr // a name that does not open is nobody's
+// namesakes finds people of the same name and postal code. The people of a postal code are read once for all of changed: after a busy
+// hour of one town those are many.
+func (s *Service) namesakes(ctx context.Context, changed []models.Supporter) ([]two, error) {
+	type person struct {
+		id            uuid.UUID
+		name, country string
 	}
-	if name := fullName(given, family); name != "" && p.PostalArea != "" {
-		countries := []string{"", p.Country}
-		q := db.Select("id", "given_name_sealed", "family_name_sealed").Where("postal_area = ? AND id <> ?", p.PostalArea, p.ID)
-		if p.Country != "" {
-			q = q.Where("country IN ?", countries)
+	read := func(p models.Supporter) (person, bool) {
+		given, family, err := s.names(p)
+		name := fullName(given, family)
+		return person{p.ID, name, p.Country}, err == nil && name != "" // a name that does not open is nobody's
+	}
+	areas := map[string][]person{}
+	for _, p := range changed {
+		if one, ok := read(p); ok && p.PostalArea != "" {
+			areas[p.PostalArea] = append(areas[p.PostalArea], one)
 		}
-		var near []models.Supporter
-		if err := q.Limit(mostNeighbours).Find(&near).Error; err != nil {
+	}
+	var out []two
+	for area, asked := range areas {
+		var rows []models.Supporter
+		err := s.db.WithContext(ctx).Select("id", "given_name_sealed", "family_name_sealed", "country").Where("postal_area = ?", area).Limit(mostNeighbours).Find(&rows).Error
+		if err != nil {
 			return nil, err
 		}
-		for _, n := range near {
-			if g, f, err := s.names(n); err == nil && fullName(g, f) == name {
-				out = append(out, pairOf(p.ID, n.ID))
+		called := map[string][]person{}
+		for _, p := range asked {
+			called[p.name] = nil
+		}
+		for _, r := range rows {
+			if p, ok := read(r); ok {
+				if _, wanted := called[p.name]; wanted {
+					called[p.name] = append(called[p.name], p)
+				}
+			}
+		}
+		for _, p := range asked { // of whom no more than so many neighbours may be left out
+			if !slices.ContainsFunc(called[p.name], func(n person) bool { return n.id == p.id }) {
+				called[p.name] = append(called[p.name], p)
+			}
+		}
+		for _, p := range asked {
+			found := 0
+			for _, n := range called[p.name] {
+				if n.id != p.id && (n.country == p.country || n.country == "" || p.country == "") && found < mostNamesakes {
+					out, found = append(out, pairOf(p.id, n.id)), found+1
+				}
 			}
 		}
 	}
+	return out, nil
+}
+
+// like finds what a record may be the same as by its telephone numbers and addresses.
+func (s *Service) like(ctx context.Context, p models.Supporter) ([]two, error) {
+	db := s.db.WithContext(ctx)
+	var out []two
 	var hashes [][]byte
 	if err := db.Model(&models.Phone{}).Where("supporter_id = ? AND valid", p.ID).Pluck("number_hash", &hashes).Error; err != nil {
 		return nil, err

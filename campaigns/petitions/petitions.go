@@ -115,6 +115,7 @@ type Service struct {
 	reading    together
 	recent     recent
 	words      *consents.Words
+	growth     growth
 	signing    *groupcommit.Group[newSignature]
 	confirming *groupcommit.Group[confirmation]
 	counting   []func(ctx context.Context, tx *gorm.DB, petitions []uuid.UUID) error // see onCount
@@ -153,6 +154,7 @@ func New(db *database.DB, v *vault.Vault, clk clock.Clock, signer *tokens.Signer
 func (s *Service) Close() {
 	s.signing.Close()
 	s.confirming.Close()
+	s.growth.running.Wait()
 }
 
 func unknown() error { return fault.New(fault.NotFound, "error.petition_unknown") }

@@ -95,6 +95,7 @@ func (s *Service) Sign(ctx context.Context, in SignInput) (SignResult, error) {
 	if row.Refused != nil { // it was closed since
 		return SignResult{}, row.Refused
 	}
+	s.grew()
 	return SignResult{ID: row.Signature.ID}, nil
 }
 

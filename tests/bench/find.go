@@ -25,7 +25,6 @@ import (
 	"kithline/models"
 	"kithline/models/database"
 	"kithline/models/migrations"
-	"kithline/tests/testdb"
 )
 
 // The promises about finding people among a million of them.
@@ -47,7 +46,7 @@ func (b *bench) find(ctx context.Context) error {
 	if err := b.findOn(ctx, "SQLite", "sqlite:"+filepath.Join(b.dir, "find.db"), people); err != nil {
 		return err
 	}
-	pg, err := testdb.DurableServer()
+	pg, err := durableServer()
 	if err != nil {
 		b.out.note("find: PostgreSQL is not measured: %v", err)
 		return nil
