@@ -56,13 +56,14 @@ func (b *bench) confirmOn(ctx context.Context, name string, waits, plain, batch 
 		if err != nil {
 			return err
 		}
-		press := func(box uuid.UUID, req *fasthttp.Request) string {
-			req.SetRequestURI("http://" + p.addr + "/confirm/" + signer.Make(tokens.Confirm, box, time.Now().Add(time.Hour)))
+		press := func(sig models.Signature, req *fasthttp.Request) string { // as the form of the page sends it
+			req.SetRequestURI("http://" + p.addr + "/confirm/" + signer.Make(tokens.Confirm, sig.MailboxID, time.Now().Add(time.Hour)))
 			req.Header.SetMethod(fasthttp.MethodPost)
 			asBrowser(req)
 			req.Header.Set("Origin", "http://"+p.addr)
 			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			return box.String()
+			req.SetBodyString("item=" + sig.ID.String())
+			return sig.MailboxID.String()
 		}
 		fast = append(fast, drive(ctx, p, b.conns, b.load, each(&ours, b.conns, press), status(fasthttp.StatusSeeOther)))
 		peak = max(peak, p.memory("VmHWM"))
@@ -72,10 +73,10 @@ func (b *bench) confirmOn(ctx context.Context, name string, waits, plain, batch 
 		if p, err = b.contender(ctx, "serve-naive", plain.url, plain.key, plain.petition.ID.String()); err != nil {
 			return err
 		}
-		bare := func(box uuid.UUID, req *fasthttp.Request) string {
-			req.SetRequestURI("http://" + p.addr + "/confirm/" + box.String())
+		bare := func(sig models.Signature, req *fasthttp.Request) string {
+			req.SetRequestURI("http://" + p.addr + "/confirm/" + sig.MailboxID.String())
 			req.Header.SetMethod(fasthttp.MethodPost)
-			return box.String()
+			return sig.MailboxID.String()
 		}
 		naive = append(naive, drive(ctx, p, b.conns, b.load, each(&theirs, b.conns, bare), status(fasthttp.StatusSeeOther)))
 		if err := p.stop(); err != nil {
@@ -94,24 +95,24 @@ func (b *bench) confirmOn(ctx context.Context, name string, waits, plain, batch 
 	return errors.Join(rows.Close(), b.checkConfirmed(ctx, waits, fast.kept()))
 }
 
-// each hands out boxes, a part to every connection; what a round leaves is for the next. A connection that has none left is told
+// each hands out signatures, a part to every connection; what a round leaves is for the next. A connection that has none left is told
 // the last one again, which counts it as confirmed before.
-func each(boxes *[]uuid.UUID, conns int, press func(uuid.UUID, *fasthttp.Request) string) ask {
-	all := *boxes
+func each(sigs *[]models.Signature, conns int, press func(models.Signature, *fasthttp.Request) string) ask {
+	all := *sigs
 	share := len(all) / 3 / conns // three rounds at most
-	*boxes = all[min(len(all), share*conns):]
+	*sigs = all[min(len(all), share*conns):]
 	return func(conn, n int, req *fasthttp.Request) string { return press(all[conn*share+min(n, share-1)], req) }
 }
 
-// waiting are the mailboxes of a site at which a signature waits.
-func waiting(ctx context.Context, s *site) (boxes []uuid.UUID, err error) {
+// waiting are the signatures of a site that wait for a press.
+func waiting(ctx context.Context, s *site) (sigs []models.Signature, err error) {
 	db, err := database.Open(ctx, database.Options{URL: s.url})
 	if err != nil {
 		return nil, err
 	}
 	defer db.Close()
-	err = db.WithContext(ctx).Model(&models.Signature{}).Where("petition_id = ? AND state = 'pending'", s.petition.ID).Order("created_at").Pluck("mailbox_id", &boxes).Error
-	return boxes, err
+	err = db.WithContext(ctx).Select("id", "mailbox_id").Where("petition_id = ? AND state = 'pending'", s.petition.ID).Order("created_at").Find(&sigs).Error
+	return sigs, err
 }
 
 // signerOf signs links as the site does.
