@@ -19,6 +19,7 @@ import (
 	"kithline/campaigns/mailboxes"
 	"kithline/campaigns/supporters"
 	"kithline/models"
+	"kithline/models/database"
 )
 
 // crowd is how many records may share something before it says nothing about a person any more: the telephone of a clinic, the name
@@ -361,14 +362,11 @@ func (s *Service) Recent(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, p := range rows {
-			some, err := s.like(ctx, p)
-			if err != nil {
-				return err
-			}
-			found = append(found, some...)
+		sharing, err := s.sharers(ctx, rows)
+		if err != nil {
+			return err
 		}
-		if err := s.note(ctx, found); err != nil {
+		if err := s.note(ctx, append(found, sharing...)); err != nil {
 			return err
 		}
 		if len(rows) < 200 {
@@ -439,39 +437,52 @@ func (s *Service) namesakes(ctx context.Context, changed []models.Supporter) ([]
 	return out, nil
 }
 
-// like finds what a record may be the same as by its telephone numbers and addresses.
-func (s *Service) like(ctx context.Context, p models.Supporter) ([]two, error) {
+// sharers finds what records may be the same as by their telephone numbers and by their addresses without a suffix.
+func (s *Service) sharers(ctx context.Context, changed []models.Supporter) ([]two, error) {
+	ids, asked := make([]uuid.UUID, len(changed)), make(map[uuid.UUID]bool, len(changed))
+	for i, p := range changed {
+		ids[i], asked[p.ID] = p.ID, true
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
 	db := s.db.WithContext(ctx)
-	var out []two
 	var hashes [][]byte
-	if err := db.Model(&models.Phone{}).Where("supporter_id = ? AND valid", p.ID).Pluck("number_hash", &hashes).Error; err != nil {
+	if err := db.Model(&models.Phone{}).Where("supporter_id IN ? AND valid", ids).Distinct().Pluck("number_hash", &hashes).Error; err != nil {
 		return nil, err
 	}
-	shared, err := s.sharing(ctx, hashes)
+	out, err := s.sharing(ctx, hashes)
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range shared {
-		if t.a == p.ID || t.b == p.ID {
-			out = append(out, t)
-		}
-	}
-	mine, err := s.addresses(ctx, s.db.DB, "supporter_id = ?", p.ID)
+	out = slices.DeleteFunc(out, func(t two) bool { return !asked[t.a] && !asked[t.b] })
+	theirs, err := s.addresses(ctx, s.db.DB, "supporter_id IN ?", ids)
 	if err != nil {
 		return nil, err
 	}
-	for _, address := range mine[p.ID] {
-		bare, local, domain := split(address)
-		if bare == local {
-			continue
+	bare := map[string][]uuid.UUID{} // who has an address that is this one with a suffix, by its hash
+	var wanted [][]byte
+	for id, addresses := range theirs {
+		for _, address := range addresses {
+			if name, local, domain := split(address); name != local {
+				hash := s.vault.AddressHash(name + "@" + domain)
+				if len(bare[string(hash)]) == 0 {
+					wanted = append(wanted, hash)
+				}
+				bare[string(hash)] = append(bare[string(hash)], id)
+			}
 		}
-		var boxes []models.Mailbox
-		err := db.Where("address_hash = ? AND verified_at IS NOT NULL AND supporter_id IS NOT NULL AND supporter_id <> ?", s.vault.AddressHash(bare+"@"+domain), p.ID).Find(&boxes).Error
-		if err != nil {
-			return nil, err
-		}
-		for _, m := range boxes {
-			out = append(out, pairOf(p.ID, *m.SupporterID))
+	}
+	var boxes []models.Mailbox
+	q := db.Select("address_hash", "supporter_id").Where("verified_at IS NOT NULL AND supporter_id IS NOT NULL")
+	if err := database.FindIn(q, "address_hash", wanted, &boxes); err != nil {
+		return nil, err
+	}
+	for _, m := range boxes {
+		for _, id := range bare[string(m.AddressHash)] {
+			if id != *m.SupporterID {
+				out = append(out, pairOf(id, *m.SupporterID))
+			}
 		}
 	}
 	return out, nil
