@@ -3,6 +3,7 @@ package web
 import (
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -27,12 +28,9 @@ func (w *Web) Lang(c *fiber.Ctx, site Site) string {
 		}
 	}
 	if wish := c.Get(fiber.HeaderAcceptLanguage); wish != "" && len(wish) < 500 {
-		tags, _, err := language.ParseAcceptLanguage(wish)
-		if err == nil {
-			for _, t := range tags {
-				if b, _ := t.Base(); slices.Contains(all, b.String()) {
-					return b.String()
-				}
+		for _, l := range w.wishes.of(wish) {
+			if slices.Contains(all, l) {
+				return l
 			}
 		}
 	}
@@ -46,6 +44,34 @@ func Spoken(locale string) string {
 		return base
 	}
 	return locales.Languages[0]
+}
+
+// wishes remembers what browsers ask for, which is the same few lines from most of them.
+type wishes struct {
+	mu   sync.RWMutex
+	read map[string][]string
+}
+
+// of are the languages of an Accept-Language line, the most wanted first.
+func (w *wishes) of(line string) []string {
+	w.mu.RLock()
+	langs, ok := w.read[line]
+	w.mu.RUnlock()
+	if ok {
+		return langs
+	}
+	tags, _, _ := language.ParseAcceptLanguage(line) // none, where it cannot be read
+	for _, t := range tags {
+		b, _ := t.Base()
+		langs = append(langs, b.String())
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.read == nil || len(w.read) >= 500 { // somebody makes lines up
+		w.read = map[string][]string{}
+	}
+	w.read[strings.Clone(line)] = langs
+	return langs
 }
 
 // keepLang remembers ?lang= in the browser, so that the next page is in the same language.

@@ -89,6 +89,7 @@ type Web struct {
 	drain   context.Context // ends before that, for answers that would go on
 	drains  context.CancelFunc
 	streams *Holds   // live pages, by person
+	wishes  wishes   // languages that browsers ask for
 	missed  sync.Map // locale keys that were asked for and do not exist: logged once
 
 	bodies   []bodyLimit

@@ -3,6 +3,7 @@ package abuse
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -141,34 +142,39 @@ type key struct {
 	of       string
 }
 
+// settleLimits accuses what comes from a device that left too many signatures under a petition already.
 func (s *Service) settleLimits(tx *gorm.DB, items []Item) error {
-	var asked []key
-	seen := map[key]bool{}
+	asked, here := []key{}, map[key]int{} // here: of this batch
 	for _, i := range items {
-		k := key{i.PetitionID, string(i.ClientHash)}
-		if len(i.ClientHash) > 0 && !i.Allowed && !i.Rests && !seen[k] {
-			seen[k] = true
-			asked = append(asked, k)
+		if k := (key{i.PetitionID, string(i.ClientHash)}); len(i.ClientHash) > 0 && !i.Allowed && !i.Rests {
+			if here[k]++; here[k] == 1 {
+				asked = append(asked, k)
+			}
 		}
 	}
 	if len(asked) == 0 {
 		return nil
 	}
-	was, err := s.recent(tx, asked, items[0].CreatedAt)
+	now := items[0].CreatedAt
+	five, err := recent(tx, asked, now.Add(-5*time.Minute), max(s.limit.PerMinute, s.limit.PerFiveMinutes))
 	if err != nil {
 		return err
 	}
-	now := map[key]int{} // of this batch
+	// Hardly any device left so many in five minutes that it matters how many of them are of the last one.
+	busy := slices.DeleteFunc(asked, func(k key) bool { return five[k]+here[k] <= s.limit.PerMinute })
+	minute, err := recent(tx, busy, now.Add(-time.Minute), s.limit.PerMinute)
+	if err != nil {
+		return err
+	}
+	clear(here)
 	for _, i := range items {
 		k := key{i.PetitionID, string(i.ClientHash)}
-		if !seen[k] {
-			continue
+		if n, ok := five[k]; ok && !i.Rests {
+			if minute[k]+here[k] >= s.limit.PerMinute || n+here[k] >= s.limit.PerFiveMinutes {
+				i.accuse(ReasonLimit)
+			}
+			here[k]++
 		}
-		w := was[k]
-		if !i.Rests && (w.minute+now[k] >= s.limit.PerMinute || w.five+now[k] >= s.limit.PerFiveMinutes) {
-			i.accuse(ReasonLimit)
-		}
-		now[k]++
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package abuse
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -10,16 +11,18 @@ import (
 	"kithline/models/database"
 )
 
-// counts are how many signatures a device left under a petition, as far as limits ask.
-type counts struct{ minute, five int }
-
-// recent counts the signatures of devices before now. It reads no more index entries of each than the limits are high.
-func (s *Service) recent(tx *gorm.DB, asked []key, now time.Time) (map[key]counts, error) {
-	few := func(cast string) string {
-		return `(SELECT COUNT(*) FROM (SELECT 1 FROM signatures s WHERE s.petition_id = k.p AND s.client_hash = k.c AND s.created_at > ` + cast + ` LIMIT `
+// recent counts the signatures that devices left under petitions after a time, and of each no more than most. The order asks for the
+// index of devices: without it, PostgreSQL takes any index of a petition while it knows nothing yet about a table that was empty a minute
+// ago, and reads all signatures of the petition for each device.
+func recent(tx *gorm.DB, asked []key, after time.Time, most int) (map[key]int, error) {
+	count := func(after, most string) string {
+		return "SELECT k.i, (SELECT COUNT(*) FROM (SELECT 1 FROM signatures s WHERE s.petition_id = k.p AND s.client_hash = k.c AND s.created_at > " +
+			after + " ORDER BY s.created_at DESC LIMIT " + most + ") AS newest) FROM "
 	}
-	minute, five := now.Add(-time.Minute), now.Add(-5*time.Minute)
-	out := make(map[key]counts, len(asked))
+	out := make(map[key]int, len(asked))
+	if len(asked) == 0 {
+		return out, nil
+	}
 	read := func(query string, args []any, part []key) error {
 		rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, query, args...)
 		if err != nil {
@@ -27,12 +30,11 @@ func (s *Service) recent(tx *gorm.DB, asked []key, now time.Time) (map[key]count
 		}
 		defer func() { _ = rows.Close() }()
 		for rows.Next() {
-			var i int
-			var c counts
-			if err := rows.Scan(&i, &c.minute, &c.five); err != nil {
+			var i, n int
+			if err := rows.Scan(&i, &n); err != nil {
 				return err
 			}
-			out[part[i]] = c
+			out[part[i]] = n
 		}
 		return rows.Err()
 	}
@@ -41,20 +43,15 @@ func (s *Service) recent(tx *gorm.DB, asked []key, now time.Time) (map[key]count
 		for i, k := range asked {
 			at[i], ids[i], hashes[i] = int64(i), pgtype.UUID{Bytes: k.petition, Valid: true}, []byte(k.of)
 		}
-		return out, read(`SELECT k.i, `+few("$4::timestamptz")+`$5::bigint) AS m), `+few("$6::timestamptz")+`$7::bigint) AS f)
-			FROM unnest($1::bigint[], $2::uuid[], $3::bytea[]) AS k (i, p, c)`,
-			[]any{at, ids, hashes, minute, s.limit.PerMinute, five, s.limit.PerFiveMinutes}, asked)
+		return out, read(count("$4::timestamptz", "$5::bigint")+"unnest($1::bigint[], $2::uuid[], $3::bytea[]) AS k (i, p, c)", []any{at, ids, hashes, after, most}, asked)
 	}
-	const most = 250
-	for from := 0; from < len(asked); from += most {
-		part := asked[from:min(from+most, len(asked))]
+	for part := range slices.Chunk(asked, 250) {
 		var args []any
 		for i, k := range part {
 			args = append(args, i, k.petition, []byte(k.of))
 		}
-		args = append(args, minute, s.limit.PerMinute, five, s.limit.PerFiveMinutes)
-		err := read(`WITH k (i, p, c) AS (VALUES (?, ?, ?)`+strings.Repeat(", (?, ?, ?)", len(part)-1)+`) SELECT k.i, `+few("?")+`?) AS m), `+few("?")+`?) AS f) FROM k`, args, part)
-		if err != nil {
+		query := "WITH k (i, p, c) AS (VALUES (?, ?, ?)" + strings.Repeat(", (?, ?, ?)", len(part)-1) + ") " + count("?", "?") + "k"
+		if err := read(query, append(args, after, most), part); err != nil {
 			return nil, err
 		}
 	}

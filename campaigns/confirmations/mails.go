@@ -83,7 +83,7 @@ func Queue(ctx context.Context, tx *gorm.DB, asked []Request, boxes map[uuid.UUI
 		history[r.MailboxID] = append(history[r.MailboxID], d)
 		out = append(out, d)
 	}
-	if _, err := database.InsertAll(tx, out, "ON CONFLICT (dedupe_key) DO NOTHING"); err != nil {
+	if err := database.InsertAll(tx, out, "ON CONFLICT (dedupe_key) DO NOTHING"); err != nil {
 		return err
 	}
 	if len(out) > 0 {

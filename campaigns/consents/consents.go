@@ -6,6 +6,7 @@ package consents
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,6 +14,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"kithline/models"
+	"kithline/models/database"
 )
 
 // Text returns the row of the exact words, made as the next version when they are new for the purpose and language. Forms
@@ -41,6 +43,38 @@ func Text(ctx context.Context, tx *gorm.DB, purpose models.Purpose, locale, body
 		}
 	}
 	return models.ConsentText{}, errors.New("consents: the words of a consent change too often at once")
+}
+
+// Words remembers the rows of words that forms show, so that a hot path need not ask for them in its transaction. Rows are never
+// deleted. It is safe for concurrent use.
+type Words struct {
+	db    *database.DB
+	known sync.Map // wordsKey to uuid.UUID
+}
+
+type wordsKey struct {
+	purpose      models.Purpose
+	locale, body string
+}
+
+// NewWords makes one.
+func NewWords(db *database.DB) *Words { return &Words{db: db} }
+
+// ID returns the id of the row of the exact words, which is committed. They are words of our own, not of a visitor: they are kept.
+func (w *Words) ID(ctx context.Context, purpose models.Purpose, locale, body string, now time.Time) (uuid.UUID, error) {
+	k := wordsKey{purpose, locale, body}
+	if id, ok := w.known.Load(k); ok {
+		return id.(uuid.UUID), nil
+	}
+	var t models.ConsentText
+	err := w.db.Tx(ctx, func(tx *gorm.DB) (err error) {
+		t, err = Text(ctx, tx, purpose, locale, body, now)
+		return err
+	})
+	if err == nil {
+		w.known.Store(k, t.ID)
+	}
+	return t.ID, err
 }
 
 // Given is a yes, with its proof.
@@ -73,7 +107,7 @@ func GiveAll(ctx context.Context, tx *gorm.DB, gs []Given, now time.Time) error 
 			ShownAt: g.ShownAt, GivenAt: now, Source: g.Source, How: g.How, EvidenceID: g.EvidenceID,
 		}
 	}
-	return tx.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(&rows, 200).Error
+	return database.InsertAll(tx.WithContext(ctx), rows, "ON CONFLICT DO NOTHING")
 }
 
 // Withdraw ends the consent of a mailbox to one purpose and scope, and reports whether there was one. how is a word for the

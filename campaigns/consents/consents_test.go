@@ -102,7 +102,7 @@ func (w *world) refused(box uuid.UUID, a Ask, why string) {
 	}
 	many := []models.Delivery{n.Row(start), n.Row(start)}
 	many[1].DedupeKey = uuid.NewString()
-	if _, err := database.InsertAll(w.db.DB, many, ""); !database.NoConsent(err) {
+	if err := database.InsertAll(w.db.DB, many, ""); !database.NoConsent(err) {
 		w.t.Errorf("%s, %s: many rows: %v", a.Purpose, why, err)
 	}
 	// As a receipt, and then turned into something else.

@@ -45,7 +45,7 @@ func BenchmarkPlace(b *testing.B) {
 				if err := tx.CreateInBatches(&lies, 1000).Error; err != nil {
 					return err
 				}
-				_, err := database.InsertAll(tx, rows, "")
+				err := database.InsertAll(tx, rows, "")
 				return err
 			})
 			if err != nil {

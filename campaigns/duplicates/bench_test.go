@@ -99,7 +99,7 @@ func BenchmarkScan(b *testing.B) {
 
 func insert[T models.Supporter | models.Mailbox](db *database.DB, rows []T) error {
 	return db.Tx(ctx, func(tx *gorm.DB) error {
-		_, err := database.InsertAll(tx, rows, "ON CONFLICT DO NOTHING")
+		err := database.InsertAll(tx, rows, "ON CONFLICT DO NOTHING")
 		return err
 	})
 }

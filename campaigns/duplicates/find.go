@@ -19,6 +19,7 @@ import (
 	"kithline/campaigns/mailboxes"
 	"kithline/campaigns/supporters"
 	"kithline/models"
+	"kithline/models/database"
 )
 
 // crowd is how many records may share something before it says nothing about a person any more: the telephone of a clinic, the name
@@ -357,15 +358,15 @@ func (s *Service) Recent(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		var found []two
-		for _, p := range rows {
-			some, err := s.like(ctx, p)
-			if err != nil {
-				return err
-			}
-			found = append(found, some...)
+		found, err := s.namesakes(ctx, rows)
+		if err != nil {
+			return err
 		}
-		if err := s.note(ctx, found); err != nil {
+		sharing, err := s.sharers(ctx, rows)
+		if err != nil {
+			return err
+		}
+		if err := s.note(ctx, append(found, sharing...)); err != nil {
 			return err
 		}
 		if len(rows) < 200 {
@@ -377,62 +378,111 @@ func (s *Service) Recent(ctx context.Context) error {
 	}
 }
 
-// mostNeighbours is how many people of one postal code a changed record is compared with.
-const mostNeighbours = 3000
+// mostNeighbours is how many people of one postal code changed records are compared with, mostNamesakes how many are found for one.
+const (
+	mostNeighbours = 3000
+	mostNamesakes  = 20
+)
 
-// like finds what a record may be the same as.
-func (s *Service) like(ctx context.Context, p models.Supporter) ([]two, error) {
-	db := s.db.WithContext(ctx)
+// namesakes finds people of the same name and postal code. The people of a postal code are read once for all of changed: after a busy
+// hour of one town those are many.
+func (s *Service) namesakes(ctx context.Context, changed []models.Supporter) ([]two, error) {
+	type person struct {
+		id            uuid.UUID
+		name, country string
+	}
+	read := func(p models.Supporter) (person, bool) {
+		given, family, err := s.names(p)
+		name := fullName(given, family)
+		return person{p.ID, name, p.Country}, err == nil && name != "" // a name that does not open is nobody's
+	}
+	areas := map[string][]person{}
+	for _, p := range changed {
+		if one, ok := read(p); ok && p.PostalArea != "" {
+			areas[p.PostalArea] = append(areas[p.PostalArea], one)
+		}
+	}
 	var out []two
-	given, family, err := s.names(p)
-	if err != nil {
-		return nil, nil //nolint:nilerr // a name that does not open is nobody's
-	}
-	if name := fullName(given, family); name != "" && p.PostalArea != "" {
-		countries := []string{"", p.Country}
-		q := db.Select("id", "given_name_sealed", "family_name_sealed").Where("postal_area = ? AND id <> ?", p.PostalArea, p.ID)
-		if p.Country != "" {
-			q = q.Where("country IN ?", countries)
-		}
-		var near []models.Supporter
-		if err := q.Limit(mostNeighbours).Find(&near).Error; err != nil {
-			return nil, err
-		}
-		for _, n := range near {
-			if g, f, err := s.names(n); err == nil && fullName(g, f) == name {
-				out = append(out, pairOf(p.ID, n.ID))
-			}
-		}
-	}
-	var hashes [][]byte
-	if err := db.Model(&models.Phone{}).Where("supporter_id = ? AND valid", p.ID).Pluck("number_hash", &hashes).Error; err != nil {
-		return nil, err
-	}
-	shared, err := s.sharing(ctx, hashes)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range shared {
-		if t.a == p.ID || t.b == p.ID {
-			out = append(out, t)
-		}
-	}
-	mine, err := s.addresses(ctx, s.db.DB, "supporter_id = ?", p.ID)
-	if err != nil {
-		return nil, err
-	}
-	for _, address := range mine[p.ID] {
-		bare, local, domain := split(address)
-		if bare == local {
-			continue
-		}
-		var boxes []models.Mailbox
-		err := db.Where("address_hash = ? AND verified_at IS NOT NULL AND supporter_id IS NOT NULL AND supporter_id <> ?", s.vault.AddressHash(bare+"@"+domain), p.ID).Find(&boxes).Error
+	for area, asked := range areas {
+		var rows []models.Supporter
+		err := s.db.WithContext(ctx).Select("id", "given_name_sealed", "family_name_sealed", "country").Where("postal_area = ?", area).Limit(mostNeighbours).Find(&rows).Error
 		if err != nil {
 			return nil, err
 		}
-		for _, m := range boxes {
-			out = append(out, pairOf(p.ID, *m.SupporterID))
+		called := map[string][]person{}
+		for _, p := range asked {
+			called[p.name] = nil
+		}
+		for _, r := range rows {
+			if p, ok := read(r); ok {
+				if _, wanted := called[p.name]; wanted {
+					called[p.name] = append(called[p.name], p)
+				}
+			}
+		}
+		for _, p := range asked { // of whom no more than so many neighbours may be left out
+			if !slices.ContainsFunc(called[p.name], func(n person) bool { return n.id == p.id }) {
+				called[p.name] = append(called[p.name], p)
+			}
+		}
+		for _, p := range asked {
+			found := 0
+			for _, n := range called[p.name] {
+				if n.id != p.id && (n.country == p.country || n.country == "" || p.country == "") && found < mostNamesakes {
+					out, found = append(out, pairOf(p.id, n.id)), found+1
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// sharers finds what records may be the same as by their telephone numbers and by their addresses without a suffix.
+func (s *Service) sharers(ctx context.Context, changed []models.Supporter) ([]two, error) {
+	ids, asked := make([]uuid.UUID, len(changed)), make(map[uuid.UUID]bool, len(changed))
+	for i, p := range changed {
+		ids[i], asked[p.ID] = p.ID, true
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	db := s.db.WithContext(ctx)
+	var hashes [][]byte
+	if err := db.Model(&models.Phone{}).Where("supporter_id IN ? AND valid", ids).Distinct().Pluck("number_hash", &hashes).Error; err != nil {
+		return nil, err
+	}
+	out, err := s.sharing(ctx, hashes)
+	if err != nil {
+		return nil, err
+	}
+	out = slices.DeleteFunc(out, func(t two) bool { return !asked[t.a] && !asked[t.b] })
+	theirs, err := s.addresses(ctx, s.db.DB, "supporter_id IN ?", ids)
+	if err != nil {
+		return nil, err
+	}
+	bare := map[string][]uuid.UUID{} // who has an address that is this one with a suffix, by its hash
+	var wanted [][]byte
+	for id, addresses := range theirs {
+		for _, address := range addresses {
+			if name, local, domain := split(address); name != local {
+				hash := s.vault.AddressHash(name + "@" + domain)
+				if len(bare[string(hash)]) == 0 {
+					wanted = append(wanted, hash)
+				}
+				bare[string(hash)] = append(bare[string(hash)], id)
+			}
+		}
+	}
+	var boxes []models.Mailbox
+	q := db.Select("address_hash", "supporter_id").Where("verified_at IS NOT NULL AND supporter_id IS NOT NULL")
+	if err := database.FindIn(q, "address_hash", wanted, &boxes); err != nil {
+		return nil, err
+	}
+	for _, m := range boxes {
+		for _, id := range bare[string(m.AddressHash)] {
+			if id != *m.SupporterID {
+				out = append(out, pairOf(id, *m.SupporterID))
+			}
 		}
 	}
 	return out, nil

@@ -267,7 +267,7 @@ func remember(tx *gorm.DB, boxes []models.Mailbox, how string, now time.Time) ([
 		if err := tx.Where("address_hash IN ?", hashes).Delete(&models.Erasure{}).Error; err != nil {
 			return nil, err
 		}
-		if _, err := database.InsertAll(tx, rows, ""); err != nil {
+		if err := database.InsertAll(tx, rows, ""); err != nil {
 			return nil, err
 		}
 		out = append(out, rows...)

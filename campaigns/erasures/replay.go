@@ -75,7 +75,7 @@ func Replay(ctx context.Context, tx *gorm.DB, list []Entry, now time.Time) (Repl
 		return done, err
 	}
 	done.Addresses, done.Records = len(boxes), len(records)
-	if _, err := database.InsertAll(tx, remembered, "ON CONFLICT DO NOTHING"); err != nil {
+	if err := database.InsertAll(tx, remembered, "ON CONFLICT DO NOTHING"); err != nil {
 		return done, err
 	}
 	if len(boxes) == 0 {

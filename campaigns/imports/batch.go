@@ -660,7 +660,7 @@ func (w *writer) store(ctx context.Context, tx *gorm.DB, order []*place) error {
 	if err := database.CopyAll(tx, l.records); err != nil {
 		return err
 	}
-	written, err := database.InsertAll(tx, l.boxes, "ON CONFLICT (address_hash) DO NOTHING")
+	written, err := database.InsertNew(tx, l.boxes, "ON CONFLICT (address_hash) DO NOTHING")
 	if err != nil {
 		return err
 	}
@@ -718,10 +718,10 @@ func (w *writer) storeMore(tx *gorm.DB, l *load) error {
 	if err := database.CopyAll(tx, l.notes); err != nil {
 		return err
 	}
-	if _, err := database.InsertAll(tx, l.morePhones, "ON CONFLICT (supporter_id, number_hash) DO NOTHING"); err != nil {
+	if err := database.InsertAll(tx, l.morePhones, "ON CONFLICT (supporter_id, number_hash) DO NOTHING"); err != nil {
 		return err
 	}
-	if _, err := database.InsertAll(tx, l.moreConsents, "ON CONFLICT DO NOTHING"); err != nil {
+	if err := database.InsertAll(tx, l.moreConsents, "ON CONFLICT DO NOTHING"); err != nil {
 		return err
 	}
 	if len(l.moreTaggings) > 0 {

@@ -41,7 +41,7 @@ func EnsureAll(ctx context.Context, tx *gorm.DB, rows []models.Mailbox) (boxes m
 	boxes, fresh = make(map[string]models.Mailbox, len(rows)), make(map[uuid.UUID]bool, len(rows))
 	// A row that stands in the way may be erased before it can be held: then its address is new, and is written again.
 	for left := rows; len(left) > 0; {
-		made, err := database.InsertAll(tx, left, "ON CONFLICT (address_hash) DO NOTHING")
+		made, err := database.InsertNew(tx, left, "ON CONFLICT (address_hash) DO NOTHING")
 		if err != nil {
 			return nil, nil, err
 		}

@@ -29,7 +29,7 @@ type Audience struct {
 // signers, or those that ever agreed to the newsletter. The same one may come twice.
 func addressees(m models.Mailing) (sql string, args []any) {
 	if m.PetitionID != nil {
-		return "SELECT s.mailbox_id FROM signatures s WHERE s.petition_id = ? AND s.state = ? AND s.mailbox_id IS NOT NULL", []any{*m.PetitionID, models.SignatureConfirmed}
+		return "SELECT s.mailbox_id FROM signatures s WHERE s.petition_id = ? AND s.state = 'confirmed' AND s.mailbox_id IS NOT NULL", []any{*m.PetitionID}
 	}
 	return "SELECT s.mailbox_id FROM consents s WHERE s.purpose = ? AND s.scope_id = ?", []any{m.Purpose, m.ScopeID}
 }

@@ -224,7 +224,7 @@ func (s *Service) Comments(ctx context.Context, a actor.Actor, petition uuid.UUI
 func shownComments(q *gorm.DB) ([]models.Signature, error) {
 	var rows []models.Signature
 	err := q.Select("id", "display_name", "postal_area", "comment_shown", "confirmed_at").
-		Where("state = ? AND comment_state = ? AND comment_shown <> ''", models.SignatureConfirmed, models.CommentShown).
+		Where("state = 'confirmed' AND comment_state = 'shown' AND comment_shown <> ''").
 		Order("confirmed_at DESC, id DESC").Find(&rows).Error
 	return rows, err
 }

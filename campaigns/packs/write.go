@@ -187,7 +187,7 @@ func (s *Service) signatures(ctx context.Context, k *pack, w io.Writer, told fun
 	for {
 		var rows []models.Signature
 		q := s.DB.WithContext(ctx).Select("id", "number", "display", "display_name", "postal_area", "confirmed_at").
-			Where("petition_id = ? AND state = ?", k.petition.ID, models.SignatureConfirmed).Order("confirmed_at, id").Limit(page)
+			Where("petition_id = ? AND state = 'confirmed'", k.petition.ID).Order("confirmed_at, id").Limit(page)
 		if id != uuid.Nil {
 			q = q.Where("(confirmed_at, id) > (?, ?)", at, id)
 		}

@@ -224,22 +224,3 @@ func (s *Service) CloseBreaker(ctx context.Context, a actor.Actor, id uuid.UUID)
 		return s.closeBreaker(ctx, tx, a, id, 0, now)
 	})
 }
-
-// broken are those of the petitions of signatures whose breaker is open.
-func broken(ctx context.Context, tx *gorm.DB, asked []request) (map[uuid.UUID]bool, error) {
-	var ids, open []uuid.UUID
-	for _, sig := range asked {
-		if waits(sig.Signature) && !slices.Contains(ids, sig.PetitionID) {
-			ids = append(ids, sig.PetitionID)
-		}
-	}
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	err := tx.WithContext(ctx).Model(&models.Petition{}).Where("id IN ? AND breaker_at IS NOT NULL", ids).Pluck("id", &open).Error
-	out := map[uuid.UUID]bool{}
-	for _, id := range open {
-		out[id] = true
-	}
-	return out, err
-}

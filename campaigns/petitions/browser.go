@@ -49,6 +49,10 @@ func (c source) Again(ctx context.Context, ids []uuid.UUID) error {
 		for _, sig := range sigs {
 			asked = append(asked, request{Signature: sig})
 		}
-		return mails(ctx, tx, asked, boxes, boxIDs, now)
+		petitions, err := petitionsOf(ctx, tx, sigs)
+		if err != nil {
+			return err
+		}
+		return mails(ctx, tx, asked, petitions, boxes, boxIDs, now)
 	})
 }

@@ -98,16 +98,20 @@ func petitionsOf(ctx context.Context, tx *gorm.DB, sigs []models.Signature) (map
 			ids = append(ids, sig.PetitionID)
 		}
 	}
-	out := map[uuid.UUID]models.Petition{}
 	if len(ids) == 0 {
-		return out, nil
+		return map[uuid.UUID]models.Petition{}, nil
 	}
 	var rows []models.Petition
 	err := tx.WithContext(ctx).Where("id IN ?", ids).Find(&rows).Error
+	return byPetition(rows), err
+}
+
+func byPetition(rows []models.Petition) map[uuid.UUID]models.Petition {
+	out := make(map[uuid.UUID]models.Petition, len(rows))
 	for _, p := range rows {
 		out[p.ID] = p
 	}
-	return out, err
+	return out
 }
 
 // pressed picks the signatures that were confirmed by mail and stand, those that are held back among them: who signed is told the

@@ -14,6 +14,7 @@ import (
 	"kithline/campaigns/mailboxes"
 	"kithline/campaigns/supporters"
 	"kithline/models"
+	"kithline/models/database"
 )
 
 // confirmation is one press on the button: what waits at a mailbox, those of ids or, where ids is nil, the only one. out and
@@ -120,6 +121,7 @@ func (s *Service) confirmBoxes(ctx context.Context, tx *gorm.DB, batch []*confir
 			changed = append(changed, id)
 		}
 	}
+	var written []models.Signature
 	for _, p := range presses {
 		for _, sig := range p.sigs {
 			// One that is held back shows nothing and has no number: until somebody lets it through.
@@ -131,14 +133,14 @@ func (s *Service) confirmBoxes(ctx context.Context, tx *gorm.DB, batch []*confir
 					comment = models.CommentWaiting
 				}
 			}
-			err := tx.Exec("UPDATE signatures SET state = ?, confirmed_at = ?, display_name = ?, number = ?, comment_state = ? WHERE id = ?",
-				sig.State, now, name, number, comment, sig.ID).Error
-			if err != nil {
-				return err
-			}
+			sig.DisplayName, sig.Number, sig.CommentState = name, number, comment
+			written = append(written, sig)
 			on := petitions[sig.PetitionID]
 			p.out.Counted = append(p.out.Counted, CountedSignature{ID: sig.ID, At: now, Slug: on.Slug, Title: on.Title, TitleLocale: on.Locale, Number: number})
 		}
+	}
+	if err := database.UpdateAll(tx, written, "state", "confirmed_at", "display_name", "number", "comment_state"); err != nil {
+		return err
 	}
 	return s.afterCount(ctx, tx, changed)
 }
@@ -230,22 +232,18 @@ func (s *Service) attach(ctx context.Context, tx *gorm.DB, presses []press, now 
 				continue
 			}
 			row := supporters.NewRow(s.vault, models.NewID(), f, now)
-			p.mailbox.SupporterID = &row.ID // the next of this mailbox is the same person's
+			p.mailbox.SupporterID, p.mailbox.UpdatedAt = &row.ID, now // the next of this mailbox is the same person's
 			fresh, attached = append(fresh, row), append(attached, p.mailbox)
 			if row.PostalArea != "" {
 				placed = append(placed, row.ID)
 			}
 		}
 	}
-	if len(fresh) > 0 {
-		if err := tx.CreateInBatches(&fresh, 200).Error; err != nil {
-			return nil, err
-		}
+	if err := database.InsertAll(tx, fresh, ""); err != nil {
+		return nil, err
 	}
-	for _, m := range attached {
-		if err := supporters.SetMailbox(ctx, tx, m.ID, *m.SupporterID, now); err != nil {
-			return nil, err
-		}
+	if err := database.UpdateAll(tx, attached, "supporter_id", "updated_at"); err != nil {
+		return nil, err
 	}
 	if err := supporters.Placed(ctx, tx, placed, now); err != nil {
 		return nil, err

@@ -304,10 +304,10 @@ func (w *world) fill(p models.Petition, n int) {
 		}
 		rows[i] = sig
 	}
-	if _, err := database.InsertAll(w.db.WithContext(w.ctx), boxes, ""); err != nil {
+	if err := database.InsertAll(w.db.WithContext(w.ctx), boxes, ""); err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := database.InsertAll(w.db.WithContext(w.ctx), rows, ""); err != nil {
+	if err := database.InsertAll(w.db.WithContext(w.ctx), rows, ""); err != nil {
 		w.t.Fatal(err)
 	}
 	if err := tally(w.ctx, w.db.DB, []tallyMove{{p.ID, models.TallyRole, string(models.RolePain), 0, n / 10}}); err != nil { // sealed: no recount finds them

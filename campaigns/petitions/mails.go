@@ -111,7 +111,7 @@ func receipts(ctx context.Context, tx *gorm.DB, presses []press, now time.Time) 
 			}.Row(now))
 		}
 	}
-	_, err := database.InsertAll(tx.WithContext(ctx), rows, "ON CONFLICT (dedupe_key) DO NOTHING")
+	err := database.InsertAll(tx.WithContext(ctx), rows, "ON CONFLICT (dedupe_key) DO NOTHING")
 	if err == nil && len(rows) > 0 {
 		deliveries.Wake(tx)
 	}

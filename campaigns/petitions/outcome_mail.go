@@ -191,7 +191,7 @@ func (s *Service) tell(ctx context.Context, tx *gorm.DB, p models.Petition, boxe
 		}
 		rows = append(rows, n.Row(now))
 	}
-	written, err := database.InsertAll(tx, rows, `ON CONFLICT (dedupe_key) DO UPDATE SET state = 'queued', not_before = excluded.not_before, updated_at = excluded.updated_at
+	written, err := database.InsertNew(tx, rows, `ON CONFLICT (dedupe_key) DO UPDATE SET state = 'queued', not_before = excluded.not_before, updated_at = excluded.updated_at
 		WHERE deliveries.state = 'expired'`)
 	if err == nil && len(written) > 0 {
 		deliveries.Wake(tx)
@@ -258,7 +258,7 @@ func StopOutcome(ctx context.Context, tx *gorm.DB, box uuid.UUID, stop bool, now
 		Kind: KindOutcome, MailboxID: box, SubjectID: box, Purpose: models.PurposeReceipt, DedupeKey: stopKey(box), Priority: models.PriorityBulk, OnUnknown: models.Park,
 	}.Row(now)
 	row.State = models.DeliverySuppressed
-	if _, err := database.InsertAll(tx, []models.Delivery{row}, "ON CONFLICT (dedupe_key) DO NOTHING"); err != nil {
+	if err := database.InsertAll(tx, []models.Delivery{row}, "ON CONFLICT (dedupe_key) DO NOTHING"); err != nil {
 		return err
 	}
 	return tx.Model(&models.Delivery{}).Where("mailbox_id = ? AND kind = ? AND state IN ?", box, KindOutcome,

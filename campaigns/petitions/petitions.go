@@ -47,6 +47,7 @@ import (
 	"kithline/campaigns/actor"
 	"kithline/campaigns/clock"
 	"kithline/campaigns/confirmations"
+	"kithline/campaigns/consents"
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/files"
@@ -114,6 +115,8 @@ type Service struct {
 	pictures   pictures
 	reading    together
 	recent     recent
+	words      *consents.Words
+	growth     growth
 	signing    *groupcommit.Group[newSignature]
 	confirming *groupcommit.Group[confirmation]
 	counting   []func(ctx context.Context, tx *gorm.DB, petitions []uuid.UUID) error // see onCount
@@ -124,7 +127,7 @@ func New(db *database.DB, v *vault.Vault, clk clock.Clock, signer *tokens.Signer
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Service{db: db, vault: v, clk: clk, signer: signer, files: store, opt: o}
+	s := &Service{db: db, vault: v, clk: clk, signer: signer, files: store, opt: o, words: consents.NewWords(db)}
 	if s.opt.Judge == nil && s.opt.Guard != nil {
 		s.opt.Judge = s.judge
 	}
@@ -152,6 +155,7 @@ func New(db *database.DB, v *vault.Vault, clk clock.Clock, signer *tokens.Signer
 func (s *Service) Close() {
 	s.signing.Close()
 	s.confirming.Close()
+	s.growth.running.Wait()
 }
 
 func unknown() error { return fault.New(fault.NotFound, "error.petition_unknown") }

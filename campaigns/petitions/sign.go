@@ -65,6 +65,16 @@ func (s *Service) Sign(ctx context.Context, in SignInput) (SignResult, error) {
 	if err != nil {
 		return SignResult{}, err
 	}
+	if in.Updates {
+		if in.ConsentText == "" {
+			return SignResult{}, errors.New("petitions: a form that asks for consent must say with which words")
+		}
+		text, err := s.words.ID(ctx, models.PurposeUpdates, row.Signature.Locale, in.ConsentText, now)
+		if err != nil {
+			return SignResult{}, err
+		}
+		row.Signature.ConsentTextID = &text
+	}
 	if s.opt.Judge != nil {
 		v, err := s.opt.Judge(ctx, p, Judged{
 			AddressHash: row.Mailbox.AddressHash, Domain: row.Mailbox.Domain, ClientIP: in.ClientIP, ClientHash: row.Signature.ClientHash, Form: in,
@@ -85,6 +95,7 @@ func (s *Service) Sign(ctx context.Context, in SignInput) (SignResult, error) {
 	if row.Refused != nil { // it was closed since
 		return SignResult{}, row.Refused
 	}
+	s.grew()
 	return SignResult{ID: row.Signature.ID}, nil
 }
 
@@ -185,12 +196,6 @@ func (s *Service) prepare(p models.Petition, in SignInput, now time.Time) (newSi
 	}
 	if net := abuse.Net(device(in.ClientIP)); net != nil {
 		n.Signature.ClientHash = s.vault.DayHash(now, net)
-	}
-	if in.Updates {
-		if in.ConsentText == "" {
-			return newSignature{}, errors.New("petitions: a form that asks for consent must say with which words")
-		}
-		n.ConsentText = in.ConsentText
 	}
 	return n, nil
 }

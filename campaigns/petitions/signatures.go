@@ -10,7 +10,6 @@ import (
 	"gorm.io/gorm"
 
 	"kithline/campaigns/confirmations"
-	"kithline/campaigns/consents"
 	"kithline/campaigns/mailboxes"
 	"kithline/models"
 	"kithline/models/database"
@@ -18,14 +17,13 @@ import (
 
 // newSignature is a form that was checked and sealed: the rows it stands for, apart from what only the database knows.
 type newSignature struct {
-	Mailbox     models.Mailbox // as it would be if it were new
-	Signature   models.Signature
-	CampaignID  uuid.UUID
-	ConsentText string // the words beside the box; "" where it was not ticked
-	Name        string // as it is compared: see foldName
-	Verdict     Verdict
-	settle      settler // says what only the rows tell; nil: nobody does
-	Refused     error   // set by insert: why this one was not written, although its batch was
+	Mailbox    models.Mailbox // as it would be if it were new
+	Signature  models.Signature
+	CampaignID uuid.UUID
+	Name       string // as it is compared: see foldName
+	Verdict    Verdict
+	settle     settler // says what only the rows tell; nil: nobody does
+	Refused    error   // set by insert: why this one was not written, although its batch was
 }
 
 // pair is a petition and a mailbox that signed it.
@@ -37,8 +35,8 @@ type pair struct{ petition, mailbox uuid.UUID }
 // that is written again by a batch that ran before changes nothing.
 func (s *Service) insert(ctx context.Context, tx *gorm.DB, rows []newSignature) error {
 	tx = tx.WithContext(ctx)
-	petitionIDs, err := refuse(tx, rows)
-	if err != nil || len(petitionIDs) == 0 {
+	open, err := refuse(tx, rows)
+	if err != nil || len(open) == 0 {
 		return err
 	}
 	refused := func(r newSignature) bool { return r.Refused != nil }
@@ -63,11 +61,10 @@ func (s *Service) insert(ctx context.Context, tx *gorm.DB, rows []newSignature) 
 		}
 	}
 
-	tables, err := s.tables(ctx, tx, rows, boxes, known, petitionIDs, now)
+	tables, err := s.tables(ctx, tx, rows, boxes, known, slices.Collect(maps.Keys(open)), now)
 	if err != nil {
 		return err
 	}
-	texts := map[[2]string]uuid.UUID{}
 	added := map[uuid.UUID]moved{}
 	var began []tallyMove
 	var left []uuid.UUID
@@ -90,18 +87,6 @@ func (s *Service) insert(ctx context.Context, tx *gorm.DB, rows []newSignature) 
 			left, tables[k] = append(left, leaving...), tables[k].without(leaving)
 		}
 		sig.Seat = seat
-		if r.ConsentText != "" {
-			k := [2]string{sig.Locale, r.ConsentText}
-			if _, ok := texts[k]; !ok {
-				t, err := consents.Text(ctx, tx, models.PurposeUpdates, sig.Locale, r.ConsentText, now)
-				if err != nil {
-					return err
-				}
-				texts[k] = t.ID
-			}
-			id := texts[k]
-			sig.ConsentTextID = &id
-		}
 		tables[k] = append(tables[k], sitting{sig, r.Name, true})
 		m := added[sig.PetitionID]
 		m.pending++
@@ -117,10 +102,10 @@ func (s *Service) insert(ctx context.Context, tx *gorm.DB, rows []newSignature) 
 			return err
 		}
 	}
-	if _, err := database.InsertAll(tx, fresh, ""); err != nil {
+	if err := database.InsertAll(tx, fresh, ""); err != nil {
 		return err
 	}
-	if err := mails(ctx, tx, asked, byID, known, now); err != nil {
+	if err := mails(ctx, tx, asked, open, byID, known, now); err != nil {
 		return err
 	}
 	if _, err := count(ctx, tx, added); err != nil {
@@ -165,7 +150,7 @@ func (s *Service) tables(ctx context.Context, tx *gorm.DB, rows []newSignature, 
 }
 
 // refuse notes which rows are for petitions that do not take them any more, and returns the petitions of the others.
-func refuse(tx *gorm.DB, rows []newSignature) (open []uuid.UUID, err error) {
+func refuse(tx *gorm.DB, rows []newSignature) (open map[uuid.UUID]models.Petition, err error) {
 	asked := []uuid.UUID{}
 	for _, r := range rows {
 		if !slices.Contains(asked, r.Signature.PetitionID) {
@@ -173,18 +158,15 @@ func refuse(tx *gorm.DB, rows []newSignature) (open []uuid.UUID, err error) {
 		}
 	}
 	var found []models.Petition
-	if err := tx.Select("id", "state", "published_at", "paused_at", "deadline_at").Where("id IN ?", asked).Find(&found).Error; err != nil {
+	if err := tx.Select("id", "state", "published_at", "paused_at", "deadline_at", "breaker_at").Where("id IN ?", asked).Find(&found).Error; err != nil {
 		return nil, err
 	}
-	petitions := make(map[uuid.UUID]models.Petition, len(found))
-	for _, p := range found {
-		petitions[p.ID] = p
-	}
+	petitions := byPetition(found)
+	open = make(map[uuid.UUID]models.Petition, len(found))
 	for i, r := range rows {
 		p := petitions[r.Signature.PetitionID] // the zero value is not visible
-		rows[i].Refused = signable(p, r.Signature.CreatedAt)
-		if rows[i].Refused == nil && !slices.Contains(open, p.ID) {
-			open = append(open, p.ID)
+		if rows[i].Refused = signable(p, r.Signature.CreatedAt); rows[i].Refused == nil {
+			open[p.ID] = p
 		}
 	}
 	return open, nil
@@ -238,18 +220,14 @@ type request struct {
 
 // mails queues what the mailboxes behind signatures get now: the confirmation mail of one that waits, the note that it
 // counts already of one that is confirmed. known are those that may have got mail before. The limits are in
-// campaigns/confirmations.
-func mails(ctx context.Context, tx *gorm.DB, asked []request, boxes map[uuid.UUID]models.Mailbox, known []uuid.UUID, now time.Time) error {
-	held, err := broken(ctx, tx, asked)
-	if err != nil {
-		return err
-	}
+// campaigns/confirmations. petitions are those of the signatures: a breaker that is open holds mails back.
+func mails(ctx context.Context, tx *gorm.DB, asked []request, petitions map[uuid.UUID]models.Petition, boxes map[uuid.UUID]models.Mailbox, known []uuid.UUID, now time.Time) error {
 	out := make([]confirmations.Request, 0, len(asked))
 	for _, sig := range asked {
 		r := confirmations.Request{Kind: KindConfirm, MailboxID: sig.MailboxID, Subject: sig.ID, DedupeKey: KindConfirm + "/" + sig.ID.String(), Ends: sig.ExpiresAt}
 		switch {
 		case waits(sig.Signature):
-			if held[sig.PetitionID] && boxes[sig.MailboxID].VerifiedAt == nil {
+			if petitions[sig.PetitionID].BreakerAt != nil && boxes[sig.MailboxID].VerifiedAt == nil {
 				r.NotBefore = now.Add(breakerLater)
 			}
 			if !sig.fresh { // it waited before: the mail of then is not this one

@@ -1,8 +1,8 @@
 package database
 
 import (
-	"context"
 	"reflect"
+	"slices"
 
 	"gorm.io/gorm"
 )
@@ -15,21 +15,19 @@ func CopyAll[T any](tx *gorm.DB, rows []T) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	st := &gorm.Statement{DB: tx}
-	if err := st.Parse(&rows); err != nil {
+	if !IsPostgres(tx) {
+		return InsertAll(tx, rows, "")
+	}
+	c, err := columnsFor(tx, rows)
+	if err != nil {
 		return err
 	}
-	c := columnsOf(st.Schema)
-	if IsPostgres(tx) {
-		return c.copy(tx, st.Schema.Table, reflect.ValueOf(rows))
+	// A column of whole numbers may have either of two widths, which COPY's binary form asks for and only the table knows.
+	if slices.ContainsFunc(c.list, func(x column) bool { return x.kind == isInt }) {
+		return InsertAll(tx, rows, "")
 	}
-	return c.sqlite(reflect.ValueOf(rows), func(insert string, args []any) error {
-		_, err := tx.Statement.ConnPool.ExecContext(contextOf(tx), insert, args...)
-		return err
-	})
+	return c.copy(tx, reflect.ValueOf(rows))
 }
-
-func contextOf(tx *gorm.DB) context.Context { return tx.Statement.Context }
 
 // FindIn reads the rows whose column is one of keys, ids or bytes, into *dest: in one question on PostgreSQL, whatever their
 // number, and in several on SQLite. What q asks beside it holds too. Rows come in the order of q within each question.

@@ -29,21 +29,12 @@ var (
 // pgEpoch is where PostgreSQL counts its microseconds from.
 var pgEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 
-// copy hands rows over as the bytes that the table's columns hold. A column of whole numbers may have either of two widths, so
-// a model that has one goes the way of InsertAll.
-func (w columns) copy(tx *gorm.DB, table string, rows reflect.Value) error {
-	names := make([]string, len(w.list))
-	for i, c := range w.list {
+// copy hands rows over as the bytes that the table's columns hold.
+func (w columns) copy(tx *gorm.DB, rows reflect.Value) error {
+	for _, c := range w.list {
 		if c.wrong != nil {
 			return c.wrong
 		}
-		if c.kind == isInt {
-			return w.postgres(rows, func(insert string, args []any) error {
-				_, err := tx.Statement.ConnPool.ExecContext(contextOf(tx), insert, args...)
-				return err
-			})
-		}
-		names[i] = c.name
 	}
 	pg, err := PgxTx(tx)
 	if err != nil {
@@ -61,7 +52,7 @@ func (w columns) copy(tx *gorm.DB, table string, rows reflect.Value) error {
 		}
 	}
 	b = append(b, copyEnd...)
-	_, err = pg.Conn().PgConn().CopyFrom(contextOf(tx), bytes.NewReader(b), "COPY "+table+" ("+strings.Join(names, ", ")+") FROM STDIN BINARY")
+	_, err = pg.Conn().PgConn().CopyFrom(tx.Statement.Context, bytes.NewReader(b), "COPY "+w.table+" ("+strings.Join(w.names, ", ")+") FROM STDIN BINARY")
 	return err
 }
 

@@ -70,7 +70,7 @@ func TestCopyAllIsCreate(t *testing.T) {
 func TestFindIn(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
 		rows := some(1500)
-		if _, err := database.InsertAll(db.DB, rows, ""); err != nil {
+		if err := database.InsertAll(db.DB, rows, ""); err != nil {
 			t.Fatal(err)
 		}
 		var ids []uuid.UUID

@@ -3,6 +3,7 @@ package database
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,27 +14,23 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// InsertAll writes many rows of one model at once and returns the ids of those that it wrote: fewer than there are rows where
-// onConflict, such as "ON CONFLICT (address_hash) DO NOTHING", passed over some. It is for hot paths. On PostgreSQL it is one
+// InsertAll writes many rows of one model at once, all but those that onConflict, such as "ON CONFLICT (dedupe_key) DO NOTHING",
+// passes over. It is for hot paths. On PostgreSQL it is one
 // statement whose text does not depend on the number of rows, so the server reads it once for all batches, and takes an array
 // for each column instead of a parameter for each value. Ids and times are those of the rows: nothing is filled in. Text that
 // one of the databases could not hold (a NUL byte, invalid UTF-8) is refused by both, with an error that Refused tells.
-func InsertAll[T any](tx *gorm.DB, rows []T, onConflict string) (written map[uuid.UUID]bool, err error) {
+func InsertAll[T any](tx *gorm.DB, rows []T, onConflict string) error {
+	return insertAll(tx, rows, func(insert string, args []any) error {
+		_, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, insert+" "+onConflict, args...)
+		return err
+	})
+}
+
+// InsertNew is InsertAll that returns the ids of the rows that it wrote.
+func InsertNew[T any](tx *gorm.DB, rows []T, onConflict string) (written map[uuid.UUID]bool, err error) {
 	written = make(map[uuid.UUID]bool, len(rows))
-	if len(rows) == 0 {
-		return written, nil
-	}
-	st := &gorm.Statement{DB: tx}
-	if err := st.Parse(&rows); err != nil {
-		return nil, err
-	}
-	c := columnsOf(st.Schema)
-	write := c.sqlite
-	if IsPostgres(tx) {
-		write = c.postgres
-	}
 	end := " " + onConflict + " RETURNING id"
-	err = write(reflect.ValueOf(rows), func(insert string, args []any) error {
+	err = insertAll(tx, rows, func(insert string, args []any) error {
 		found, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, insert+end, args...)
 		if err != nil {
 			return err
@@ -49,6 +46,44 @@ func InsertAll[T any](tx *gorm.DB, rows []T, onConflict string) (written map[uui
 		return found.Err()
 	})
 	return written, err
+}
+
+func insertAll[T any](tx *gorm.DB, rows []T, run func(insert string, args []any) error) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	c, err := columnsFor(tx, rows)
+	if err != nil {
+		return err
+	}
+	return c.each(tx, reflect.ValueOf(rows), func(values string, args []any) error {
+		return run("INSERT INTO "+c.table+" ("+strings.Join(c.names, ", ")+") "+values, args)
+	})
+}
+
+// UpdateAll sets the named columns of rows of one model, which are found by their ids, to what rows hold: InsertAll for rows that
+// are there. A row that is not there is passed over.
+func UpdateAll[T any](tx *gorm.DB, rows []T, names ...string) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	all, err := columnsFor(tx, rows)
+	if err != nil {
+		return err
+	}
+	c, err := all.only(append([]string{"id"}, names...))
+	if err != nil {
+		return err
+	}
+	set := make([]string, len(names))
+	for i, n := range names {
+		set[i] = fmt.Sprintf("%s = v.column%d", n, i+2)
+	}
+	return c.each(tx, reflect.ValueOf(rows), func(values string, args []any) error {
+		_, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context,
+			"UPDATE "+c.table+" SET "+strings.Join(set, ", ")+" FROM ("+values+") AS v WHERE "+c.table+".id = v.column1", args...)
+		return err
+	})
 }
 
 // kind is how a column's values travel.
@@ -73,10 +108,11 @@ type column struct {
 	wrong error
 }
 
-// columns are all of a model. into is the beginning of every INSERT.
+// columns are those of a model.
 type columns struct {
-	list []column
-	into string
+	table string
+	names []string
+	list  []column
 }
 
 var columnsCache sync.Map // *schema.Schema to columns
@@ -85,8 +121,7 @@ func columnsOf(s *schema.Schema) columns {
 	if c, ok := columnsCache.Load(s); ok {
 		return c.(columns)
 	}
-	var c columns
-	names := []string{}
+	c := columns{table: s.Table}
 	for _, f := range s.Fields {
 		if f.DBName == "" {
 			continue
@@ -115,11 +150,40 @@ func columnsOf(s *schema.Schema) columns {
 			x.wrong = fmt.Errorf("database: InsertAll knows no %s, the type of %s.%s", f.FieldType, s.Table, f.DBName)
 		}
 		c.list = append(c.list, x)
-		names = append(names, f.DBName)
+		c.names = append(c.names, f.DBName)
 	}
-	c.into = "INSERT INTO " + s.Table + " (" + strings.Join(names, ", ") + ") "
 	columnsCache.Store(s, c)
 	return c
+}
+
+func columnsFor[T any](tx *gorm.DB, rows []T) (columns, error) {
+	st := &gorm.Statement{DB: tx}
+	if err := st.Parse(&rows); err != nil {
+		return columns{}, err
+	}
+	return columnsOf(st.Schema), nil
+}
+
+// only are the named ones, in the order of names.
+func (w columns) only(names []string) (columns, error) {
+	c := columns{table: w.table, names: names}
+	for _, n := range names {
+		i := slices.Index(w.names, n)
+		if i < 0 {
+			return c, fmt.Errorf("database: %s has no column %q", w.table, n)
+		}
+		c.list = append(c.list, w.list[i])
+	}
+	return c, nil
+}
+
+// each calls run with the text and the arguments of statements that give the values of rows, in columns that are called column1
+// and so on.
+func (w columns) each(tx *gorm.DB, rows reflect.Value, run func(values string, args []any) error) error {
+	if IsPostgres(tx) {
+		return w.postgres(rows, run)
+	}
+	return w.sqlite(rows, run)
 }
 
 // of reads the column's field of a row; ok is false for a nil pointer.

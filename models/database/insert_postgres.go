@@ -15,15 +15,15 @@ import (
 var pgTypes = map[kind]string{isText: "text", isInt: "bigint", isBool: "boolean", isBytes: "bytea", isTime: "timestamptz", isUUID: "uuid", isFloat: "float8"}
 
 // postgres hands one statement over, with an array for each column.
-func (w columns) postgres(rows reflect.Value, run func(insert string, args []any) error) (err error) {
-	arrays, args := make([]string, len(w.list)), make([]any, len(w.list))
+func (w columns) postgres(rows reflect.Value, run func(values string, args []any) error) (err error) {
+	arrays, names, args := make([]string, len(w.list)), make([]string, len(w.list)), make([]any, len(w.list))
 	for i, c := range w.list {
-		arrays[i] = fmt.Sprintf("$%d::%s[]", i+1, pgTypes[c.kind])
+		arrays[i], names[i] = fmt.Sprintf("$%d::%s[]", i+1, pgTypes[c.kind]), fmt.Sprintf("column%d", i+1)
 		if args[i], err = c.array(rows); err != nil {
 			return err
 		}
 	}
-	return run(w.into+"SELECT * FROM unnest("+strings.Join(arrays, ", ")+")", args)
+	return run("SELECT * FROM unnest("+strings.Join(arrays, ", ")+") AS u ("+strings.Join(names, ", ")+")", args)
 }
 
 // array gathers the column's values of all rows.

@@ -10,7 +10,7 @@ const sqliteRows = 500
 
 // sqlite hands over a statement for every few hundred rows, with a parameter for each value: SQLite takes that faster than
 // JSON.
-func (w columns) sqlite(rows reflect.Value, run func(insert string, args []any) error) (err error) {
+func (w columns) sqlite(rows reflect.Value, run func(values string, args []any) error) (err error) {
 	row := "(?" + strings.Repeat(", ?", len(w.list)-1) + ")"
 	for from := 0; from < rows.Len(); from += sqliteRows {
 		n := min(sqliteRows, rows.Len()-from)
@@ -39,7 +39,7 @@ func (w columns) sqlite(rows reflect.Value, run func(insert string, args []any) 
 				args = append(args, value)
 			}
 		}
-		if err := run(w.into+"VALUES "+row+strings.Repeat(", "+row, n-1), args); err != nil {
+		if err := run("VALUES "+row+strings.Repeat(", "+row, n-1), args); err != nil {
 			return err
 		}
 	}

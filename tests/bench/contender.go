@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path"
 	"syscall"
 	"time"
 
@@ -100,9 +101,18 @@ func naive(url, keyFile, petition string) (fasthttp.RequestHandler, func() error
 	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}
+	text, err := wordsOf(ctx, db)
+	if err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
 	return func(c *fasthttp.RequestCtx) {
 		f := c.PostArgs()
-		err := naiveSign(ctx, db, v, id, string(f.Peek("given_name")), string(f.Peek("family_name")), string(f.Peek("email")), string(f.Peek("postal_code")), string(f.Peek("comment")))
+		box, err := uuid.Parse(path.Base(string(c.Path())))
+		if err == nil {
+			err = naiveConfirm(ctx, db, v, text, box)
+		} else {
+			err = naiveSign(ctx, db, v, id, string(f.Peek("given_name")), string(f.Peek("family_name")), string(f.Peek("email")), string(f.Peek("postal_code")), string(f.Peek("comment")))
+		}
 		if err != nil {
 			c.Error(err.Error(), fasthttp.StatusInternalServerError)
 			return

@@ -26,7 +26,6 @@ import (
 	"kithline/config"
 	"kithline/models"
 	"kithline/models/database"
-	"kithline/tests/testdb"
 )
 
 // The promises about exports: rows a second, or the share of what opening the sealed values alone allows, and memory beyond
@@ -49,7 +48,7 @@ func (b *bench) exports(ctx context.Context) error {
 	if b.rounds == 1 {
 		rows = exportRowsShort
 	}
-	pg, err := testdb.DurableServer()
+	pg, err := durableServer()
 	if err != nil {
 		b.out.note("export: PostgreSQL is not measured: %v", err)
 	} else if err := b.exportPostgres(ctx, pg, rows); err != nil {

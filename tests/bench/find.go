@@ -25,7 +25,6 @@ import (
 	"kithline/models"
 	"kithline/models/database"
 	"kithline/models/migrations"
-	"kithline/tests/testdb"
 )
 
 // The promises about finding people among a million of them.
@@ -47,7 +46,7 @@ func (b *bench) find(ctx context.Context) error {
 	if err := b.findOn(ctx, "SQLite", "sqlite:"+filepath.Join(b.dir, "find.db"), people); err != nil {
 		return err
 	}
-	pg, err := testdb.DurableServer()
+	pg, err := durableServer()
 	if err != nil {
 		b.out.note("find: PostgreSQL is not measured: %v", err)
 		return nil
@@ -130,9 +129,9 @@ func findWorld(ctx context.Context, db *database.DB, v *vault.Vault, people int)
 			}
 		}
 		err = db.Tx(ctx, func(tx *gorm.DB) error {
-			_, err1 := database.InsertAll(tx, rows, "")
-			_, err2 := database.InsertAll(tx, boxes, "")
-			_, err3 := database.InsertAll(tx, phones, "")
+			err1 := database.InsertAll(tx, rows, "")
+			err2 := database.InsertAll(tx, boxes, "")
+			err3 := database.InsertAll(tx, phones, "")
 			return errors.Join(err1, err2, err3, supporters.Tag(ctx, tx, all, []uuid.UUID{common}, now), supporters.Tag(ctx, tx, few, []uuid.UUID{rare}, now))
 		})
 		if err != nil {

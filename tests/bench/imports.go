@@ -24,7 +24,6 @@ import (
 
 	"kithline/models"
 	"kithline/models/database"
-	"kithline/tests/testdb"
 )
 
 // The promises about imports: the share of the limit on PostgreSQL, and the memory that one takes at most.
@@ -46,7 +45,7 @@ func (b *bench) imports(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = os.Remove(file) }()
-	pg, err := testdb.DurableServer()
+	pg, err := durableServer()
 	if err != nil {
 		b.out.note("import: PostgreSQL is not measured: %v", err)
 	} else if err := b.importPostgres(ctx, pg, file, rows); err != nil {

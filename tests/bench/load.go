@@ -19,6 +19,7 @@ type round struct {
 	good   int
 	took   time.Duration
 	times  []time.Duration // of good answers, sorted
+	views  []time.Duration // those of them whose request had no name, sorted
 	errors map[string]int
 	kept   []string // what was acknowledged, also before the round counted
 	all    int      // answers, also before the round counted
@@ -74,6 +75,9 @@ func drive(ctx context.Context, p *process, conns int, d time.Duration, next ask
 				r.all++
 				if err == nil && now.After(begin) && now.Before(end) {
 					r.times = append(r.times, now.Sub(began))
+					if name == "" {
+						r.views = append(r.views, now.Sub(began))
+					}
 				}
 			}
 		})
@@ -82,7 +86,7 @@ func drive(ctx context.Context, p *process, conns int, d time.Duration, next ask
 	sum := round{took: d, errors: map[string]int{}, cpu: processorTime(p.cmd.Process.Pid).since(before)}
 	for _, r := range all {
 		sum.all += r.all
-		sum.times = append(sum.times, r.times...)
+		sum.times, sum.views = append(sum.times, r.times...), append(sum.views, r.views...)
 		sum.kept = append(sum.kept, r.kept...)
 		for k, n := range r.errors {
 			sum.errors[k] += n
@@ -90,6 +94,7 @@ func drive(ctx context.Context, p *process, conns int, d time.Duration, next ask
 	}
 	sum.good = len(sum.times)
 	slices.Sort(sum.times)
+	slices.Sort(sum.views)
 	return sum
 }
 

@@ -28,7 +28,6 @@ type bench struct {
 	rest   time.Duration // from the start until memory is read
 	conns  int
 	out    table
-	drop   []string // databases to remove
 }
 
 // part is what can be asked for by -only.
@@ -44,6 +43,8 @@ var parts = []part{
 	{"memory", (*bench).memory},
 	{"view", (*bench).view},
 	{"sign", (*bench).sign},
+	{"storm", (*bench).storm},
+	{"millions", (*bench).millions},
 	{"segments", (*bench).segments},
 	{"import", (*bench).imports},
 	{"export", (*bench).exports},
@@ -54,7 +55,7 @@ func main() {
 	if len(os.Args) > 2 && strings.HasPrefix(os.Args[1], "serve-") {
 		exit(contender(os.Args[1], os.Args[2:]))
 	}
-	only := flag.String("only", "", "what to measure, separated by commas: size, start, memory, view, sign, import, export, find")
+	only := flag.String("only", "", "what to measure, separated by commas: size, start, memory, view, sign, storm, millions, segments, import, export, find")
 	short := flag.Bool("short", false, "a minute at most: fewer and shorter rounds")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -71,7 +72,7 @@ func exit(err error) {
 }
 
 func run(ctx context.Context, only string, short bool) (err error) {
-	limit := 12 * time.Minute
+	limit := 25 * time.Minute
 	b := &bench{rounds: 3, load: 3 * time.Second, starts: 7, rest: 10 * time.Second, conns: 64}
 	if short {
 		limit = 3 * time.Minute

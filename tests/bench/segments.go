@@ -16,7 +16,6 @@ import (
 	"kithline/campaigns/vault"
 	"kithline/models/database"
 	"kithline/models/migrations"
-	"kithline/tests/testdb"
 )
 
 // The promise about segments: how long a count over this world takes at most, on PostgreSQL.
@@ -33,7 +32,7 @@ func (b *bench) segments(ctx context.Context) error {
 		people, acts = people/10, acts/10
 		b.out.note("segments: -short makes a world of a tenth; the promise is about the whole one")
 	}
-	pg, err := testdb.DurableServer()
+	pg, err := durableServer()
 	if err != nil {
 		b.out.note("segments: PostgreSQL is not measured: %v", err)
 	} else if err := b.segmentsOn(ctx, "PostgreSQL", pg, people, acts); err != nil {
