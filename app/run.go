@@ -6,16 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
 )
-
-// gcPercent is how much garbage may be made for each byte that is kept, in percent: under load the collector costs a signature a
-// quarter of its time at Go's own 100.
-const gcPercent = 300
 
 // Run serves on l until ctx ends or something essential fails, then stops everything that it started: requests under way
 // are answered, jobs end or are left for later, mail on the wire is finished. ready is called once requests are accepted;
@@ -51,9 +46,6 @@ func (a *App) Run(ctx context.Context, l net.Listener, ready func()) error {
 		go ready()
 	}
 	debug.FreeOSMemory() // what building took, and making a sample world
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	a.Log.Info("started", "listen", l.Addr().String(), "site", a.Config.Web.BaseURL, "version", build().Version)
 
 	<-ctx.Done()

@@ -135,7 +135,7 @@ func (b *bench) checkConfirmed(ctx context.Context, s *site, kept []string) erro
 		MailboxID uuid.UUID
 		Receipts  int
 	}
-	err = db.WithContext(ctx).Raw(`SELECT s.mailbox_id, COUNT(d.id) AS receipts FROM signatures s LEFT JOIN deliveries d ON d.subject_id = s.id AND d.kind = ?
+	err = db.WithContext(ctx).Raw(`SELECT s.mailbox_id, COUNT(d.id) AS receipts FROM signatures s LEFT JOIN deliveries d ON d.mailbox_id = s.mailbox_id AND d.subject_id = s.id AND d.kind = ?
 		WHERE s.petition_id = ? AND s.state = 'confirmed' GROUP BY s.id, s.mailbox_id`, petitions.KindReceipt, s.petition.ID).Scan(&rows).Error
 	if err != nil {
 		return err
