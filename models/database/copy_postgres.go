@@ -56,7 +56,7 @@ func (w columns) copy(tx *gorm.DB, rows reflect.Value) error {
 	return err
 }
 
-// append adds the column's value of a row: its length, then its bytes.
+// append adds the column's value of a row: its length, then its bytes. A whole number has eight.
 func (c column) append(b []byte, row reflect.Value) ([]byte, error) {
 	v, ok := c.of(row)
 	if !ok || c.kind == isBytes && v.IsNil() {
@@ -73,6 +73,9 @@ func (c column) append(b []byte, row reflect.Value) ([]byte, error) {
 			return append(b, 1), nil
 		}
 		b = append(b, 0)
+	case isInt:
+		size(8)
+		b = binary.BigEndian.AppendUint64(b, uint64(v.Int()))
 	case isFloat:
 		size(8)
 		b = binary.BigEndian.AppendUint64(b, math.Float64bits(v.Float()))

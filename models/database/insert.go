@@ -15,9 +15,8 @@ import (
 )
 
 // InsertAll writes many rows of one model at once, all but those that onConflict, such as "ON CONFLICT (dedupe_key) DO NOTHING",
-// passes over. It is for hot paths. On PostgreSQL it is one
-// statement whose text does not depend on the number of rows, so the server reads it once for all batches, and takes an array
-// for each column instead of a parameter for each value. Ids and times are those of the rows: nothing is filled in. Text that
+// passes over. It is for hot paths. On PostgreSQL it is one statement whose text does not depend on the number of rows, so the server
+// reads it once for all batches, and takes an array for each column instead of a parameter for each value. Ids and times are those of the rows: nothing is filled in. Text that
 // one of the databases could not hold (a NUL byte, invalid UTF-8) is refused by both, with an error that Refused tells.
 func InsertAll[T any](tx *gorm.DB, rows []T, onConflict string) error {
 	return insertAll(tx, rows, func(insert string, args []any) error {
@@ -52,10 +51,11 @@ func insertAll[T any](tx *gorm.DB, rows []T, run func(insert string, args []any)
 	if len(rows) == 0 {
 		return nil
 	}
-	c, err := columnsFor(tx, rows)
+	all, err := columnsFor(tx, rows)
 	if err != nil {
 		return err
 	}
+	c := all.said(reflect.ValueOf(rows))
 	return c.each(tx, reflect.ValueOf(rows), func(values string, args []any) error {
 		return run("INSERT INTO "+c.table+" ("+strings.Join(c.names, ", ")+") "+values, args)
 	})
@@ -175,6 +175,28 @@ func (w columns) only(names []string) (columns, error) {
 		c.list = append(c.list, w.list[i])
 	}
 	return c, nil
+}
+
+// said leaves out the columns that are NULL in all rows: that is what a row has of its own, without a value.
+func (w columns) said(rows reflect.Value) columns {
+	c := columns{table: w.table, names: make([]string, 0, len(w.list)), list: make([]column, 0, len(w.list))}
+	for i, x := range w.list {
+		if (x.null || x.kind == isBytes) && x.wrong == nil && x.empty(rows) {
+			continue
+		}
+		c.names, c.list = append(c.names, w.names[i]), append(c.list, x)
+	}
+	return c
+}
+
+// empty reports whether the column is NULL in all rows.
+func (c column) empty(rows reflect.Value) bool {
+	for i := range rows.Len() {
+		if v, ok := c.of(rows.Index(i)); ok && (c.kind != isBytes || !v.IsNil()) {
+			return false
+		}
+	}
+	return true
 }
 
 // each calls run with the text and the arguments of statements that give the values of rows, in columns that are called column1

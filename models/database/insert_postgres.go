@@ -1,98 +1,98 @@
 package database
 
 import (
-	"fmt"
+	"encoding/binary"
 	"reflect"
+	"strconv"
 	"strings"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // pgTypes are the types of the arrays that carry a column's values. What a column holds in fewer bits is converted by the
 // assignment.
-var pgTypes = map[kind]string{isText: "text", isInt: "bigint", isBool: "boolean", isBytes: "bytea", isTime: "timestamptz", isUUID: "uuid", isFloat: "float8"}
+var pgTypes = map[kind]pgType{
+	isText: {"text", pgtype.TextOID, pgtype.TextArrayOID}, isInt: {"bigint", pgtype.Int8OID, pgtype.Int8ArrayOID}, isBool: {"boolean", pgtype.BoolOID, pgtype.BoolArrayOID},
+	isBytes: {"bytea", pgtype.ByteaOID, pgtype.ByteaArrayOID}, isTime: {"timestamptz", pgtype.TimestamptzOID, pgtype.TimestamptzArrayOID},
+	isUUID: {"uuid", pgtype.UUIDOID, pgtype.UUIDArrayOID}, isFloat: {"float8", pgtype.Float8OID, pgtype.Float8ArrayOID},
+}
+
+type pgType struct {
+	name       string
+	one, array uint32 // OIDs
+}
 
 // postgres hands one statement over, with an array for each column.
 func (w columns) postgres(rows reflect.Value, run func(values string, args []any) error) (err error) {
-	arrays, names, args := make([]string, len(w.list)), make([]string, len(w.list)), make([]any, len(w.list))
+	var text strings.Builder
+	args := make([]any, len(w.list))
+	text.WriteString("SELECT * FROM unnest(")
 	for i, c := range w.list {
-		arrays[i], names[i] = fmt.Sprintf("$%d::%s[]", i+1, pgTypes[c.kind]), fmt.Sprintf("column%d", i+1)
+		if i > 0 {
+			text.WriteString(", ")
+		}
+		text.WriteString("$" + strconv.Itoa(i+1) + "::" + pgTypes[c.kind].name + "[]")
 		if args[i], err = c.array(rows); err != nil {
 			return err
 		}
 	}
-	return run("SELECT * FROM unnest("+strings.Join(arrays, ", ")+") AS u ("+strings.Join(names, ", ")+")", args)
+	text.WriteString(") AS u (")
+	for i := range w.list {
+		if i > 0 {
+			text.WriteString(", ")
+		}
+		text.WriteString("column" + strconv.Itoa(i+1))
+	}
+	text.WriteString(")")
+	return run(text.String(), args)
 }
 
+// pgArray is an array in PostgreSQL's binary form: dimensions, whether NULL may be in it, the type of its elements, their number, the
+// index of the first, and the elements as COPY has them (array_recv of src/backend/utils/adt/arrayfuncs.c).
+type pgArray []byte
+
 // array gathers the column's values of all rows.
-func (c column) array(rows reflect.Value) (any, error) {
+func (c column) array(rows reflect.Value) (pgArray, error) {
 	if c.wrong != nil {
 		return nil, c.wrong
 	}
 	n := rows.Len()
-	switch c.kind {
-	case isBytes:
-		return gather(c, rows, n, func(v reflect.Value, ok bool) ([]byte, error) {
-			if !ok {
-				return nil, nil
-			}
-			return v.Bytes(), nil
-		})
-	case isInt:
-		return gather(c, rows, n, func(v reflect.Value, ok bool) (x pgtype.Int8, err error) {
-			if x.Valid = ok; ok {
-				x.Int64 = v.Int()
-			}
-			return x, nil
-		})
-	case isFloat:
-		return gather(c, rows, n, func(v reflect.Value, ok bool) (x pgtype.Float8, err error) {
-			if x.Valid = ok; ok {
-				x.Float64 = v.Float()
-			}
-			return x, nil
-		})
-	case isBool:
-		return gather(c, rows, n, func(v reflect.Value, ok bool) (x pgtype.Bool, err error) {
-			if x.Valid = ok; ok {
-				x.Bool = v.Bool()
-			}
-			return x, nil
-		})
-	case isTime:
-		return gather(c, rows, n, func(v reflect.Value, ok bool) (x pgtype.Timestamptz, err error) {
-			if x.Valid = ok; ok {
-				x.Time = v.Interface().(time.Time)
-			}
-			return x, nil
-		})
-	case isUUID:
-		return gather(c, rows, n, func(v reflect.Value, ok bool) (x pgtype.UUID, err error) {
-			if x.Valid = ok; ok {
-				x.Bytes = v.Interface().(uuid.UUID)
-			}
-			return x, nil
-		})
-	default:
-		return gather(c, rows, n, func(v reflect.Value, ok bool) (x pgtype.Text, err error) {
-			if x.Valid = ok; ok {
-				x.String, err = c.textOf(v)
-			}
-			return x, err
-		})
+	b := make([]byte, 0, 20+n*24)
+	for _, v := range []uint32{1, 1, pgTypes[c.kind].one, uint32(n), 1} {
+		b = binary.BigEndian.AppendUint32(b, v)
 	}
-}
-
-func gather[T any](c column, rows reflect.Value, n int, read func(v reflect.Value, ok bool) (T, error)) (pgtype.FlatArray[T], error) {
-	out := make(pgtype.FlatArray[T], n)
+	var err error
 	for i := range n {
-		v, ok := c.of(rows.Index(i))
-		var err error
-		if out[i], err = read(v, ok); err != nil {
+		if b, err = c.append(b, rows.Index(i)); err != nil {
 			return nil, err
 		}
 	}
-	return out, nil
+	return b, nil
+}
+
+// pgArrays lets pgx send a pgArray as it is.
+type pgArrays struct{ *pgtype.ArrayCodec }
+
+// PlanEncode is part of pgtype.Codec.
+func (a pgArrays) PlanEncode(m *pgtype.Map, oid uint32, format int16, value any) pgtype.EncodePlan {
+	if _, ok := value.(pgArray); ok && format == pgtype.BinaryFormatCode {
+		return a
+	}
+	return a.ArrayCodec.PlanEncode(m, oid, format, value)
+}
+
+// Encode is part of pgtype.EncodePlan.
+func (pgArrays) Encode(value any, buf []byte) ([]byte, error) {
+	return append(buf, value.(pgArray)...), nil
+}
+
+// registerArrays makes a connection know them.
+func registerArrays(m *pgtype.Map) {
+	for _, t := range pgTypes {
+		if known, ok := m.TypeForOID(t.array); ok {
+			if c, ok := known.Codec.(*pgtype.ArrayCodec); ok {
+				m.RegisterType(&pgtype.Type{Name: known.Name, OID: t.array, Codec: pgArrays{c}})
+			}
+		}
+	}
 }

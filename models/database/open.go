@@ -87,6 +87,7 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 	}
 	cfg.AfterConnect = func(_ context.Context, c *pgx.Conn) error { // times come back in UTC, wherever the server stands
 		c.TypeMap().RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
+		registerArrays(c.TypeMap())
 		return nil
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
