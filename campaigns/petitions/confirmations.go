@@ -63,15 +63,15 @@ func (s *Service) confirmBoxes(ctx context.Context, tx *gorm.DB, batch []*confir
 	if err != nil || len(presses) == 0 {
 		return err
 	}
+	names, err := s.attach(ctx, tx, presses, now)
+	if err != nil {
+		return err
+	}
 	boxes := make([]models.Mailbox, len(presses))
 	for i, p := range presses {
 		boxes[i] = p.mailbox
 	}
 	if err := mailboxes.SignedUp(ctx, tx, boxes, now); err != nil {
-		return err
-	}
-	names, err := s.attach(ctx, tx, presses, now)
-	if err != nil {
 		return err
 	}
 	var yes []consents.Given
@@ -208,7 +208,8 @@ func (s *Service) presses(ctx context.Context, tx *gorm.DB, batch []*confirmatio
 	return out, petitions, nil
 }
 
-// attach finds or makes the supporters behind presses, and returns the names as their owners chose to show them.
+// attach finds or makes the supporters behind presses, and returns the names as their owners chose to show them. The mailbox of a new
+// supporter is verified by the same statement.
 func (s *Service) attach(ctx context.Context, tx *gorm.DB, presses []press, now time.Time) (map[uuid.UUID]string, error) {
 	names := map[uuid.UUID]string{}
 	type known struct {
@@ -219,7 +220,8 @@ func (s *Service) attach(ctx context.Context, tx *gorm.DB, presses []press, now 
 	var attached []models.Mailbox // of fresh
 	var placed []uuid.UUID        // of fresh, with a postal area
 	var rest []known
-	for _, p := range presses {
+	for i := range presses {
+		p := &presses[i]
 		for _, sig := range p.sigs {
 			given, family, err := s.names(sig)
 			if err != nil {
@@ -233,6 +235,9 @@ func (s *Service) attach(ctx context.Context, tx *gorm.DB, presses []press, now 
 			}
 			row := supporters.NewRow(s.vault, models.NewID(), f, now)
 			p.mailbox.SupporterID, p.mailbox.UpdatedAt = &row.ID, now // the next of this mailbox is the same person's
+			if p.mailbox.VerifiedAt == nil {
+				p.mailbox.VerifiedAt = &now
+			}
 			fresh, attached = append(fresh, row), append(attached, p.mailbox)
 			if row.PostalArea != "" {
 				placed = append(placed, row.ID)
@@ -242,7 +247,7 @@ func (s *Service) attach(ctx context.Context, tx *gorm.DB, presses []press, now 
 	if err := database.InsertAll(tx, fresh, ""); err != nil {
 		return nil, err
 	}
-	if err := database.UpdateAll(tx, attached, "supporter_id", "updated_at"); err != nil {
+	if err := database.UpdateAll(tx, attached, "supporter_id", "verified_at", "updated_at"); err != nil {
 		return nil, err
 	}
 	if err := supporters.Placed(ctx, tx, placed, now); err != nil {
