@@ -57,7 +57,7 @@ func EnsureAll(ctx context.Context, tx *gorm.DB, rows []models.Mailbox) (boxes m
 			var found []models.Mailbox
 			// Held until the end: what is decided by the mails a mailbox got so far is decided for one form at a time.
 			hold := clause.Locking{Strength: "UPDATE"}
-			if err := tx.Clauses(hold).Where("address_hash IN ?", part).Order("address_hash").Find(&found).Error; err != nil {
+			if err := database.WhereIn(tx.Clauses(hold), "address_hash", part).Order("address_hash").Find(&found).Error; err != nil {
 				return nil, nil, err
 			}
 			for _, m := range found {

@@ -15,6 +15,7 @@ import (
 	"kithline/campaigns/address"
 	"kithline/campaigns/vault"
 	"kithline/models"
+	"kithline/models/database"
 )
 
 // Ensure returns the mailbox of an address, made when it was not there. The address may be as a person typed it; the
@@ -85,12 +86,12 @@ func SignedUp(ctx context.Context, tx *gorm.DB, boxes []models.Mailbox, now time
 			return err
 		}
 		if len(fresh) > 0 {
-			err := tx.Model(&models.Mailbox{}).Where("id IN ? AND verified_at IS NULL", fresh).Updates(map[string]any{"verified_at": now, "updated_at": now}).Error
+			err := database.WhereIn(tx.Model(&models.Mailbox{}), "id", fresh).Where("verified_at IS NULL").Updates(map[string]any{"verified_at": now, "updated_at": now}).Error
 			if err != nil {
 				return err
 			}
 		}
-		if err := tx.Where("address_hash IN ?", hashes).Delete(&models.Erasure{}).Error; err != nil {
+		if err := database.WhereIn(tx, "address_hash", hashes).Delete(&models.Erasure{}).Error; err != nil {
 			return err
 		}
 	}

@@ -154,11 +154,11 @@ func (s *Service) presses(ctx context.Context, tx *gorm.DB, batch []*confirmatio
 	hold := clause.Locking{Strength: "UPDATE"}
 	// Mailboxes are held first and in one order, as signing does, so that neither waits for the other.
 	var rows []models.Mailbox
-	if err := tx.Clauses(hold).Where("id IN ?", boxes).Order("address_hash").Find(&rows).Error; err != nil {
+	if err := database.WhereIn(tx.Clauses(hold), "id", boxes).Order("address_hash").Find(&rows).Error; err != nil {
 		return nil, nil, err
 	}
 	var waiting []models.Signature
-	err := tx.Clauses(hold).Where("mailbox_id IN ? AND "+unconfirmed+" AND expires_at > ?", boxes, now).Order("created_at, id").Find(&waiting).Error
+	err := database.WhereIn(tx.Clauses(hold).Where(unconfirmed+" AND expires_at > ?", now), "mailbox_id", boxes).Order("created_at, id").Find(&waiting).Error
 	if err != nil {
 		return nil, nil, err
 	}

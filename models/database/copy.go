@@ -29,6 +29,16 @@ func CopyAll[T any](tx *gorm.DB, rows []T) error {
 	return c.copy(tx, reflect.ValueOf(rows))
 }
 
+// WhereIn asks q for the rows whose column is one of keys, ids or bytes, at most some hundred: on PostgreSQL by one parameter, so that
+// the text of the statement does not depend on their number, and the server reads it once.
+func WhereIn[K any](q *gorm.DB, column string, keys []K) *gorm.DB {
+	q = q.Session(&gorm.Session{})
+	if IsPostgres(q) {
+		return q.Where(column+" = ANY(?)", arrayOf(keys))
+	}
+	return q.Where(column+" IN ?", keys)
+}
+
 // FindIn reads the rows whose column is one of keys, ids or bytes, into *dest: in one question on PostgreSQL, whatever their
 // number, and in several on SQLite. What q asks beside it holds too. Rows come in the order of q within each question.
 func FindIn[T, K any](q *gorm.DB, column string, keys []K, dest *[]T) error {
@@ -36,7 +46,7 @@ func FindIn[T, K any](q *gorm.DB, column string, keys []K, dest *[]T) error {
 		return nil
 	}
 	if IsPostgres(q) {
-		return q.Session(&gorm.Session{}).Where(column+" = ANY(?)", arrayOf(keys)).Find(dest).Error
+		return WhereIn(q, column, keys).Find(dest).Error
 	}
 	for from := 0; from < len(keys); from += sqliteRows {
 		var part []T
