@@ -224,7 +224,7 @@ func (s byKeys) start(t *testing.T, email, cal, title string) {
 	w.sign(p.Slug, signer{"June", "Okafor", "june." + email, "", "name", false})
 	s.Open(base)
 	s.at(200, base, "one-public")
-	s.press("See how it goes")
+	s.press("How it goes")
 	s.at(200, base+"/report", "report")
 	s.Open(base + "/update")
 	s.at(200, base+"/update", "update")
