@@ -99,47 +99,50 @@ func (s *Service) confirmBoxes(ctx context.Context, tx *gorm.DB, batch []*confir
 			}
 		}
 	}
-	if err := consents.GiveAll(ctx, tx, yes, now); err != nil {
-		return err
-	}
-	if err := receipts(ctx, tx, presses, now); err != nil {
-		return err
-	}
-	// Petitions last: their rows are the busiest.
-	counted, err := count(ctx, tx, by)
-	if err != nil {
-		return err
-	}
-	if err := tally(ctx, tx, moves); err != nil {
-		return err
-	}
 	var changed []uuid.UUID
-	next := make(map[uuid.UUID]int, len(by)) // the number of the next signature; ours alone, since the rows are held
-	for _, id := range sorted(by) {
-		next[id] = counted[id].SignatureCount - by[id].confirmed + 1
-		if by[id].confirmed != 0 {
-			changed = append(changed, id)
+	err = database.Gather(tx, func() error {
+		if err := consents.GiveAll(ctx, tx, yes, now); err != nil {
+			return err
 		}
-	}
-	var written []models.Signature
-	for _, p := range presses {
-		for _, sig := range p.sigs {
-			// One that is held back shows nothing and has no number: until somebody lets it through.
-			number, name, comment := 0, "", models.CommentNone
-			if sig.State == models.SignatureConfirmed {
-				number, name = next[sig.PetitionID], names[sig.ID]
-				next[sig.PetitionID]++
-				if sig.CommentSealed != nil {
-					comment = models.CommentWaiting
-				}
+		if err := receipts(ctx, tx, presses, now); err != nil {
+			return err
+		}
+		// Petitions last: their rows are the busiest.
+		counted, err := count(ctx, tx, by)
+		if err != nil {
+			return err
+		}
+		if err := tally(ctx, tx, moves); err != nil {
+			return err
+		}
+		next := make(map[uuid.UUID]int, len(by)) // the number of the next signature; ours alone, since the rows are held
+		for _, id := range sorted(by) {
+			next[id] = counted[id].SignatureCount - by[id].confirmed + 1
+			if by[id].confirmed != 0 {
+				changed = append(changed, id)
 			}
-			sig.DisplayName, sig.Number, sig.CommentState = name, number, comment
-			written = append(written, sig)
-			on := petitions[sig.PetitionID]
-			p.out.Counted = append(p.out.Counted, CountedSignature{ID: sig.ID, At: now, Slug: on.Slug, Title: on.Title, TitleLocale: on.Locale, Number: number})
 		}
-	}
-	if err := database.UpdateAll(tx, written, "state", "confirmed_at", "display_name", "number", "comment_state"); err != nil {
+		var written []models.Signature
+		for _, p := range presses {
+			for _, sig := range p.sigs {
+				// One that is held back shows nothing and has no number: until somebody lets it through.
+				number, name, comment := 0, "", models.CommentNone
+				if sig.State == models.SignatureConfirmed {
+					number, name = next[sig.PetitionID], names[sig.ID]
+					next[sig.PetitionID]++
+					if sig.CommentSealed != nil {
+						comment = models.CommentWaiting
+					}
+				}
+				sig.DisplayName, sig.Number, sig.CommentState = name, number, comment
+				written = append(written, sig)
+				on := petitions[sig.PetitionID]
+				p.out.Counted = append(p.out.Counted, CountedSignature{ID: sig.ID, At: now, Slug: on.Slug, Title: on.Title, TitleLocale: on.Locale, Number: number})
+			}
+		}
+		return database.UpdateAll(tx, written, "state", "confirmed_at", "display_name", "number", "comment_state")
+	})
+	if err != nil {
 		return err
 	}
 	return s.afterCount(ctx, tx, changed)
@@ -244,10 +247,13 @@ func (s *Service) attach(ctx context.Context, tx *gorm.DB, presses []press, now 
 			}
 		}
 	}
-	if err := database.InsertAll(tx, fresh, ""); err != nil {
-		return nil, err
-	}
-	if err := database.UpdateAll(tx, attached, "supporter_id", "verified_at", "updated_at"); err != nil {
+	err := database.Gather(tx, func() error {
+		if err := database.InsertAll(tx, fresh, ""); err != nil {
+			return err
+		}
+		return database.UpdateAll(tx, attached, "supporter_id", "verified_at", "updated_at")
+	})
+	if err != nil {
 		return nil, err
 	}
 	if err := supporters.Placed(ctx, tx, placed, now); err != nil {

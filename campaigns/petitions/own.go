@@ -172,7 +172,7 @@ func (s *Service) turnRole(ctx context.Context, tx *gorm.DB, sig models.Signatur
 	if sig.State != models.SignatureConfirmed {
 		return nil
 	}
-	if _, err := count(ctx, tx, map[uuid.UUID]moved{sig.PetitionID: {}}); err != nil { // holds the petition, as everybody does before its tallies
+	if err := moveNumbers(ctx, tx, map[uuid.UUID]moved{sig.PetitionID: {}}); err != nil { // holds the petition, as everybody does before its tallies
 		return err
 	}
 	var moves []tallyMove

@@ -102,16 +102,18 @@ func (s *Service) insert(ctx context.Context, tx *gorm.DB, rows []newSignature) 
 			return err
 		}
 	}
-	if err := database.InsertAll(tx, fresh, ""); err != nil {
-		return err
-	}
-	if err := mails(ctx, tx, asked, open, byID, known, now); err != nil {
-		return err
-	}
-	if _, err := count(ctx, tx, added); err != nil {
-		return err
-	}
-	return tally(ctx, tx, began)
+	return database.Gather(tx, func() error {
+		if err := database.InsertAll(tx, fresh, ""); err != nil {
+			return err
+		}
+		if err := mails(ctx, tx, asked, open, byID, known, now); err != nil {
+			return err
+		}
+		if err := moveNumbers(ctx, tx, added); err != nil {
+			return err
+		}
+		return tally(ctx, tx, began)
+	})
 }
 
 // tables reads who signed the petitions before, from the mailboxes that were there. What waited too long is deleted: it makes room,
@@ -182,20 +184,34 @@ type numbers struct {
 	Slug           string
 }
 
-// count moves the numbers of petitions in tx and returns how many count now. Rows are taken in one order, so that two transactions
-// never wait for each other. Whoever moves the public number calls Service.afterCount at the end of the transaction.
+// moveSQL moves the numbers of one petition. Never below zero: a wrong count must not keep anybody from confirming; the recount
+// repairs it.
+const moveSQL = `UPDATE petitions SET
+		pending_count = CASE WHEN pending_count + ? < 0 THEN 0 ELSE pending_count + ? END,
+		signature_count = CASE WHEN signature_count + ? < 0 THEN 0 ELSE signature_count + ? END,
+		suspect_count = CASE WHEN suspect_count + ? < 0 THEN 0 ELSE suspect_count + ? END
+	WHERE id = ?`
+
+func (m moved) args(id uuid.UUID) []any {
+	return []any{m.pending, m.pending, m.confirmed, m.confirmed, m.suspect, m.suspect, id}
+}
+
+// moveNumbers moves the numbers of petitions in tx. Rows are taken in one order, so that two transactions never wait for each other.
+func moveNumbers(ctx context.Context, tx *gorm.DB, by map[uuid.UUID]moved) error {
+	for _, id := range sorted(by) {
+		if err := tx.WithContext(ctx).Exec(moveSQL, by[id].args(id)...).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// count is moveNumbers that returns how many count now. Whoever moves the public number calls Service.afterCount at the end of the transaction.
 func count(ctx context.Context, tx *gorm.DB, by map[uuid.UUID]moved) (now map[uuid.UUID]numbers, err error) {
 	now = make(map[uuid.UUID]numbers, len(by))
 	for _, id := range sorted(by) {
-		// Never below zero: a wrong count must not keep anybody from confirming; the recount repairs it.
-		m := by[id]
 		var counted []numbers
-		err := tx.WithContext(ctx).Raw(`UPDATE petitions SET
-				pending_count = CASE WHEN pending_count + ? < 0 THEN 0 ELSE pending_count + ? END,
-				signature_count = CASE WHEN signature_count + ? < 0 THEN 0 ELSE signature_count + ? END,
-				suspect_count = CASE WHEN suspect_count + ? < 0 THEN 0 ELSE suspect_count + ? END
-			WHERE id = ? RETURNING signature_count, slug`, m.pending, m.pending, m.confirmed, m.confirmed, m.suspect, m.suspect, id).Scan(&counted).Error
-		if err != nil {
+		if err := tx.WithContext(ctx).Raw(moveSQL+" RETURNING signature_count, slug", by[id].args(id)...).Scan(&counted).Error; err != nil {
 			return nil, err
 		}
 		if len(counted) > 0 {
@@ -279,6 +295,5 @@ func dropPending(ctx context.Context, tx *gorm.DB, now time.Time, where string, 
 	if err := confirmations.Drop(ctx, tx, KindConfirm, boxes, ids, now); err != nil {
 		return 0, err
 	}
-	_, err := count(ctx, tx, fewer)
-	return len(gone), err
+	return len(gone), moveNumbers(ctx, tx, fewer)
 }

@@ -193,6 +193,15 @@ type pgTx struct {
 	*sql.Tx
 	conn *sql.Conn
 	pgx  *pgx.Conn
+
+	gathers bool // see Gather
+	held    []heldStatement
+}
+
+// heldStatement is one that Gather holds back.
+type heldStatement struct {
+	query string
+	args  []any
 }
 
 // Commit ends the transaction and gives its connection back.

@@ -18,6 +18,9 @@ func PgxTx(tx *gorm.DB) (pgx.Tx, error) {
 	if !ok {
 		return nil, fmt.Errorf("not in a PostgreSQL transaction: %T", tx.Statement.ConnPool)
 	}
+	if err := t.flush(tx.Statement.Context); err != nil {
+		return nil, err
+	}
 	return &pgxView{c: t.pgx}, nil
 }
 
