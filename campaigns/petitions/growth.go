@@ -2,9 +2,15 @@ package petitions
 
 import (
 	"context"
+	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 )
+
+// busyGC is how much garbage a busy process may make for each byte that it keeps, in percent: at Go's own 100 the collector takes a
+// fifth of what a signature costs, at 200 half of that, for some twenty megabytes more.
+const busyGC = 200
 
 // growth counts what this process wrote. PostgreSQL plans by what it last learned about a table, and learns anew about once a minute:
 // on the first busy minute of a new site it would read every signature where an index leads to one. So it is told to learn when the
@@ -17,7 +23,11 @@ type growth struct {
 // grew notes that a signature was written.
 func (s *Service) grew() {
 	switch s.growth.rows.Add(1) {
-	case 1000, 10_000, 100_000:
+	case 1000:
+		if os.Getenv("GOGC") == "" {
+			debug.SetGCPercent(busyGC)
+		}
+	case 10_000, 100_000:
 	default:
 		return
 	}
