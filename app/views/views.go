@@ -22,6 +22,7 @@ package views
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -29,15 +30,17 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"text/template/parse"
 )
 
 //go:embed layouts partials public admin
 var files embed.FS
 
-// Set is the parsed pages. It is safe for concurrent use.
+// Set is the pages. Each was parsed when the set was made, to see that it is right, and is parsed again when it is first asked for:
+// all of them at once would be half of what a server holds that nobody visits. It is safe for concurrent use.
 type Set struct {
-	pages map[string]page
+	pages map[string]func() (page, error)
 }
 
 type page struct {
@@ -103,37 +106,42 @@ func ParseFS(dir fs.FS) (*Set, error) {
 			}
 		}
 	}
-	s := &Set{pages: map[string]page{}}
+	s := &Set{pages: map[string]func() (page, error){}}
 	err := fs.WalkDir(dir, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".html") ||
 			strings.HasPrefix(name, "layouts/") || strings.HasPrefix(name, "partials/") {
 			return err
 		}
-		b, err := fs.ReadFile(dir, name)
-		if err != nil {
-			return err
-		}
-		p := page{t: template.New("page").Funcs(funcs).Option("missingkey=error"), layout: name[:max(strings.IndexByte(name, '/'), 0)]}
-		_, err = p.t.Parse(string(b))
-		if err == nil && p.t.Lookup("main") == nil {
-			err = fmt.Errorf(`the page does not define "main"`)
-		}
-		if l := p.t.Lookup("layout"); err == nil && l != nil {
-			p.layout = strings.TrimSpace(l.Tree.Root.String())
-		}
-		if err == nil && base.Lookup("layouts/"+p.layout) == nil {
-			err = fmt.Errorf("there is no layout %q", p.layout)
-		}
-		if err == nil {
-			err = complete(p.t, base, "layouts/"+p.layout)
-		}
-		if err != nil {
+		parsed := func() (page, error) { return parsePage(dir, name, base) }
+		if _, err := parsed(); err != nil {
 			return fmt.Errorf("views: %s: %w", name, err)
 		}
-		s.pages[strings.TrimSuffix(name, ".html")] = p
+		s.pages[strings.TrimSuffix(name, ".html")] = sync.OnceValues(parsed)
 		return nil
 	})
 	return s, err
+}
+
+// parsePage reads a page and adds what it calls.
+func parsePage(dir fs.FS, name string, base *template.Template) (page, error) {
+	b, err := fs.ReadFile(dir, name)
+	if err != nil {
+		return page{}, err
+	}
+	p := page{t: template.New("page").Funcs(funcs).Option("missingkey=error"), layout: name[:max(strings.IndexByte(name, '/'), 0)]}
+	if _, err := p.t.Parse(string(b)); err != nil {
+		return p, err
+	}
+	if p.t.Lookup("main") == nil {
+		return p, errors.New(`the page does not define "main"`)
+	}
+	if l := p.t.Lookup("layout"); l != nil {
+		p.layout = strings.TrimSpace(l.Tree.Root.String())
+	}
+	if base.Lookup("layouts/"+p.layout) == nil {
+		return p, fmt.Errorf("there is no layout %q", p.layout)
+	}
+	return p, complete(p.t, base, "layouts/"+p.layout)
 }
 
 // complete adds to a page what it and its layout call, and what that calls: a copy, since escaping changes it. A page that
@@ -186,7 +194,7 @@ func called(n parse.Node, names []string) []string {
 func (s *Set) Names() []string { return slices.Sorted(maps.Keys(s.pages)) }
 
 // Has reports whether there is a page of that name.
-func (s *Set) Has(name string) bool { return s.pages[name].t != nil }
+func (s *Set) Has(name string) bool { return s.pages[name] != nil }
 
 // Execute writes the page with its layout. data is a struct that embeds web.Page.
 func (s *Set) Execute(w io.Writer, name string, data any) error { return s.execute(w, name, "", data) }
@@ -197,9 +205,13 @@ func (s *Set) Part(w io.Writer, name, part string, data any) error {
 }
 
 func (s *Set) execute(w io.Writer, name, part string, data any) error {
-	p, ok := s.pages[name]
+	parsed, ok := s.pages[name]
 	if !ok {
 		return fmt.Errorf("views: there is no page %q", name)
+	}
+	p, err := parsed()
+	if err != nil {
+		return fmt.Errorf("views: %s: %w", name, err)
 	}
 	if part == "" {
 		part = "layouts/" + p.layout

@@ -13,6 +13,7 @@ import (
 	"kithline/app"
 	"kithline/campaigns/actor"
 	"kithline/campaigns/exports"
+	"kithline/campaigns/petitions"
 	"kithline/config"
 	"kithline/models"
 	"kithline/models/database"
@@ -89,6 +90,18 @@ func (b *bench) millionsOn(ctx context.Context, name string, s *site, rows int) 
 			_, err := a.Petitions.Report(ctx, owner, s.petition.ID, time.UTC)
 			return err
 		}),
+		slow("the list of petitions", func(int) error {
+			_, err := a.Petitions.PublicList(ctx, petitions.Listing{})
+			return err
+		}),
+		slow("open figures", func(int) error {
+			_, err := a.Petitions.Figures(ctx, s.petition.Slug, time.UTC)
+			return err
+		}),
+		slow("open figures by district", func(int) error {
+			_, err := a.Petitions.DistrictFigures(ctx, s.petition.Slug)
+			return err
+		}),
 		slow("an export's first thousand rows", func(int) error {
 			w := &first{}
 			_, err := a.Exports.Write(ctx, owner, exports.Input{Kind: exports.KindSignatures, Format: exports.CSV, PetitionID: s.petition.ID}, w, nil)
@@ -107,27 +120,19 @@ func (b *bench) millionsOn(ctx context.Context, name string, s *site, rows int) 
 		return err
 	}
 	client := &fasthttp.HostClient{Addr: p.addr}
-	for _, page := range []struct{ what, path string }{
-		{"the petition's page", "/petitions/" + s.petition.Slug + "?source=s%d"}, // each source is a page of its own: made anew
-		{"the list of petitions", "/petitions?lang=en&at=%d"},
-		{"open figures", "/petitions/" + s.petition.Slug + ".json?at=%d"},
-		{"open figures by district", "/petitions/" + s.petition.Slug + "/districts.json?at=%d"},
-		{"the feed", "/petitions/" + s.petition.Slug + "/feed.atom?at=%d"},
-	} {
-		err := slow(page.what, func(i int) error {
-			req, res := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
-			defer fasthttp.ReleaseRequest(req)
-			defer fasthttp.ReleaseResponse(res)
-			req.SetRequestURI("http://" + p.addr + fmt.Sprintf(page.path, i))
-			asBrowser(req)
-			if err := client.Do(req, res); err != nil {
-				return err
-			}
-			return status(fasthttp.StatusOK)(res)
-		})
-		if err != nil {
+	err = slow("the petition's page, made anew", func(i int) error {
+		req, res := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+		defer fasthttp.ReleaseRequest(req)
+		defer fasthttp.ReleaseResponse(res)
+		req.SetRequestURI(fmt.Sprintf("http://%s/petitions/%s?source=s%d", p.addr, s.petition.Slug, i)) // each source is a page of its own
+		asBrowser(req)
+		if err := client.Do(req, res); err != nil {
 			return err
 		}
+		return status(fasthttp.StatusOK)(res)
+	})
+	if err != nil {
+		return err
 	}
 	return p.stop()
 }
