@@ -48,10 +48,10 @@ func (b *bench) confirmOn(ctx context.Context, name string, waits, plain, batch 
 	if err != nil {
 		return errors.Join(err, rows.Close())
 	}
-	var fast, naive rounds
+	var fast, many, naive rounds
 	var limit []float64
 	peak := 0
-	for range b.rounds {
+	for left := 2 * b.rounds; left > 0; left -= 2 {
 		p, err := b.serve(ctx, waits, "KITHLINE_MAIL=smtp")
 		if err != nil {
 			return err
@@ -65,7 +65,8 @@ func (b *bench) confirmOn(ctx context.Context, name string, waits, plain, batch 
 			req.SetBodyString("item=" + sig.ID.String())
 			return sig.MailboxID.String()
 		}
-		fast = append(fast, drive(ctx, p, b.conns, b.load, each(&ours, b.conns, press), status(fasthttp.StatusSeeOther)))
+		fast = append(fast, drive(ctx, p, b.conns, b.load, each(&ours, left, b.conns, press), status(fasthttp.StatusSeeOther)))
+		many = append(many, drive(ctx, p, crowd, b.load, each(&ours, left-1, crowd, press), status(fasthttp.StatusSeeOther)))
 		peak = max(peak, p.memory("VmHWM"))
 		if err := p.stop(); err != nil {
 			return err
@@ -78,7 +79,7 @@ func (b *bench) confirmOn(ctx context.Context, name string, waits, plain, batch 
 			req.Header.SetMethod(fasthttp.MethodPost)
 			return sig.MailboxID.String()
 		}
-		naive = append(naive, drive(ctx, p, b.conns, b.load, each(&theirs, b.conns, bare), status(fasthttp.StatusSeeOther)))
+		naive = append(naive, drive(ctx, p, b.conns, b.load, each(&theirs, left/2, b.conns, bare), status(fasthttp.StatusSeeOther)))
 		if err := p.stop(); err != nil {
 			return err
 		}
@@ -89,17 +90,18 @@ func (b *bench) confirmOn(ctx context.Context, name string, waits, plain, batch 
 		limit = append(limit, l)
 	}
 	b.out.add(fast.line("confirm: "+name+", 64 connections, mail waits", b.beside(name, fast.rate(), naive.rate(), median(limit))))
+	b.out.add(many.line(fmt.Sprintf("confirm: %s, %d connections, mail waits", name, crowd), against(many.rate(), naive.rate(), median(limit))))
 	b.out.add(naive.line("  plain way: a transaction a request, count in one row", ""))
 	b.out.add(line{what: "  limit: the same rows, 100 a statement, no forms, no seals", figure: perSecond(median(limit))})
 	b.out.add(line{what: "  memory of the server, the most", figure: mb(peak), beside: b.out.promise(peak <= signMemoryLimit, "at most "+mb(signMemoryLimit))})
-	return errors.Join(rows.Close(), b.checkConfirmed(ctx, waits, fast.kept()))
+	return errors.Join(rows.Close(), b.checkConfirmed(ctx, waits, append(fast.kept(), many.kept()...)))
 }
 
-// each hands out signatures, a part to every connection; what a round leaves is for the next. A connection that has none left is told
-// the last one again, which counts it as confirmed before.
-func each(sigs *[]models.Signature, conns int, press func(models.Signature, *fasthttp.Request) string) ask {
+// each hands out a part of the signatures for a round, of which so many are left, and of that a part to every connection. One that has
+// none left presses for its last again, which was confirmed before.
+func each(sigs *[]models.Signature, left, conns int, press func(models.Signature, *fasthttp.Request) string) ask {
 	all := *sigs
-	share := len(all) / 3 / conns // three rounds at most
+	share := len(all) / left / conns
 	*sigs = all[min(len(all), share*conns):]
 	return func(conn, n int, req *fasthttp.Request) string { return press(all[conn*share+min(n, share-1)], req) }
 }

@@ -172,7 +172,7 @@ func (b *bench) signOn(ctx context.Context, name string, newDB func() (string, e
 	if name == "PostgreSQL" {
 		slow = "; " + b.out.promise(many.at(0.99) <= signSlowest, "p99 at most "+ms(signSlowest)+" ms")
 	}
-	b.out.add(many.line(fmt.Sprintf("sign: %s, %d connections, mail waits", name, crowd), ratio(many.rate(), median(limit))+" of the limit"+slow))
+	b.out.add(many.line(fmt.Sprintf("sign: %s, %d connections, mail waits", name, crowd), against(many.rate(), naive.rate(), median(limit))+slow))
 	b.out.add(beside.line("sign: "+name+", the same while mail is captured", ratio(beside.rate(), ours.rate())+" of the line above"))
 	b.out.add(naive.line("  plain way: a transaction a request, count in one row", ""))
 	b.out.add(line{what: "  limit: the same rows, 100 a statement, no forms, no seals", figure: perSecond(median(limit))})
@@ -184,9 +184,14 @@ func (b *bench) signOn(ctx context.Context, name string, newDB func() (string, e
 	return b.confirmOn(ctx, name, waits, plain, batch)
 }
 
+// against says how a rate compares with the plain way at 64 connections, which has no more at 256, and with the limit.
+func against(ours, naive, limit float64) string {
+	return fmt.Sprintf("%.1f times the plain way, %s of the limit", ours/naive, ratio(ours, limit))
+}
+
 // beside says how a rate compares with the plain way and with the limit, and whether what is promised of both is kept.
 func (b *bench) beside(database string, ours, naive, limit float64) string {
-	told := fmt.Sprintf("%.1f times the plain way, %s of the limit", ours/naive, ratio(ours, limit))
+	told := against(ours, naive, limit)
 	if database == "PostgreSQL" {
 		told += "; " + b.out.promise(ours >= signTimes*naive && ours >= signShare*limit, fmt.Sprintf("at least %d times, and %.1f of the limit", signTimes, signShare))
 	}
