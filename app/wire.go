@@ -221,6 +221,7 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Petitions = petitions.New(a.DB, a.Vault, a.Clock, a.Signer, a.Files, petitions.Options{
 		BaseURL: a.Config.Web.BaseURL, Words: text, Number: func(lang string, n int64) string { return page(lang).Number(n) }, Preview: a.previewOf(words), Log: a.Log, Guard: a.Abuse, Enqueue: enqueue,
 		Breaker: petitions.Breaker{Mails: a.Config.Signing.BreakerMails, Confirmed: a.Config.Signing.BreakerConfirmed, Bounced: a.Config.Signing.BreakerBounced},
+		Busy:    busy,
 	})
 	a.ends = append(a.ends, a.Petitions.Close)
 	a.Waiting = confirmations.New(a.Clock, a.Signer)

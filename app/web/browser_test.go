@@ -21,7 +21,7 @@ import (
 func browser(t *testing.T) context.Context {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("a browser")
+		t.Skip("not in short runs: it starts a browser")
 	}
 	path := os.Getenv("KITHLINE_TEST_CHROMIUM")
 	for _, n := range []string{"chromium", "chromium-browser", "google-chrome"} {

@@ -420,7 +420,7 @@ func (s *Service) namesakes(ctx context.Context, changed []models.Supporter) ([]
 				}
 			}
 		}
-		for _, p := range asked { // of whom no more than so many neighbours may be left out
+		for _, p := range asked { // also those who are not among the neighbours that were read
 			if !slices.ContainsFunc(called[p.name], func(n person) bool { return n.id == p.id }) {
 				called[p.name] = append(called[p.name], p)
 			}

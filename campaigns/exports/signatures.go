@@ -32,7 +32,7 @@ func (s *Service) signatures(ctx context.Context, a actor.Actor, m models.Export
 	var b []byte
 	for {
 		var page []models.Signature
-		// The state stands in the text: only so do databases know that the index of what counts leads there.
+		// The state stands in the text, so that a plan which is kept for any values may take the index of what counts.
 		q := s.DB.WithContext(ctx).Select("id", "number", "display_name", "postal_area", "comment_state", "comment_shown", "confirmed_at").
 			Where("petition_id = ? AND state = 'confirmed'", m.ScopeID).Order("confirmed_at, id").Limit(signaturePage)
 		if id != uuid.Nil {

@@ -2,15 +2,9 @@ package petitions
 
 import (
 	"context"
-	"os"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 )
-
-// busyGC is how much garbage a busy process may make for each byte that it keeps, in percent: at Go's own 100 the collector takes a
-// fifth of what a signature costs, at 200 half of that, for some twenty megabytes more.
-const busyGC = 200
 
 // growth counts what this process wrote. PostgreSQL plans by what it last learned about a table, and learns anew about once a minute:
 // on the first busy minute of a new site it would read every signature where an index leads to one. So it is told to learn when the
@@ -24,8 +18,8 @@ type growth struct {
 func (s *Service) grew() {
 	switch s.growth.rows.Add(1) {
 	case 1000:
-		if os.Getenv("GOGC") == "" {
-			debug.SetGCPercent(busyGC)
+		if s.opt.Busy != nil {
+			s.opt.Busy()
 		}
 	case 10_000, 100_000:
 	default:

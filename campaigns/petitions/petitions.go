@@ -95,6 +95,8 @@ type Options struct {
 	// Judge looks at a form that was checked, before it is written; a fault refuses it. It is called for every form: what it asks
 	// for, it keeps for a while. nil judges nobody.
 	Judge func(ctx context.Context, p models.Petition, j Judged) (Verdict, error)
+	// Busy is called once when this process took its first thousand signatures; nil: nobody asks.
+	Busy func()
 	// Number writes a whole number as a language does; nil: in digits alone.
 	Number func(lang string, n int64) string
 	// Preview makes the words of a mail without sending it, for whoever decides about it; nil: there is no preview.

@@ -40,6 +40,9 @@ func (b *bench) confirmOn(ctx context.Context, name string, waits, plain, batch 
 	if err != nil {
 		return err
 	}
+	if len(ours) < 2*b.rounds*crowd || len(theirs) < b.rounds*b.conns {
+		return fmt.Errorf("too few signatures wait to be confirmed: %d and %d", len(ours), len(theirs))
+	}
 	rows, err := newConfirmBatch(ctx, batch)
 	if err != nil {
 		return err
