@@ -43,14 +43,27 @@ type BulkContent struct {
 // wanted; the delivery is then expired.
 type Renderer func(ctx context.Context, d models.Delivery) (Content, error)
 
+// Batch reads what many deliveries of one kind need, with few questions to the database, and returns what makes each of them.
+type Batch func(ctx context.Context, ds []models.Delivery) (Maker, error)
+
+// Maker makes the content of a delivery of its batch, as a Renderer does. Many goroutines call it at once.
+type Maker func(d models.Delivery) (Content, error)
+
 // Handle registers the renderer of a kind, at start only.
 func (s *Service) Handle(kind string, r Renderer) {
+	s.HandleBatch(kind, func(ctx context.Context, _ []models.Delivery) (Maker, error) {
+		return func(d models.Delivery) (Content, error) { return r(ctx, d) }, nil
+	})
+}
+
+// HandleBatch registers the renderer of a kind of which many go out at once, at start only.
+func (s *Service) HandleBatch(kind string, b Batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, twice := s.render[kind]; twice {
 		panic("deliveries: two renderers for " + kind)
 	}
-	s.render[kind] = r
+	s.render[kind] = b
 }
 
 // errGone means that the mail is no longer wanted, or its address was erased.
@@ -78,7 +91,11 @@ func (s *Service) message(ctx context.Context, from Sender, d models.Delivery) (
 	if to == "" {
 		return mailer.Message{}, errGone
 	}
-	c, err := render(ctx, d)
+	maker, err := render(ctx, []models.Delivery{d})
+	if err != nil {
+		return mailer.Message{}, err
+	}
+	c, err := maker(d)
 	if err != nil {
 		return mailer.Message{}, err
 	}

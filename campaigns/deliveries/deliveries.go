@@ -42,7 +42,7 @@ const topic = "deliveries"
 // New is a mail to be sent.
 type New struct {
 	ID        uuid.UUID // made when it is zero
-	Kind      string    // which Renderer makes it
+	Kind      string    // which Renderer or Batch makes it
 	MailboxID uuid.UUID
 	SubjectID uuid.UUID // what it is about
 	Purpose   models.Purpose
@@ -118,7 +118,7 @@ type Service struct {
 	opt     Options
 	node    string // of this process: a new one at every start, so that nobody mistakes the rows of its last life for its own
 	mu      sync.RWMutex
-	render  map[string]Renderer
+	render  map[string]Batch
 	flight  map[uuid.UUID]struct{} // rows this process is at work on
 	pool    *mailer.Pool
 	poolFor mailer.Transport
@@ -145,7 +145,7 @@ func NewService(db *database.DB, v *vault.Vault, clk clock.Clock, signer *tokens
 	}
 	b := make([]byte, 8)
 	_, _ = rand.Read(b) // never fails
-	s := &Service{db: db, vault: v, clk: clk, signer: signer, words: words, opt: o, node: hex.EncodeToString(b), render: map[string]Renderer{}, flight: map[uuid.UUID]struct{}{}}
+	s := &Service{db: db, vault: v, clk: clk, signer: signer, words: words, opt: o, node: hex.EncodeToString(b), render: map[string]Batch{}, flight: map[uuid.UUID]struct{}{}}
 	s.health.Store(&Health{})
 	return s
 }

@@ -85,7 +85,7 @@ const (
 
 // Register says how the mails of this package are made. At start only.
 func (s *Service) Register(out *deliveries.Service) {
-	out.Handle(KindMailing, s.Render)
+	out.HandleBatch(KindMailing, s.Render)
 	out.Handle(KindTest, s.RenderTest)
 }
 

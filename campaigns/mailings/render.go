@@ -15,6 +15,7 @@ import (
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/tokens"
 	"kithline/models"
+	"kithline/models/database"
 )
 
 // loadedFor is how long what all copies of a mailing share is used before it is read again: the count of signatures, the
@@ -124,49 +125,68 @@ func (l *loaded) person(givenName string) values {
 	return v
 }
 
-// Render makes one copy of a mailing, when it goes out: a deliveries.Renderer. Somebody whose signature is not confirmed any
-// more does not get it.
-func (s *Service) Render(ctx context.Context, d models.Delivery) (deliveries.Content, error) {
-	if d.MailingID == nil {
-		return deliveries.Content{}, errors.New("mailings: a delivery without its mailing")
-	}
-	l, err := s.current(ctx, *d.MailingID)
-	if err != nil {
-		return deliveries.Content{}, err
-	}
-	name, agreed, err := s.recipient(ctx, l.mailing, d)
-	if err != nil {
-		return deliveries.Content{}, err
-	}
-	return s.content(l, d, name, s.reason(l, agreed)), nil
+// recipient is what a copy says of its person.
+type recipient struct {
+	GivenName string
+	Agreed    *time.Time // when they agreed; nil where that is not known
 }
 
-// recipient is what a copy says of the person: the given name, and when they agreed. Whoever is not a confirmed signer any more,
-// or is not known any more, is a Gone fault.
-func (s *Service) recipient(ctx context.Context, m models.Mailing, d models.Delivery) (name string, agreed *time.Time, err error) {
+// Render reads what the copies of mailings need, when they are about to go out: a deliveries.Batch. Somebody whose signature is
+// not confirmed any more does not get one.
+func (s *Service) Render(ctx context.Context, ds []models.Delivery) (deliveries.Maker, error) {
+	of := map[uuid.UUID][]uuid.UUID{} // mailboxes by mailing
+	for _, d := range ds {
+		if d.MailingID == nil {
+			return nil, errors.New("mailings: a delivery without its mailing")
+		}
+		of[*d.MailingID] = append(of[*d.MailingID], d.MailboxID)
+	}
+	ready, people := map[uuid.UUID]*loaded{}, map[uuid.UUID]map[uuid.UUID]recipient{}
+	for id, boxes := range of {
+		l, err := s.current(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if people[id], err = s.recipients(ctx, l.mailing, boxes); err != nil {
+			return nil, err
+		}
+		ready[id] = l
+	}
+	return func(d models.Delivery) (deliveries.Content, error) {
+		p, ok := people[*d.MailingID][d.MailboxID]
+		if !ok {
+			return deliveries.Content{}, fault.New(fault.Gone, "error.mail_gone")
+		}
+		return s.content(ready[*d.MailingID], d, p), nil
+	}, nil
+}
+
+// recipients reads who is behind mailboxes. Whoever is not a confirmed signer any more, or is not known any more, is not in it.
+func (s *Service) recipients(ctx context.Context, m models.Mailing, boxes []uuid.UUID) (map[uuid.UUID]recipient, error) {
 	var rows []struct {
-		ID              uuid.UUID
-		State           models.SignatureState
+		ID, MailboxID   uuid.UUID
 		GivenNameSealed []byte
 		GivenAt         *time.Time
 	}
-	table, from, args := "signatures", `SELECT s.id, s.state, s.given_name_sealed, c.given_at FROM signatures s
-		LEFT JOIN consents c ON c.mailbox_id = s.mailbox_id AND c.purpose = ? AND c.scope_id = ? AND c.withdrawn_at IS NULL
-		WHERE s.petition_id = ? AND s.mailbox_id = ?`, []any{d.Purpose, d.ScopeID, m.PetitionID, d.MailboxID}
+	agreed := "LEFT JOIN consents c ON c.mailbox_id = b.id AND c.purpose = ? AND c.scope_id = ? AND c.withdrawn_at IS NULL"
+	table, q := "signatures", s.DB.WithContext(ctx).Table("mailboxes b").Select("s.id, b.id AS mailbox_id, s.given_name_sealed, c.given_at").
+		Joins("JOIN signatures s ON s.mailbox_id = b.id AND s.petition_id = ? AND s.state = 'confirmed'", m.PetitionID)
 	if m.PetitionID == nil {
-		table, from, args = "supporters", `SELECT p.id, ? AS state, p.given_name_sealed, c.given_at FROM mailboxes b
-			LEFT JOIN supporters p ON p.id = b.supporter_id
-			LEFT JOIN consents c ON c.mailbox_id = b.id AND c.purpose = ? AND c.scope_id = ? AND c.withdrawn_at IS NULL
-			WHERE b.id = ?`, []any{models.SignatureConfirmed, d.Purpose, d.ScopeID, d.MailboxID}
+		table, q = "supporters", s.DB.WithContext(ctx).Table("mailboxes b").Select("p.id, b.id AS mailbox_id, p.given_name_sealed, c.given_at").
+			Joins("LEFT JOIN supporters p ON p.id = b.supporter_id")
 	}
-	if err := s.DB.WithContext(ctx).Raw(from, args...).Scan(&rows).Error; err != nil {
-		return "", nil, err
+	if err := database.WhereIn(q.Joins(agreed, m.Purpose, m.ScopeID), "b.id", boxes).Scan(&rows).Error; err != nil {
+		return nil, err
 	}
-	if len(rows) == 0 || rows[0].State != models.SignatureConfirmed {
-		return "", nil, fault.New(fault.Gone, "error.mail_gone")
+	out := make(map[uuid.UUID]recipient, len(rows))
+	for _, r := range rows {
+		name, err := s.Vault.Open(table, "given_name_sealed", r.ID, r.GivenNameSealed)
+		if err != nil {
+			return nil, err
+		}
+		out[r.MailboxID] = recipient{GivenName: name, Agreed: r.GivenAt}
 	}
-	name, err = s.Vault.Open(table, "given_name_sealed", rows[0].ID, rows[0].GivenNameSealed)
-	return name, rows[0].GivenAt, err
+	return out, nil
 }
 
 // reason is the sentence that says why the person gets this mail.
@@ -183,12 +203,13 @@ func (s *Service) reason(l *loaded, agreed *time.Time) string {
 	return s.Words.Text(lang, key+"_date", "About", l.about, "Date", s.Words.Date(lang, agreed.In(l.zone)))
 }
 
-func (s *Service) content(l *loaded, d models.Delivery, name, reason string) deliveries.Content {
-	c := l.compiled.fill(l.person(name))
+// content is the copy of one person.
+func (s *Service) content(l *loaded, d models.Delivery, p recipient) deliveries.Content {
+	c := l.compiled.fill(l.person(p.GivenName))
 	return deliveries.Content{
-		Lang: l.mailing.Locale, ToName: calledBy(name),
+		Lang: l.mailing.Locale, ToName: calledBy(p.GivenName),
 		Bulk: &deliveries.BulkContent{
-			Subject: c.Subject, Preheader: c.Preheader, HTML: c.HTML, Text: c.Text, Reason: reason,
+			Subject: c.Subject, Preheader: c.Preheader, HTML: c.HTML, Text: c.Text, Reason: s.reason(l, p.Agreed),
 			UnsubscribeURL: s.BaseURL + "/u/" + s.Signer.MakeForever(tokens.Unsubscribe, d.ID), ListID: listID(l.mailing.Purpose, l.mailing.ScopeID),
 		},
 	}
@@ -223,7 +244,7 @@ func (s *Service) RenderTest(ctx context.Context, d models.Delivery) (deliveries
 	if err != nil {
 		return deliveries.Content{}, err
 	}
-	c := s.content(l, d, name, s.reason(l, nil))
+	c := s.content(l, d, recipient{GivenName: name})
 	c.Bulk.Subject = s.Words.Text(m.Locale, "mailings.test_subject", "Subject", c.Bulk.Subject)
 	return c, nil
 }
