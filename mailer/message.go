@@ -51,6 +51,8 @@ type Message struct {
 
 	AutoSubmitted bool // written by a machine on somebody's action (RFC 3834): nobody's absence note should answer it
 	Headers       []Header
+
+	raw []byte // by Encode
 }
 
 // ErrMessage is what every error of Build is: the message itself is at fault, and no server will change that.
@@ -65,25 +67,34 @@ func NewMessageID(domain string) string {
 	return hex.EncodeToString(b) + "@" + domain
 }
 
-// Bytes is the message as it goes over the wire, with CRLF line ends.
-func Bytes(m Message) ([]byte, error) {
-	msg, err := Build(m)
+// Encode makes the bytes of the message, which then go over the wire as they are, whatever its fields say later. A transport does
+// it for a message that comes without. The error is ErrMessage.
+func (m *Message) Encode() error {
+	if m.raw != nil {
+		return nil
+	}
+	msg, err := Build(*m)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var b bytes.Buffer
-	b.Grow(1024 + len(m.Text)*5/4 + len(m.HTML)*5/4)
+	b.Grow(2048 + len(m.Text)*9/8 + len(m.HTML)*9/8)
 	if _, err := msg.WriteTo(&b); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMessage, err)
+		return fmt.Errorf("%w: %w", ErrMessage, err)
 	}
-	return b.Bytes(), nil
+	m.raw = b.Bytes()
+	return nil
+}
+
+// Bytes is the message as it goes over the wire, with CRLF line ends.
+func Bytes(m Message) ([]byte, error) {
+	err := m.Encode()
+	return m.raw, err
 }
 
 // Build makes go-mail's form of the message. Its errors are ErrMessage and hold no address. Names, subject and header
 // values are cleaned of line breaks and control characters, not refused: a mail must not fail over an odd name.
-func Build(m Message) (*gomail.Msg, error) { return build(m) }
-
-func build(m Message, opts ...gomail.MsgOption) (*gomail.Msg, error) {
+func Build(m Message) (*gomail.Msg, error) {
 	for _, a := range []struct {
 		name, addr string
 		may        bool // be empty
@@ -115,9 +126,7 @@ func build(m Message, opts ...gomail.MsgOption) (*gomail.Msg, error) {
 	}
 
 	sum := sha256.Sum256([]byte(m.MessageID))
-	msg := gomail.NewMsg(append([]gomail.MsgOption{
-		gomail.WithNoDefaultUserAgent(), gomail.WithBoundary("part-" + hex.EncodeToString(sum[:15])),
-	}, opts...)...)
+	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithBoundary("part-"+hex.EncodeToString(sum[:15])))
 	msg.FromMailAddress(&mail.Address{Name: cleanName(m.FromName), Address: m.FromAddress})
 	msg.ToMailAddress(&mail.Address{Name: cleanName(m.ToName), Address: m.To})
 	if m.EnvelopeFrom != "" {

@@ -9,7 +9,6 @@ import (
 	"net/textproto"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"unicode/utf8"
@@ -106,7 +105,11 @@ func (s *SMTP) Open(ctx context.Context) (Conn, error) {
 	if !d.stop() { // ctx ended and the connection was cut
 		return nil, &Failure{Kind: Unreachable, cause: context.Cause(ctx)}
 	}
-	return &smtpConn{cfg: s.cfg, client: client, smtp: sc, wire: d.conn}, nil
+	c := &smtpConn{cfg: s.cfg, smtp: sc, wire: d.conn}
+	c.pipelines, _ = sc.Extension("PIPELINING")
+	c.international, _ = sc.Extension("SMTPUTF8")
+	c.eightBit, _ = sc.Extension("8BITMIME")
+	return c, nil
 }
 
 // dialling is one attempt to connect, with what is needed to say why it failed.
@@ -232,13 +235,17 @@ func (a *chooser) Next(fromServer []byte, more bool) ([]byte, error) {
 	return a.auth.Next(fromServer, more)
 }
 
-// smtpConn is one connection with a go-mail client of its own: a client sends one message at a time.
+// smtpConn is one connection, opened and signed in by go-mail. wire.go sends over it.
 type smtpConn struct {
 	cfg    SMTPConfig
-	client *gomail.Client
 	smtp   *smtp.Client
 	wire   *deadlineConn
 	closed atomic.Bool
+
+	pipelines     bool // commands may go in one write (RFC 2920)
+	international bool // addresses may hold letters beyond ASCII (RFC 6531)
+	eightBit      bool // RFC 6152
+	out           []byte
 }
 
 // Broken reports whether the connection can no longer be used.
@@ -270,119 +277,6 @@ func (c *smtpConn) Close() error {
 func (c *smtpConn) cutWith(ctx context.Context) func() {
 	stop := context.AfterFunc(ctx, func() { _ = c.wire.Close() })
 	return func() { stop() }
-}
-
-// Send hands one message over. Where the server's answer leaves no doubt about the connection, it can be used again.
-func (c *smtpConn) Send(ctx context.Context, m Message) Outcome {
-	msg, err := build(m, gomail.WithMiddleware(dataBegins{c}))
-	if err != nil {
-		return Outcome{State: Rejected, Phase: PhaseBuild, Err: err}
-	}
-	if err := ctx.Err(); err != nil {
-		return Outcome{State: NotSent, Phase: PhaseMail, Err: err}
-	}
-	if c.Broken() {
-		return Outcome{State: NotSent, Phase: PhaseMail, Err: errors.New("mailer: connection lost")}
-	}
-	international := !ascii(m.To) || !ascii(m.FromAddress) || !ascii(m.EnvelopeFrom) || !ascii(m.ReplyTo)
-	if ok, _ := c.smtp.Extension("SMTPUTF8"); international && !ok {
-		return Outcome{State: Rejected, Phase: PhaseBuild, Err: wrong("the server does not take addresses with letters beyond ASCII (RFC 6531)")}
-	}
-	// Asked for without need, SMTPUTF8 binds every server on the way to it.
-	c.smtp.SkipSMTPUTF8(!international)
-
-	defer c.cutWith(ctx)()
-	err = c.client.SendWithSMTPClient(c.smtp, msg)
-	c.wire.wait(c.cfg.Timeout)
-	o := c.outcome(msg, err, m.To, m.EnvelopeFrom, m.FromAddress, m.ReplyTo)
-	if o.Err != nil && o.Code == 0 && ctx.Err() != nil {
-		o.Err = fmt.Errorf("%w: %w", o.Err, context.Cause(ctx))
-	}
-	return o
-}
-
-// dataBegins is called by go-mail after the server's 354 and before the first byte of the message: the next answer is the
-// one to the whole message, which may take its time.
-type dataBegins struct{ c *smtpConn }
-
-func (d dataBegins) Handle(m *gomail.Msg) *gomail.Msg { d.c.wire.wait(d.c.cfg.DotTimeout); return m }
-
-func (dataBegins) Type() gomail.MiddlewareType { return "answer-to-the-whole-message" }
-
-// outcome reads what go-mail reports, in the one order that never takes a lost connection for a bounce: delivered, then the
-// server's code, then the phase.
-func (c *smtpConn) outcome(msg *gomail.Msg, err error, addresses ...string) Outcome {
-	if msg.IsDelivered() {
-		reply := msg.ServerResponse()
-		return Outcome{State: Accepted, Code: 250, Enhanced: enhanced(reply, 250), Reply: Scrub(reply, addresses...)}
-	}
-	var failed *gomail.SendError
-	if !errors.As(err, &failed) {
-		// go-mail gives no other kind of error; one that it gave would leave open how far it came.
-		_ = c.wire.Close()
-		return Outcome{State: Unknown, Phase: PhaseDot, Err: scrubbed(err, addresses)}
-	}
-	o := Outcome{Code: failed.ErrorCode(), Phase: phaseOf(failed.Reason)}
-	words := serverWords(failed)
-	switch {
-	case o.Code >= 400 && o.Code < 500:
-		o.State = Deferred
-	case o.Code >= 500 && o.Code < 600:
-		o.State = Rejected
-	case failed.Reason == gomail.ErrSMTPDataClose:
-		o.State = Unknown
-	default:
-		o.State = NotSent
-	}
-	if o.State != Deferred && o.State != Rejected {
-		o.Err = errors.New("mailer: " + o.Phase + ": " + Scrub(words, addresses...))
-		// Cut, not QUIT: any further command would end an unfinished message as if it were whole.
-		_ = c.wire.Close()
-		return o
-	}
-	o.Err = fmt.Errorf("mailer: %s: %d %s", o.Phase, o.Code, Scrub(words, addresses...))
-	o.Enhanced, o.Reply = enhanced(words, o.Code), Scrub(words, addresses...)
-	switch {
-	case o.Code == 421:
-		_ = c.wire.Close()
-	case o.Phase == PhaseData:
-		// go-mail leaves the transaction open when DATA is refused.
-		if err := c.smtp.Reset(); err != nil {
-			_ = c.wire.Close()
-		}
-	}
-	return o
-}
-
-func phaseOf(r gomail.SendErrReason) string {
-	switch r {
-	case gomail.ErrSMTPRcptTo:
-		return PhaseRcpt
-	case gomail.ErrSMTPData, gomail.ErrWriteContent:
-		return PhaseData
-	case gomail.ErrSMTPDataClose:
-		return PhaseDot
-	}
-	return PhaseMail
-}
-
-// serverWords is what the server said, without its code and without what go-mail puts around it; where the server said
-// nothing, what went wrong instead.
-func serverWords(e *gomail.SendError) string {
-	s := strings.TrimPrefix(e.Error(), e.Reason.String()+":")
-	s, _, _ = strings.Cut(s, ", affected recipient(s): ")
-	s, _, _ = strings.Cut(s, ", affected message ID: ")
-	s = strings.TrimSpace(s)
-	if e.ErrorCode() == 0 {
-		return s
-	}
-	s = strings.TrimSpace(strings.TrimPrefix(s, strconv.Itoa(e.ErrorCode())))
-	if q, err := strconv.QuotedPrefix(s); err == nil { // net/textproto quotes a reply since Go 1.26
-		if u, err := strconv.Unquote(q); err == nil {
-			return u
-		}
-	}
-	return s
 }
 
 var enhancedCode = regexp.MustCompile(`^\s*([245]\.\d{1,3}\.\d{1,3})(?:\s|$)`)
