@@ -13,6 +13,7 @@ type Delivery struct {
 	MailboxID  uuid.UUID // NULL, read as uuid.Nil, once the person was erased
 	SubjectID  uuid.UUID // what it is about: a signature, an invitation, a mailing ...
 	MailingID  *uuid.UUID
+	Variant    int // which of the mailing's subjects, from 0
 	Purpose    Purpose
 	ScopeID    uuid.UUID
 	DedupeKey  string // unique: the mailing and mailbox, or the action that asked for it
@@ -30,6 +31,20 @@ type Delivery struct {
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
 	SentAt     *time.Time
+}
+
+// MailRate counts what was begun lately under one limit: campaigns/deliveries keeps it.
+type MailRate struct {
+	Key       string `gorm:"primaryKey"` // the limit
+	Slices    string // JSON
+	UpdatedAt time.Time
+}
+
+// MailNode is a process that sends mail.
+type MailNode struct {
+	Node       string    `gorm:"primaryKey"`
+	LeaseUntil time.Time // database time
+	Members    int       // how many processes it counts with
 }
 
 // DeliveryState is where a delivery is on its way.

@@ -232,9 +232,11 @@ var NotPersonal = map[string][]string{
 		"audience_count", "created_by", "created_at", "updated_at", "frozen_at", "finished_at", "paused_at", "paused_reason",
 	},
 	"deliveries": {
-		"id", "subject_id", "mailing_id", "purpose", "scope_id", "dedupe_key", "priority", "state", "on_unknown", "attempt", "deferrals", "not_before",
+		"id", "subject_id", "mailing_id", "variant", "purpose", "scope_id", "dedupe_key", "priority", "state", "on_unknown", "attempt", "deferrals", "not_before",
 		"lease_until", "node", "expires_at", "reply_code", "created_at", "updated_at",
 	},
+	"mail_rates":          {"key", "slices", "updated_at"},
+	"mail_nodes":          {"node", "lease_until", "members"},
 	"imports": {
 		"id", "file_id", "run", "state", "dry_run", "mapping", "basis_purpose", "basis_scope_id", "basis_text", "basis_source",
 		"basis_text_id", "locale", "rows_total", "rows_done", "new_count", "updated_count", "unchanged_count", "suppressed_count",

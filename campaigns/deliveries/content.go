@@ -2,19 +2,19 @@ package deliveries
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"html/template"
 	"strings"
 	"time"
 
-	"gorm.io/gorm"
+	"github.com/google/uuid"
 
 	"kithline/campaigns/fault"
 	"kithline/campaigns/mailboxes"
 	"kithline/campaigns/tokens"
 	"kithline/mailer"
 	"kithline/models"
+	"kithline/models/database"
 )
 
 // Content is what a Renderer makes of a delivery: the name of a template with its data, or the ready body of a mailing.
@@ -69,39 +69,73 @@ func (s *Service) HandleBatch(kind string, b Batch) {
 // errGone means that the mail is no longer wanted, or its address was erased.
 var errGone = fault.New(fault.Gone, "error.mail_gone")
 
-// message makes the mail of a delivery as it is to go over the wire.
-func (s *Service) message(ctx context.Context, from Sender, d models.Delivery) (mailer.Message, error) {
-	s.mu.RLock()
-	render := s.render[d.Kind]
-	s.mu.RUnlock()
-	if render == nil {
-		return mailer.Message{}, fmt.Errorf("deliveries: nobody renders %q", d.Kind)
+// jobs reads what claimed deliveries need to be made: who they go to, and what their kinds ask for. What cannot be read of one is
+// that one's error.
+func (s *Service) jobs(ctx context.Context, w *way, ds []models.Delivery) []*job {
+	jobs, boxes, kinds := make([]*job, len(ds)), make([]uuid.UUID, len(ds)), map[string][]models.Delivery{}
+	for i, d := range ds {
+		jobs[i], boxes[i] = &job{d: d, way: w}, d.MailboxID
+		kinds[d.Kind] = append(kinds[d.Kind], d)
 	}
-	var box models.Mailbox
-	if err := s.db.WithContext(ctx).Take(&box, "id = ?", d.MailboxID).Error; err != nil {
-		if errors.Is(err, gorm.ErrRecordNotFound) {
-			return mailer.Message{}, errGone
+	var rows []models.Mailbox
+	err := database.FindIn(s.db.WithContext(ctx).Select("id, address_hash, address_sealed, domain"), "id", boxes, &rows)
+	known := make(map[uuid.UUID]models.Mailbox, len(rows))
+	for _, b := range rows {
+		known[b.ID] = b
+	}
+	makers := map[string]func(models.Delivery) (Maker, error){}
+	for kind, of := range kinds {
+		makers[kind] = s.makers(ctx, kind, of)
+	}
+	for _, j := range jobs {
+		box, ok := known[j.d.MailboxID]
+		switch {
+		case err != nil:
+			j.wrong = err
+			continue
+		case !ok:
+			j.wrong = errGone
+			continue
 		}
-		return mailer.Message{}, err
+		j.domain = box.Domain
+		if j.to, j.wrong = mailboxes.Address(s.vault, box); j.wrong == nil && j.to == "" {
+			j.wrong = errGone
+		}
+		if j.wrong == nil {
+			j.maker, j.wrong = makers[j.d.Kind](j.d)
+		}
 	}
-	to, err := mailboxes.Address(s.vault, box)
+	return jobs
+}
+
+// makers has a batch read. Where that fails each delivery is tried by itself, so that one does not hold up the others.
+func (s *Service) makers(ctx context.Context, kind string, ds []models.Delivery) func(models.Delivery) (Maker, error) {
+	s.mu.RLock()
+	read := s.render[kind]
+	s.mu.RUnlock()
+	if read == nil {
+		return func(models.Delivery) (Maker, error) { return nil, fmt.Errorf("deliveries: nobody renders %q", kind) }
+	}
+	m, err := read(ctx, ds)
+	if err == nil || len(ds) == 1 {
+		return func(models.Delivery) (Maker, error) { return m, err }
+	}
+	return func(d models.Delivery) (Maker, error) { return read(ctx, []models.Delivery{d}) }
+}
+
+// make makes the mail of a job as it is to go over the wire.
+func (s *Service) make(j *job) error {
+	c, err := j.maker(j.d)
 	if err != nil {
-		return mailer.Message{}, err
+		return err
 	}
-	if to == "" {
-		return mailer.Message{}, errGone
-	}
-	maker, err := render(ctx, []models.Delivery{d})
-	if err != nil {
-		return mailer.Message{}, err
-	}
-	c, err := maker(d)
-	if err != nil {
-		return mailer.Message{}, err
-	}
+	from, d := j.way.Sender, j.d
 	m := mailer.Message{
 		MessageID: s.MessageID(d, from.FromAddress), FromName: from.FromName, FromAddress: from.FromAddress, ReplyTo: from.ReplyTo,
-		To: to, ToName: c.ToName, Date: s.clk.Now().Truncate(time.Second), AutoSubmitted: c.Bulk == nil,
+		To: j.to, ToName: c.ToName, Date: s.clk.Now().Truncate(time.Second), AutoSubmitted: c.Bulk == nil,
+	}
+	if local, domain, ok := strings.Cut(from.BounceAddress, "@"); ok {
+		m.EnvelopeFrom = local + "+" + s.signer.MakeForever(tokens.Message, d.ID) + "@" + domain
 	}
 	lh := from.Letterhead
 	lh.Lang = c.Lang
@@ -116,10 +150,14 @@ func (s *Service) message(ctx context.Context, from Sender, d models.Delivery) (
 		r, err = s.words.Render(c.Template, c.Lang, lh, c.Data)
 	}
 	if err != nil {
-		return mailer.Message{}, fmt.Errorf("%w: %w", mailer.ErrMessage, err)
+		return fmt.Errorf("%w: %w", mailer.ErrMessage, err)
 	}
 	m.Subject, m.Preheader, m.Text, m.HTML = r.Subject, r.Preheader, r.Text, r.HTML
-	return m, nil
+	if err := m.Encode(); err != nil {
+		return err
+	}
+	j.message = m
+	return nil
 }
 
 // MessageID is the Message-ID of a delivery, without <>: the same on every attempt, and readable by nobody but us.

@@ -19,6 +19,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,32 +99,34 @@ type Sender struct {
 	FromAddress string
 	ReplyTo     string
 	ListDomain  string // of List-Id
+	// BounceAddress is where mail servers send what cannot be delivered, "" for FromAddress: "bounces@example.org" becomes
+	// "bounces+TOKEN@example.org", so that what comes back tells which delivery it is about.
+	BounceAddress string
 }
 
 // Options of a Service.
 type Options struct {
 	Sender func(context.Context) (Sender, error) // asked for every batch: settings may change while the program runs
 	Log    *slog.Logger
-	Lease  time.Duration // 0 = one minute
-	Poll   time.Duration // how often to look for the rows of other nodes; 0 = one second
+	Lease  time.Duration                                // 0 = one minute
+	Poll   time.Duration                                // how often to look for the rows of other nodes; 0 = one second
+	Limits func(context.Context) (models.Limits, error) // asked for every batch too; nil = none
 }
 
 // Service sends what is in the outbox.
 type Service struct {
-	db      *database.DB
-	vault   *vault.Vault
-	clk     clock.Clock
-	signer  *tokens.Signer
-	words   *mailer.Renderer
-	opt     Options
-	node    string // of this process: a new one at every start, so that nobody mistakes the rows of its last life for its own
-	mu      sync.RWMutex
-	render  map[string]Batch
-	flight  map[uuid.UUID]struct{} // rows this process is at work on
-	pool    *mailer.Pool
-	poolFor mailer.Transport
-	poolN   int
-	health  atomic.Pointer[Health]
+	db     *database.DB
+	vault  *vault.Vault
+	clk    clock.Clock
+	signer *tokens.Signer
+	words  *mailer.Renderer
+	opt    Options
+	node   string // of this process: a new one at every start, so that nobody mistakes the rows of its last life for its own
+	mu     sync.RWMutex
+	render map[string]Batch
+	flight map[uuid.UUID]struct{} // rows this process is at work on
+	brakes brakes
+	health atomic.Pointer[Health]
 }
 
 // Health is how the way out is doing, for the organizer's first page and for monitoring.
@@ -159,16 +162,31 @@ func (s *Service) setHealth(key string) {
 	}
 }
 
-// Waiting counts the mails that are to go out now or later, and tells since when the oldest waits.
+// Waiting counts the mails that are to go out now or later, and tells since when the oldest of those that are due waits.
 func (s *Service) Waiting(ctx context.Context) (n int, oldest time.Time, err error) {
-	var row models.Delivery
 	var count int64
-	q := s.db.WithContext(ctx).Model(&models.Delivery{}).Where("state IN ('queued', 'deferred', 'claimed', 'sending')")
-	if err := q.Count(&count).Error; err != nil || count == 0 {
-		return 0, oldest, err
+	var first []time.Time
+	for _, part := range []string{
+		"mailing_id IS NULL AND state IN ('queued', 'deferred')", "mailing_id IS NOT NULL AND state IN ('queued', 'deferred')", "state IN ('claimed', 'sending')",
+	} { // each is answered by an index
+		var k int64
+		q := s.db.WithContext(ctx).Model(&models.Delivery{}).Where(part)
+		if err := q.Count(&k).Error; err != nil {
+			return 0, oldest, err
+		}
+		if count += k; k == 0 {
+			continue
+		}
+		var at []time.Time
+		if err := s.db.WithContext(ctx).Model(&models.Delivery{}).Where(part).Order("not_before").Limit(1).Pluck("not_before", &at).Error; err != nil {
+			return 0, oldest, err
+		}
+		first = append(first, at...)
 	}
-	err = s.db.WithContext(ctx).Where("state IN ('queued', 'deferred', 'claimed', 'sending')").Order("created_at").Limit(1).Find(&row).Error
-	return int(count), row.CreatedAt, err
+	if len(first) > 0 {
+		oldest = slices.MinFunc(first, time.Time.Compare)
+	}
+	return int(count), oldest, nil
 }
 
 // Outbox is the folder of captured mails, in demo and development.

@@ -4,70 +4,29 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"kithline/campaigns/fault"
+	"kithline/campaigns/groupcommit"
 	"kithline/mailer"
 	"kithline/models"
 )
-
-// wireTime is how long a graceful stop waits for a mail that is on the wire.
-const wireTime = 15 * time.Second
 
 // Run sends until ctx ends, then finishes what is on the wire, gives back what it had claimed, and returns. One call a
 // process; several processes may run on one database.
 func (s *Service) Run(ctx context.Context) error {
 	work := context.WithoutCancel(ctx) // what is under way is ended properly
-	wake := s.db.Listen(topic)
-	poll := time.NewTicker(s.opt.Poll)
-	defer poll.Stop()
+	alive, die := context.WithCancel(work)
 	var beat sync.WaitGroup
 	defer beat.Wait()
-	alive, die := context.WithCancel(work)
 	defer die()
 	beat.Go(func() { s.heartbeat(alive) })
-
-	pause := time.Duration(0) // grows while there is no way out
-	var until time.Time
-	for {
-		if !time.Now().Before(until) {
-			n, err := s.round(ctx, work)
-			switch {
-			case err != nil:
-				pause = min(max(2*pause, s.opt.Poll), time.Minute)
-				until = time.Now().Add(pause)
-				s.opt.Log.Warn("mail waits", "error", err.Error(), "again_in", pause)
-			case n > 0:
-				pause = 0
-				if ctx.Err() == nil {
-					continue // there may be more
-				}
-			default:
-				pause = 0
-			}
-		}
-		select {
-		case <-ctx.Done():
-			s.closePool()
-			return nil
-		case <-wake:
-		case <-poll.C:
-		}
-	}
+	_, err := s.engine(ctx, work).run(false)
+	return err
 }
 
 // Drain sends whatever is due now and returns how many deliveries it handled: for the demo and for tests.
-func (s *Service) Drain(ctx context.Context) (int, error) {
-	total := 0
-	for {
-		n, err := s.round(ctx, ctx)
-		total += n
-		if err != nil || n == 0 {
-			s.closePool()
-			return total, err
-		}
-	}
-}
+func (s *Service) Drain(ctx context.Context) (int, error) { return s.engine(ctx, ctx).run(true) }
 
 func (s *Service) heartbeat(ctx context.Context) {
 	t := time.NewTicker(s.opt.Lease / 3)
@@ -87,141 +46,239 @@ func (s *Service) heartbeat(ctx context.Context) {
 	}
 }
 
-// round claims a batch and sends it over all connections. It returns how many it claimed, and an error when there is no way
-// out just now. stop ends the claiming; what is under way runs on under work.
-func (s *Service) round(stop, work context.Context) (int, error) {
-	from, err := s.opt.Sender(work)
-	if err != nil {
-		return 0, err
-	}
-	if from.Transport == nil {
-		s.setHealth("mail.no_transport")
-		return 0, nil
-	}
-	conns := max(from.Connections, 1)
-	batch, err := s.claim(work, conns*20)
-	if err != nil || len(batch) == 0 {
-		return 0, err
-	}
-	defer s.hold(batch)()
-	pool := s.poolOf(from.Transport, conns)
-	next := make(chan models.Delivery, len(batch))
-	for _, d := range batch {
-		next <- d
-	}
-	close(next)
-	var mu sync.Mutex
-	var failed error
-	var back []models.Delivery
-	var wg sync.WaitGroup
-	for range min(conns, len(batch)) {
-		wg.Go(func() {
-			for d := range next {
-				mu.Lock()
-				down := failed != nil || stop.Err() != nil
-				if down {
-					back = append(back, d)
-				}
-				mu.Unlock()
-				if down {
-					continue
-				}
-				if err := s.one(work, stop, pool, from, d); err != nil {
-					mu.Lock()
-					failed, back = err, append(back, d)
-					mu.Unlock()
-				}
+// engine is one run of the outbox in this process: it claims ahead of what the connections send.
+type engine struct {
+	s          *Service
+	stop, work context.Context // stop ends the claiming; what is under way runs on under work
+	queue      *queue
+	group      *groupcommit.Group[change]
+	senders    sync.WaitGroup
+	running    int // senders
+	turn       int // of the mailings that are being sent, which is asked next
+	refusals   atomic.Int64
+
+	mu     sync.Mutex
+	limits models.Limits
+	share  share
+	way    *way
+	down   error         // there is no way out, or no database, since the last fill
+	pause  time.Duration // grows while that lasts
+	until  time.Time
+}
+
+func (s *Service) engine(stop, work context.Context) *engine {
+	e := &engine{s: s, stop: stop, work: work, share: alone}
+	e.queue = newQueue(e.connectionsFor)
+	e.group = groupcommit.New(s.db, e.write)
+	return e
+}
+
+// batch is how many deliveries are held for so many connections: enough for the time of a claim, and few enough that a crash leaves
+// little to wait for.
+func batch(connections int) int { return min(max(connections*16, 64), 1024) }
+
+// run claims and sends until stop ends, or where it drains until nothing is due. It returns how many it claimed; while it drains also
+// why there is no way out.
+func (e *engine) run(drain bool) (total int, err error) {
+	defer e.end()
+	wake := e.s.db.Listen(topic)
+	poll := time.NewTicker(e.s.opt.Poll)
+	defer poll.Stop()
+	look, more := true, false // look for work; there may be more than was claimed
+	for {
+		if e.stop.Err() != nil {
+			return total, nil
+		}
+		if e.rested() && (look || more) {
+			n, full, err := e.fill()
+			if err != nil {
+				e.trouble(err)
 			}
-		})
-	}
-	wg.Wait()
-	if err := s.release(work, back...); err != nil {
-		s.opt.Log.Error("giving deliveries back", "error", err.Error())
-	}
-	if failed == nil && len(back) == 0 {
-		s.setHealth("")
-	}
-	return len(batch), failed
-}
-
-// one sends one delivery and records its end. The error says that there is no way out, or no database: the delivery was not
-// tried, or its end is found out by recovery.
-func (s *Service) one(work, stop context.Context, pool *mailer.Pool, from Sender, d models.Delivery) error {
-	m, err := s.message(work, from, d)
-	switch {
-	case fault.Is(err, fault.Gone):
-		return s.finish(work, d, end{state: models.DeliveryExpired, notBefore: d.NotBefore, deferrals: d.Deferrals})
-	case errors.Is(err, mailer.ErrMessage):
-		s.opt.Log.Error("a mail cannot be made", "delivery", d.ID, "kind", d.Kind, "error", err.Error())
-		return s.finish(work, d, end{state: models.DeliveryFailed, notBefore: d.NotBefore, deferrals: d.Deferrals})
-	case err != nil:
-		s.opt.Log.Error("a mail cannot be made now", "delivery", d.ID, "kind", d.Kind, "error", err.Error())
-		return s.finish(work, d, after(d, mailer.Outcome{State: mailer.NotSent}, s.clk.Now()))
-	}
-	conn, err := pool.Get(work)
-	if err != nil {
-		s.setHealth(healthKey(err))
-		return err
-	}
-	ok, err := s.begin(work, d)
-	if err != nil || !ok {
-		pool.Put(conn, true)
-		return err
-	}
-	wire, cancel := context.WithCancel(work)
-	defer cancel()
-	halt := context.AfterFunc(stop, func() { time.AfterFunc(wireTime, cancel) })
-	defer halt()
-	o := conn.Send(wire, m)
-	pool.Put(conn, o.Healthy())
-	if o.State != mailer.Accepted {
-		s.opt.Log.Info("a mail was not taken", "delivery", d.ID, "kind", d.Kind, "outcome", string(o.State), "phase", o.Phase, "code", o.Code, "reply", o.Reply)
-	}
-	return s.record(work, d, after(d, o, s.clk.Now()))
-}
-
-// record is finish for an attempt that was on the wire: the answer is known now and worth some tries, for as long as the
-// lease lasts.
-func (s *Service) record(ctx context.Context, d models.Delivery, e end) error {
-	give := time.Now().Add(s.opt.Lease)
-	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		err := s.finish(ctx, d, e)
-		if err == nil || time.Now().Add(wait).After(give) {
-			return err
+			total, look, more = total+n, false, full
+		}
+		down := e.failing()
+		if down != nil {
+			e.giveAllBack()
+			if drain {
+				return total, down
+			}
+			e.s.opt.Log.Warn("mail waits", "error", down.Error(), "again_in", e.pause)
+			more = true
+		}
+		if drain && e.queue.empty() {
+			n, _, err := e.fill()
+			if err != nil || n == 0 {
+				return total, errors.Join(err, e.failing())
+			}
+			total += n
 		}
 		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(wait):
+		case <-e.stop.Done():
+		case <-e.queue.low:
+			look = look || drain
+		case <-wake:
+			look = true
+		case <-poll.C:
+			look = true
 		}
 	}
 }
 
-func healthKey(err error) string {
+// fill claims as much as there is room for. full says that the outbox has more that is due.
+func (e *engine) fill() (n int, full bool, err error) {
+	from, err := e.s.opt.Sender(e.work)
+	if err != nil {
+		return 0, false, err
+	}
+	if from.Transport == nil {
+		e.s.setHealth("mail.no_transport")
+		return 0, false, nil
+	}
+	from.Connections = max(from.Connections, 1)
+	if err := e.readLimits(&from); err != nil {
+		return 0, false, err
+	}
+	w := e.through(from)
+	limit := batch(from.Connections)
+	e.start(from.Connections)
+	urgent, bulk := e.queue.room(limit)
+	take := func(room int, claim func(n int) ([]models.Delivery, error)) error {
+		if room <= 0 {
+			full = true
+			return nil
+		}
+		ds, err := claim(room)
+		if err != nil || len(ds) == 0 {
+			return err
+		}
+		full = full || len(ds) == room
+		jobs := e.s.jobs(e.work, w, ds)
+		e.s.hold(jobs)
+		e.queue.add(jobs)
+		n += len(ds)
+		return nil
+	}
+	if err := take(urgent, func(n int) ([]models.Delivery, error) { return e.s.claim(e.work, receipts, n) }); err != nil {
+		return n, full, err
+	}
+	if bulk < limit/2 {
+		return n, true, nil
+	}
+	mailings, err := e.s.sending(e.work)
+	if err != nil {
+		return n, full, err
+	}
+	for i := range len(mailings) + 1 {
+		if _, bulk = e.queue.room(limit); bulk <= 0 {
+			return n, true, nil
+		}
+		what := others
+		if at := (e.turn + i) % (len(mailings) + 1); at > 0 {
+			what = lane{mailing: mailings[at-1]}
+		}
+		if err := take(bulk, func(n int) ([]models.Delivery, error) { return e.s.claim(e.work, what, n) }); err != nil {
+			return n, full, err
+		}
+	}
+	e.turn++
+	return n, full, nil
+}
+
+// through is the way out for a batch: the last one's where nothing was changed since.
+func (e *engine) through(from Sender) *way {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.way == nil || e.way.Transport != from.Transport || e.way.Connections != from.Connections {
+		if e.way != nil {
+			go func(p *mailer.Pool) { _ = p.Close(context.Background()) }(e.way.pool)
+		}
+		e.way = &way{Sender: from, pool: mailer.NewPool(from.Transport, from.Connections)}
+	} else {
+		e.way = &way{Sender: from, pool: e.way.pool}
+	}
+	return e.way
+}
+
+// start has n senders run.
+func (e *engine) start(n int) {
+	for ; e.running < n; e.running++ {
+		e.senders.Go(e.send)
+	}
+}
+
+// end finishes what is on the wire and gives back the rest.
+func (e *engine) end() {
+	e.queue.close()
+	e.senders.Wait()
+	e.giveAllBack()
+	e.group.Close()
+	if e.way != nil {
+		_ = e.way.pool.Close(context.Background())
+	}
+}
+
+// giveAllBack returns everything to the outbox that nobody began.
+func (e *engine) giveAllBack() {
+	jobs := e.queue.flush()
+	ds := make([]models.Delivery, len(jobs))
+	for i, j := range jobs {
+		ds[i] = j.d
+	}
+	if err := e.s.release(e.work, ds...); err != nil {
+		e.s.opt.Log.Error("giving deliveries back", "error", err.Error())
+	}
+	e.s.drop(jobs...)
+}
+
+// trouble notes that there is no way out, or no database. Nothing is claimed for a while then, longer each time.
+func (e *engine) trouble(err error) {
 	var f *mailer.Failure
 	if errors.As(err, &f) {
-		return f.Kind
+		e.s.setHealth(f.Kind)
 	}
-	return "smtp.unreachable"
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.down == nil {
+		e.down = err
+		e.pause = min(max(2*e.pause, e.s.opt.Poll), time.Minute)
+		e.until = time.Now().Add(e.pause)
+	}
+	e.queue.tell()
 }
 
-func (s *Service) poolOf(t mailer.Transport, n int) *mailer.Pool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.poolFor != t || s.poolN != n {
-		if s.pool != nil {
-			_ = s.pool.Close(context.Background())
+// failing returns the trouble since it was last asked, once.
+func (e *engine) failing() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	err := e.down
+	e.down = nil
+	return err
+}
+
+// rested reports whether the time of the last trouble is over.
+func (e *engine) rested() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !time.Now().Before(e.until)
+}
+
+// connect gives a connection for a job, by the way out as it is now where the job's is no more.
+func (e *engine) connect(j *job) (mailer.Conn, error) {
+	for {
+		conn, err := j.way.pool.Get(e.work)
+		switch {
+		case errors.Is(err, mailer.ErrPoolClosed):
+			e.mu.Lock()
+			j.way = e.way
+			e.mu.Unlock()
+		case err == nil:
+			e.s.setHealth("")
+			e.mu.Lock()
+			e.pause = 0
+			e.mu.Unlock()
+			return conn, nil
+		default:
+			return nil, err
 		}
-		s.pool, s.poolFor, s.poolN = mailer.NewPool(t, n), t, n
-	}
-	return s.pool
-}
-
-func (s *Service) closePool() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.pool != nil {
-		_ = s.pool.Close(context.Background())
-		s.pool, s.poolFor = nil, nil
 	}
 }

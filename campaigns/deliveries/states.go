@@ -1,9 +1,14 @@
 package deliveries
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,25 +21,42 @@ import (
 	"kithline/models/database"
 )
 
-// claim takes up to n due deliveries for this node, receipts first. Those of a mailing that is not being sent stay.
-func (s *Service) claim(ctx context.Context, n int) ([]models.Delivery, error) {
+// lane is a part of the outbox that is claimed by itself.
+type lane struct {
+	where   string
+	mailing uuid.UUID
+}
+
+// The lanes beside those of mailings: what somebody waits for, and the rest.
+var (
+	receipts = lane{where: fmt.Sprintf("d.mailing_id IS NULL AND d.priority < %d", models.PriorityBulk)}
+	others   = lane{where: fmt.Sprintf("d.mailing_id IS NULL AND d.priority >= %d", models.PriorityBulk)}
+)
+
+// sending lists the mailings that are being sent.
+func (s *Service) sending(ctx context.Context) (ids []uuid.UUID, err error) {
+	err = s.db.WithContext(ctx).Model(&models.Mailing{}).Where("state = ?", models.MailingSending).Order("id").Pluck("id", &ids).Error
+	return ids, err
+}
+
+// claim takes up to n due deliveries of a lane for this node.
+func (s *Service) claim(ctx context.Context, l lane, n int) ([]models.Delivery, error) {
 	var rows []models.Delivery
 	now := s.clk.Now()
+	where, order, args := l.where, "d.priority, d.not_before, d.id", []any{s.node, s.opt.Lease.Seconds(), now}
+	if l.mailing != uuid.Nil {
+		where, order, args = "d.mailing_id = ?", "d.not_before, d.id", append(args, l.mailing)
+	}
+	args = append(args, now, n)
 	err := s.db.Tx(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		return tx.Raw(`UPDATE deliveries SET state = 'claimed', attempt = attempt + 1, node = ?, lease_until = `+database.NowPlus(tx)+`, updated_at = ?
-			WHERE id IN (
-				SELECT d.id FROM deliveries d
-				WHERE d.state IN ('queued', 'deferred') AND d.not_before <= ?
-					AND NOT EXISTS (SELECT 1 FROM mailings m WHERE m.id = d.mailing_id AND m.state <> 'sending')
-				ORDER BY d.priority, d.not_before, d.id LIMIT ? `+database.SkipLocked(tx)+`)
-			RETURNING *`, s.node, s.opt.Lease.Seconds(), now, now, n).Scan(&rows).Error
+			WHERE id IN (SELECT d.id FROM deliveries d WHERE `+where+` AND d.state IN ('queued', 'deferred') AND d.not_before <= ?
+				ORDER BY `+order+` LIMIT ? `+database.SkipLocked(tx)+`)
+			RETURNING *`, args...).Scan(&rows).Error
 	})
 	slices.SortFunc(rows, func(a, b models.Delivery) int {
-		if a.Priority != b.Priority {
-			return a.Priority - b.Priority
-		}
-		return a.NotBefore.Compare(b.NotBefore)
+		return cmp.Or(a.Priority-b.Priority, a.NotBefore.Compare(b.NotBefore), bytes.Compare(a.ID[:], b.ID[:]))
 	})
 	return rows, err
 }
@@ -42,16 +64,74 @@ func (s *Service) claim(ctx context.Context, n int) ([]models.Delivery, error) {
 // ReplyPaused is the reply of a delivery that was suppressed because the person paused all mail.
 const ReplyPaused = "paused"
 
-// begin commits that the delivery goes on the wire now. An address that bounced or complained gets nothing. One that stands on a
+// change is what one connection has to commit: how an attempt ended, and that another one goes on the wire. Either may be missing.
+type change struct {
+	ended *job
+	end   *end
+
+	begin *job
+	begun bool      // it may go on the wire now
+	until time.Time // it may not before that: a limit
+}
+
+// write commits changes of many connections together.
+func (e *engine) write(ctx context.Context, tx *gorm.DB, batch []*change) error {
+	now := e.s.clk.Now()
+	var ended []models.Delivery
+	var begin []*change
+	for _, c := range batch {
+		switch {
+		case c.ended == nil:
+		case c.end.suppress:
+			if err := e.s.bounced(ctx, tx, *c.end, now); err != nil {
+				return err
+			}
+		default:
+			d := c.end.Delivery
+			d.UpdatedAt = now
+			ended = append(ended, d)
+		}
+		if c.begin != nil {
+			c.begun, c.until = false, time.Time{}
+			begin = append(begin, c)
+		}
+	}
+	begin, later, err := e.permit(tx, begin)
+	if err != nil {
+		return err
+	}
+	for _, d := range later {
+		d.UpdatedAt = now
+		ended = append(ended, d)
+	}
+	if err := finish(tx, ended); err != nil {
+		return err
+	}
+	return e.s.begin(tx, begin, now)
+}
+
+// begin commits that deliveries go on the wire now. An address that bounced or complained gets nothing. One that stands on a
 // list as left, or was stopped by hand, still gets receipts: else nobody could ask for the link to their own data, or sign in.
-// Suppression, consent and the mailing's state are asked in the same
-// statement. It reports false when there is nothing to send: suppressed, paused, or taken over by another node.
-func (s *Service) begin(ctx context.Context, d models.Delivery) (bool, error) {
-	var rows []struct{ State models.DeliveryState }
-	paused := `purpose <> 'receipt' AND EXISTS (SELECT 1 FROM mailboxes m WHERE m.id = deliveries.mailbox_id AND m.paused_until > ` + database.Now(s.db.DB) + `)`
-	err := s.db.WithContext(ctx).Raw(`UPDATE deliveries SET updated_at = ?, lease_until = `+database.NowPlus(s.db.DB)+`,
+// Suppression, consent and the mailing's state are asked in the same statement. What there is nothing to send of stays not begun:
+// suppressed, paused, or taken over by another node.
+func (s *Service) begin(tx *gorm.DB, batch []*change, now time.Time) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	ds, of := make([]models.Delivery, len(batch)), make(map[uuid.UUID]*change, len(batch))
+	for i, c := range batch {
+		ds[i], of[c.begin.d.ID] = c.begin.d, c
+		ds[i].UpdatedAt = now
+	}
+	paused := `purpose <> 'receipt' AND EXISTS (SELECT 1 FROM mailboxes m WHERE m.id = deliveries.mailbox_id AND m.paused_until > ` + database.Now(tx) + `)`
+	// What was begun by this very change may be found so: when a commit went through whose answer was lost, it is written again.
+	after := `WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND node = '` + s.node + `' AND state IN ('claimed', 'sending')
+		RETURNING deliveries.id, state`
+	lease := strings.Replace(database.NowPlus(tx), "?", strconv.FormatFloat(s.opt.Lease.Seconds(), 'f', 3, 64), 1)
+	return database.WithValues(tx, ds, []string{"id", "attempt", "updated_at"}, func(_, values string, args []any) error {
+		rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, `UPDATE deliveries SET updated_at = v.column3, lease_until = `+lease+`,
 			reply = CASE WHEN `+paused+` THEN '`+ReplyPaused+`' ELSE reply END, state = CASE
-			WHEN expires_at IS NOT NULL AND expires_at <= ? THEN 'expired'
+			WHEN expires_at IS NOT NULL AND expires_at <= v.column3 THEN 'expired'
 			WHEN EXISTS (SELECT 1 FROM mailboxes m WHERE m.id = deliveries.mailbox_id AND m.suppressed_at IS NOT NULL
 				AND (purpose <> 'receipt' OR m.suppressed_reason NOT IN ('`+models.SuppressedImport+`', '`+models.SuppressedByHand+`'))) THEN 'suppressed'
 			WHEN `+paused+` THEN 'suppressed'
@@ -59,9 +139,21 @@ func (s *Service) begin(ctx context.Context, d models.Delivery) (bool, error) {
 				WHERE c.mailbox_id = deliveries.mailbox_id AND c.purpose = deliveries.purpose AND c.scope_id = deliveries.scope_id) THEN 'suppressed'
 			WHEN EXISTS (SELECT 1 FROM mailings m WHERE m.id = deliveries.mailing_id AND m.state <> 'sending') THEN 'queued'
 			ELSE 'sending' END
-		WHERE id = ? AND attempt = ? AND node = ? AND state = 'claimed' RETURNING state`,
-		s.clk.Now(), s.opt.Lease.Seconds(), s.clk.Now(), d.ID, d.Attempt, s.node).Scan(&rows).Error
-	return len(rows) == 1 && rows[0].State == models.DeliverySending, err
+			FROM (`+values+`) AS v `+after, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id uuid.UUID
+			var state models.DeliveryState
+			if err := rows.Scan(&id, &state); err != nil {
+				return err
+			}
+			of[id].begun = state == models.DeliverySending
+		}
+		return rows.Err()
+	})
 }
 
 // retryAfter is how long to wait after the n-th time that a server said: later.
@@ -79,81 +171,91 @@ const giveUpAfter = 5 * 24 * time.Hour
 // hardBounce lists the enhanced status codes (RFC 3463) by which a server says that there is no such mailbox.
 var hardBounce = []string{"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"}
 
-// end is what becomes of a delivery after an outcome.
+// end is what becomes of a delivery after an attempt: its new state, and all that goes with it.
 type end struct {
-	state     models.DeliveryState
-	notBefore time.Time
-	deferrals int
-	suppress  bool
-	code      int
-	reply     string
+	models.Delivery
+	suppress bool // there is no such mailbox
 }
 
 // after decides by the outcome of an attempt; it changes nothing.
-func after(d models.Delivery, o mailer.Outcome, now time.Time) end {
-	e := end{notBefore: d.NotBefore, deferrals: d.Deferrals, code: o.Code, reply: o.Reply}
-	later := func() end {
-		e.deferrals++
-		e.notBefore = clock.Trim(now.Add(retryAfter(e.deferrals)))
-		e.state = models.DeliveryDeferred
+func after(d models.Delivery, o mailer.Outcome, now time.Time) *end {
+	e := &end{Delivery: d}
+	e.ReplyCode, e.Reply = o.Code, o.Reply
+	later := func() *end {
+		e.Deferrals++
+		e.NotBefore = clock.Trim(now.Add(retryAfter(e.Deferrals)))
+		e.State = models.DeliveryDeferred
 		if now.Sub(d.CreatedAt) > giveUpAfter {
-			e.state = models.DeliveryFailed
+			e.State = models.DeliveryFailed
 		}
 		return e
 	}
 	switch o.State {
 	case mailer.Accepted:
-		e.state = models.DeliverySent
+		e.State, e.SentAt = models.DeliverySent, &now
 	case mailer.Unknown:
 		if d.OnUnknown == models.Resend {
 			return later() // the same Message-ID again: whoever got it can tell
 		}
-		e.state = models.DeliveryUnknown
+		e.State = models.DeliveryUnknown
 	case mailer.Rejected:
 		if o.Phase == mailer.PhaseMail { // the server objects to us, not to the person
 			return later()
 		}
-		e.state = models.DeliveryFailed
+		e.State = models.DeliveryFailed
 		e.suppress = o.Phase == mailer.PhaseRcpt && slices.Contains(hardBounce, o.Enhanced)
 	case mailer.NotSent: // no word of the server's about this mail: soon again
 		later()
-		e.notBefore = now.Add(time.Duration(min(e.deferrals, 10)) * time.Minute)
+		e.NotBefore = clock.Trim(now.Add(time.Duration(min(e.Deferrals, 10)) * time.Minute))
 	default:
 		return later()
 	}
 	return e
 }
 
-// finish records how an attempt ended. A node that took the row for lost has made it unknown; the answer is then still the
+// finish records how attempts ended. A node that took a row for lost has made it unknown; the answer is then still the
 // truth about this attempt, and is recorded.
-func (s *Service) finish(ctx context.Context, d models.Delivery, e end) error {
-	now := s.clk.Now()
-	return s.db.Tx(ctx, func(tx *gorm.DB) error {
-		set := map[string]any{
-			"state": e.state, "not_before": e.notBefore, "deferrals": e.deferrals, "reply_code": e.code, "reply": e.reply, "lease_until": nil, "updated_at": now,
-		}
-		if e.state == models.DeliverySent {
-			set["sent_at"] = now
-		}
-		r := tx.Model(&models.Delivery{}).Where("id = ? AND attempt = ? AND state IN ('claimed', 'sending', 'unknown')", d.ID, d.Attempt).Updates(set)
-		if r.Error != nil || r.RowsAffected == 0 || !e.suppress {
-			return r.Error
-		}
-		return mailboxes.Suppress(ctx, tx, d.MailboxID, models.SuppressedBounce, now)
+func finish(tx *gorm.DB, ds []models.Delivery) error {
+	if len(ds) == 0 {
+		return nil
+	}
+	columns := []string{"id", "attempt", "state", "not_before", "deferrals", "reply_code", "reply", "sent_at", "updated_at"}
+	return database.WithValues(tx, ds, columns, func(_, values string, args []any) error {
+		_, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, `UPDATE deliveries SET state = v.column3, not_before = v.column4, deferrals = v.column5,
+			reply_code = v.column6, reply = v.column7, sent_at = v.column8, updated_at = v.column9, lease_until = NULL
+			FROM (`+values+`) AS v
+			WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND state IN ('claimed', 'sending', 'unknown')`, args...)
+		return err
 	})
 }
 
-// release gives claimed rows back, untried.
+// bounced is finish for a delivery whose server says that there is no such mailbox: it gets nothing more.
+func (s *Service) bounced(ctx context.Context, tx *gorm.DB, e end, now time.Time) error {
+	r := tx.Model(&models.Delivery{}).Where("id = ? AND attempt = ? AND state IN ('claimed', 'sending', 'unknown')", e.ID, e.Attempt).
+		Updates(map[string]any{"state": e.State, "reply_code": e.ReplyCode, "reply": e.Reply, "lease_until": nil, "updated_at": now})
+	if r.Error != nil || r.RowsAffected == 0 {
+		return r.Error
+	}
+	return mailboxes.Suppress(ctx, tx, e.MailboxID, models.SuppressedBounce, now)
+}
+
+// release gives rows back that were claimed, or begun, and not put on the wire.
 func (s *Service) release(ctx context.Context, ds ...models.Delivery) error {
 	if len(ds) == 0 {
 		return nil
 	}
-	ids := make([]uuid.UUID, len(ds))
-	for i, d := range ds {
-		ids[i] = d.ID
+	now := s.clk.Now()
+	for i := range ds {
+		ds[i].UpdatedAt = now
 	}
-	return s.db.WithContext(ctx).Model(&models.Delivery{}).Where("id IN ? AND node = ? AND state = 'claimed'", ids, s.node).
-		Updates(map[string]any{"state": models.DeliveryQueued, "lease_until": nil, "updated_at": s.clk.Now()}).Error
+	return s.db.Tx(ctx, func(tx *gorm.DB) error {
+		return database.WithValues(tx, ds, []string{"id", "attempt", "updated_at"}, func(_, values string, args []any) error {
+			_, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, `UPDATE deliveries SET state = 'queued', lease_until = NULL, updated_at = v.column3
+				FROM (`+values+`) AS v
+				WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND node = '`+s.node+`' AND state IN ('claimed', 'sending')`, args...)
+			return err
+		})
+	})
 }
 
 // keep renews the leases of the rows that this process is at work on, and of no others: a row whose end could not be
@@ -172,19 +274,20 @@ func (s *Service) keep(ctx context.Context) error {
 		s.opt.Lease.Seconds(), ids, s.node).Error
 }
 
-// hold notes which rows this process is at work on, until the returned function is called.
-func (s *Service) hold(ds []models.Delivery) func() {
+// hold notes which rows this process is at work on, until drop.
+func (s *Service) hold(jobs []*job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, d := range ds {
-		s.flight[d.ID] = struct{}{}
+	for _, j := range jobs {
+		s.flight[j.d.ID] = struct{}{}
 	}
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for _, d := range ds {
-			delete(s.flight, d.ID)
-		}
+}
+
+func (s *Service) drop(jobs ...*job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, j := range jobs {
+		delete(s.flight, j.d.ID)
 	}
 }
 

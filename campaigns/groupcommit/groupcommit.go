@@ -59,21 +59,23 @@ func (g *Group[T]) Do(ctx context.Context, item *T) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	return g.Start(item)()
+}
+
+// Start hands the item over as Do does and comes back at once; what it returns waits for the end, and must be called once.
+func (g *Group[T]) Start(item *T) (wait func() error) {
 	w := &waiting[T]{item: item, done: make(chan struct{})}
 	g.mu.RLock()
+	defer g.mu.RUnlock()
 	if g.closed {
-		g.mu.RUnlock()
-		return ErrBusy
+		return func() error { return ErrBusy }
 	}
 	select {
 	case g.queue <- w:
-		g.mu.RUnlock()
 	default:
-		g.mu.RUnlock()
-		return ErrBusy
+		return func() error { return ErrBusy }
 	}
-	<-w.done
-	return w.err
+	return func() error { <-w.done; return w.err }
 }
 
 // Close refuses new items, writes what waits, and returns when everybody is answered.
