@@ -41,11 +41,8 @@ func (d *deadlineConn) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := d.Conn.Write(p)
-	if err == nil {
-		err = d.Conn.SetReadDeadline(time.Now().Add(time.Duration(d.answer.Load())))
-	}
-	if err != nil {
-		d.broken.Store(true)
+	if err != nil || d.Conn.SetReadDeadline(time.Now().Add(time.Duration(d.answer.Load()))) != nil {
+		d.broken.Store(true) // what was written is written all the same: the next read says what is wrong
 	}
 	return n, err
 }

@@ -141,6 +141,10 @@ func (c *memoryConn) Send(ctx context.Context, m Message) Outcome {
 	if err := ctx.Err(); err != nil {
 		return Outcome{State: NotSent, Phase: PhaseMail, Err: err}
 	}
+	if m.Text == "" { // a copy of a Frame is its bytes
+		read := ReadCaptured(raw)
+		m.Subject, m.Text, m.HTML = read.Subject, read.Text, read.HTML
+	}
 	o := Outcome{State: Accepted, Code: 250, Enhanced: "2.0.0", Reply: "kept"}
 	c.m.mu.Lock()
 	answer := c.m.answer

@@ -95,36 +95,15 @@ func Bytes(m Message) ([]byte, error) {
 // Build makes go-mail's form of the message. Its errors are ErrMessage and hold no address. Names, subject and header
 // values are cleaned of line breaks and control characters, not refused: a mail must not fail over an odd name.
 func Build(m Message) (*gomail.Msg, error) {
-	for _, a := range []struct {
-		name, addr string
-		may        bool // be empty
-	}{
-		{"sender", m.FromAddress, false},
-		{"recipient", m.To, false},
-		{"envelope sender", m.EnvelopeFrom, true},
-		{"reply address", m.ReplyTo, true},
-		{"unsubscribe address", m.ListUnsubscribeMailto, true},
-	} {
-		if a.may && a.addr == "" {
-			continue
-		}
-		if !safeAddress(a.addr) {
-			return nil, wrong("its " + a.name + " is no address")
-		}
+	if err := m.check(); err != nil {
+		return nil, err
 	}
 	switch {
-	case !messageID.MatchString(m.MessageID) || len(m.MessageID) > 250:
-		return nil, wrong("its Message-ID is missing or malformed")
-	case m.Date.IsZero():
-		return nil, wrong("it has no date")
 	case strings.TrimSpace(m.Text) == "":
 		return nil, wrong("it has no text part")
 	case !utf8.ValidString(m.Text) || !utf8.ValidString(m.HTML):
 		return nil, wrong("a part is not UTF-8")
-	case m.Bulk && m.UnsubscribeURL == "":
-		return nil, wrong("bulk mail needs a way to unsubscribe")
 	}
-
 	sum := sha256.Sum256([]byte(m.MessageID))
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithBoundary("part-"+hex.EncodeToString(sum[:15])))
 	msg.FromMailAddress(&mail.Address{Name: cleanName(m.FromName), Address: m.FromAddress})
@@ -162,18 +141,47 @@ func Build(m Message) (*gomail.Msg, error) {
 	return msg, nil
 }
 
+// check looks at what stands in headers and on SMTP lines as it is.
+func (m *Message) check() error {
+	for _, a := range []struct {
+		name, addr string
+		may        bool // be empty
+	}{
+		{"sender", m.FromAddress, false},
+		{"recipient", m.To, false},
+		{"envelope sender", m.EnvelopeFrom, true},
+		{"reply address", m.ReplyTo, true},
+		{"unsubscribe address", m.ListUnsubscribeMailto, true},
+	} {
+		if a.may && a.addr == "" {
+			continue
+		}
+		if !safeAddress(a.addr) {
+			return wrong("its " + a.name + " is no address")
+		}
+	}
+	switch {
+	case len(m.MessageID) > 250 || !messageID(m.MessageID):
+		return wrong("its Message-ID is missing or malformed")
+	case m.Date.IsZero():
+		return wrong("it has no date")
+	case m.Bulk && m.UnsubscribeURL == "":
+		return wrong("bulk mail needs a way to unsubscribe")
+	case m.UnsubscribeURL != "" && !oneClickURL(m.UnsubscribeURL):
+		return wrong("its unsubscribe link is neither https nor on this machine")
+	}
+	return nil
+}
+
 // listHeaders adds what mail to many carries: List-Unsubscribe and List-Unsubscribe-Post (RFC 2369, RFC 8058), List-Id
 // (RFC 2919), Precedence, Feedback-ID.
 func listHeaders(msg *gomail.Msg, m Message) error {
 	var ways []string
 	if m.UnsubscribeURL != "" {
-		if !oneClickURL(m.UnsubscribeURL) {
-			return wrong("its unsubscribe link is neither https nor on this machine")
-		}
 		ways = append(ways, "<"+m.UnsubscribeURL+">")
 	}
 	if m.ListUnsubscribeMailto != "" {
-		ways = append(ways, "<mailto:"+(&url.URL{Path: m.ListUnsubscribeMailto}).EscapedPath()+"?subject=unsubscribe>")
+		ways = append(ways, mailto(m.ListUnsubscribeMailto))
 	}
 	if len(ways) > 0 {
 		msg.SetGenHeader(gomail.HeaderListUnsubscribe, strings.Join(ways, ", "))
@@ -204,8 +212,41 @@ func listHeaders(msg *gomail.Msg, m Message) error {
 	return nil
 }
 
+// mailto is the way out by mail, as it stands in List-Unsubscribe.
+func mailto(address string) string {
+	return "<mailto:" + (&url.URL{Path: address}).EscapedPath() + "?subject=unsubscribe>"
+}
+
+// messageID reports whether s may stand between < and > (RFC 5322, section 3.6.4).
+func messageID(s string) bool {
+	left, right, ok := strings.Cut(s, "@")
+	return ok && word(left, atomText) && word(right, hostText)
+}
+
+// word reports whether s is some characters, all of them of a set.
+func word(s string, set *[256]bool) bool {
+	for i := range len(s) {
+		if !set[s[i]] {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func setOf(more string) *[256]bool {
+	var set [256]bool
+	for c := range 256 {
+		set[c] = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c < 128 && strings.IndexByte(more, byte(c)) >= 0
+	}
+	return &set
+}
+
 var (
-	messageID   = regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+/=?^_{|}~.-]+@[A-Za-z0-9.-]+$`)
+	atomText = setOf("!#$%&'*+/=?^_{|}~.-") // atext of RFC 5322, section 3.2.3, but for the backtick, and the dot
+	hostText = setOf(".-")
+)
+
+var (
 	listID      = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$`)
 	fieldName   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
 	encodedWord = regexp.MustCompile(`=\?([^?\s]*\?[^?\s]*\?)`)
@@ -223,6 +264,10 @@ var (
 // safeAddress is the last check before an address stands in a header and on an SMTP line. It is not the check of what
 // people type: that one is stricter and was made long before.
 func safeAddress(s string) bool {
+	if left, right, ok := strings.Cut(s, "@"); ok && len(s) <= 254 && word(left, atomText) && word(right, hostText) && !strings.Contains(s, "..") &&
+		left[0] != '.' && left[len(left)-1] != '.' && right[0] != '.' && right[len(right)-1] != '.' {
+		return true // nearly all of them
+	}
 	if len(s) > 254 || strings.Count(s, "@") != 1 || !utf8.ValidString(s) {
 		return false
 	}

@@ -231,7 +231,7 @@ func checkInjected(t *testing.T, s string, p *mail.Message) {
 
 func TestNewMessageID(t *testing.T) {
 	a, b := NewMessageID("example.org"), NewMessageID("example.org")
-	if a == b || !regexp.MustCompile(`^[0-9a-f]{32}@example\.org$`).MatchString(a) || !messageID.MatchString(a) {
+	if a == b || !regexp.MustCompile(`^[0-9a-f]{32}@example\.org$`).MatchString(a) || !messageID(a) {
 		t.Errorf("%q, %q", a, b)
 	}
 }

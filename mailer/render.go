@@ -210,18 +210,32 @@ func (r *Renderer) Render(name, lang string, lh Letterhead, data any) (Rendered,
 // Bulk puts the compiled body of a mailing into the layout, with the footer that mail to many needs: why the person gets it,
 // how to stop it, where the sender is. It refuses a mailing without an unsubscribe link or a postal address.
 func (r *Renderer) Bulk(lh Letterhead, b BulkBody) (Rendered, error) {
-	switch {
-	case b.UnsubscribeURL == "":
-		return Rendered{}, errors.New("mailer: a mailing needs an unsubscribe link")
-	case strings.TrimSpace(lh.PostalAddress) == "":
-		return Rendered{}, errors.New("mailer: a mailing needs the sender's postal address")
-	case strings.TrimSpace(b.Text) == "" || strings.TrimSpace(string(b.HTML)) == "":
-		return Rendered{}, errors.New("mailer: a mailing needs a text and an HTML body")
+	if err := bulkWhole(lh, b); err != nil {
+		return Rendered{}, err
 	}
 	return r.render(bulkTemplate, b.Lang, lh, b)
 }
 
+func bulkWhole(lh Letterhead, b BulkBody) error {
+	switch {
+	case b.UnsubscribeURL == "":
+		return errors.New("mailer: a mailing needs an unsubscribe link")
+	case strings.TrimSpace(lh.PostalAddress) == "":
+		return errors.New("mailer: a mailing needs the sender's postal address")
+	case strings.TrimSpace(b.Text) == "" || strings.TrimSpace(string(b.HTML)) == "":
+		return errors.New("mailer: a mailing needs a text and an HTML body")
+	}
+	return nil
+}
+
 func (r *Renderer) render(name, lang string, lh Letterhead, data any) (Rendered, error) {
+	out, err := r.execute(name, lang, lh, data)
+	out.Text = wrapText(out.Text)
+	return out, err
+}
+
+// execute is render before the lines of the text are wrapped.
+func (r *Renderer) execute(name, lang string, lh Letterhead, data any) (Rendered, error) {
 	lang = r.langOf(lang)
 	s := r.sets[lang][name]
 	if s == nil {
@@ -258,7 +272,6 @@ func (r *Renderer) render(name, lang string, lh Letterhead, data any) (Rendered,
 	if out.Text, err = run("layout"); err != nil {
 		return Rendered{}, err
 	}
-	out.Text = wrapText(out.Text)
 	buf.Reset()
 	if err := s.html.Execute(buf, p); err != nil {
 		return Rendered{}, fmt.Errorf("mailer: template %s/%s.html: %w", lang, name, err)

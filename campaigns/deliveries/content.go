@@ -3,7 +3,6 @@ package deliveries
 import (
 	"context"
 	"fmt"
-	"html/template"
 	"strings"
 	"time"
 
@@ -29,14 +28,12 @@ type Content struct {
 	UnsubscribeURL string
 }
 
-// BulkContent is the body of one copy of a mailing.
+// BulkContent is one copy of a mailing: a text that is made once for all of them, with what this one has of its own.
 type BulkContent struct {
-	Subject, Preheader       string
-	HTML                     template.HTML
-	Text                     string
+	Form                     *mailer.Form // the same pointer for all copies of the same text
+	Values                   []string
 	Reason                   string // why the person gets it
 	UnsubscribeURL, PauseURL string
-	ListID                   string // the part of List-Id before the domain
 }
 
 // Renderer makes the content of a delivery at the moment it goes out. It returns a Gone fault when the mail is no longer
@@ -139,16 +136,12 @@ func (s *Service) make(j *job) error {
 	}
 	lh := from.Letterhead
 	lh.Lang = c.Lang
-	var r mailer.Rendered
-	if b := c.Bulk; b != nil {
-		r, err = s.words.Bulk(lh, mailer.BulkBody{
-			Subject: b.Subject, Preheader: b.Preheader, HTML: b.HTML, Text: b.Text, Reason: b.Reason, UnsubscribeURL: b.UnsubscribeURL, PauseURL: b.PauseURL, Lang: c.Lang,
-		})
-		m.Bulk, m.UnsubscribeURL, m.ListID = true, b.UnsubscribeURL, b.ListID+"."+from.ListDomain
-	} else {
-		m.UnsubscribeURL = c.UnsubscribeURL
-		r, err = s.words.Render(c.Template, c.Lang, lh, c.Data)
+	if c.Bulk != nil {
+		j.message, err = s.copy(j.way.Sender, m, c.Bulk)
+		return err
 	}
+	m.UnsubscribeURL = c.UnsubscribeURL
+	r, err := s.words.Render(c.Template, c.Lang, lh, c.Data)
 	if err != nil {
 		return fmt.Errorf("%w: %w", mailer.ErrMessage, err)
 	}
@@ -159,6 +152,40 @@ func (s *Service) make(j *job) error {
 	j.message = m
 	return nil
 }
+
+// copy makes one copy of a mailing, whose text is encoded when its first one is made.
+func (s *Service) copy(from Sender, m mailer.Message, b *BulkContent) (mailer.Message, error) {
+	key := frameKey{form: b.Form, letterhead: from.Letterhead, name: from.FromName, address: from.FromAddress, reply: from.ReplyTo}
+	s.mu.RLock()
+	f := s.frames[key]
+	s.mu.RUnlock()
+	if f == nil {
+		var err error
+		if f, err = s.words.Frame(from.Letterhead, b.Form, mailer.Message{FromName: from.FromName, FromAddress: from.FromAddress, ReplyTo: from.ReplyTo}); err != nil {
+			return m, fmt.Errorf("%w: %w", mailer.ErrMessage, err)
+		}
+		s.mu.Lock()
+		if len(s.frames) >= maxFrames {
+			clear(s.frames)
+		}
+		s.frames[key] = f
+		s.mu.Unlock()
+	}
+	return f.Message(mailer.Copy{
+		Values: b.Values, Reason: b.Reason, UnsubscribeURL: b.UnsubscribeURL, PauseURL: b.PauseURL,
+		MessageID: m.MessageID, EnvelopeFrom: m.EnvelopeFrom, To: m.To, ToName: m.ToName, Date: m.Date,
+	})
+}
+
+// frameKey is what a mailing's encoded text depends on.
+type frameKey struct {
+	form                 *mailer.Form
+	letterhead           mailer.Letterhead
+	name, address, reply string
+}
+
+// maxFrames is how many encoded texts are kept: mailings that are sent at once, in all their languages and variants.
+const maxFrames = 64
 
 // MessageID is the Message-ID of a delivery, without <>: the same on every attempt, and readable by nobody but us.
 func (s *Service) MessageID(d models.Delivery, fromAddress string) string {

@@ -125,6 +125,7 @@ type Service struct {
 	mu     sync.RWMutex
 	render map[string]Batch
 	flight map[uuid.UUID]struct{} // rows this process is at work on
+	frames map[frameKey]*mailer.Frame
 	brakes brakes
 	health atomic.Pointer[Health]
 }
@@ -148,7 +149,7 @@ func NewService(db *database.DB, v *vault.Vault, clk clock.Clock, signer *tokens
 	}
 	b := make([]byte, 8)
 	_, _ = rand.Read(b) // never fails
-	s := &Service{db: db, vault: v, clk: clk, signer: signer, words: words, opt: o, node: hex.EncodeToString(b), render: map[string]Batch{}, flight: map[uuid.UUID]struct{}{}}
+	s := &Service{db: db, vault: v, clk: clk, signer: signer, words: words, opt: o, node: hex.EncodeToString(b), render: map[string]Batch{}, flight: map[uuid.UUID]struct{}{}, frames: map[frameKey]*mailer.Frame{}}
 	s.health.Store(&Health{})
 	return s
 }

@@ -17,10 +17,14 @@ const wireTime = 15 * time.Second
 func (e *engine) send() {
 	for {
 		j := e.queue.take(true)
-		if j == nil {
+		switch {
+		case j == nil:
 			return
+		case e.stop.Err() != nil:
+			e.giveBack(j)
+		default:
+			e.chain(j)
 		}
-		e.chain(j)
 	}
 }
 

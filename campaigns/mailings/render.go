@@ -34,6 +34,7 @@ type loaded struct {
 	zone     *time.Location
 	from     deliveries.Sender
 	compiled *compiled
+	form     *form
 	shared   values
 	at       time.Time
 }
@@ -64,9 +65,11 @@ func (s *Service) load(ctx context.Context, m models.Mailing) (*loaded, error) {
 	was := s.ready[m.ID]
 	s.mu.Unlock()
 	if was != nil && was.mailing.Revision == m.Revision && was.from.Letterhead.Accent == l.from.Letterhead.Accent {
-		l.compiled = was.compiled
+		l.compiled, l.form = was.compiled, was.form
 	} else if l.compiled, err = compile(m, s.BaseURL, s.Mail, l.from.Letterhead.Accent); err != nil {
 		return nil, err
+	} else {
+		l.form = newForm(l.compiled, m.Locale, listID(m.Purpose, m.ScopeID)+"."+l.from.ListDomain)
 	}
 	lang := m.Locale
 	l.shared = values{
@@ -205,12 +208,11 @@ func (s *Service) reason(l *loaded, agreed *time.Time) string {
 
 // content is the copy of one person.
 func (s *Service) content(l *loaded, d models.Delivery, p recipient) deliveries.Content {
-	c := l.compiled.fill(l.person(p.GivenName))
 	return deliveries.Content{
 		Lang: l.mailing.Locale, ToName: calledBy(p.GivenName),
 		Bulk: &deliveries.BulkContent{
-			Subject: c.Subject, Preheader: c.Preheader, HTML: c.HTML, Text: c.Text, Reason: s.reason(l, p.Agreed),
-			UnsubscribeURL: s.BaseURL + "/u/" + s.Signer.MakeForever(tokens.Unsubscribe, d.ID), ListID: listID(l.mailing.Purpose, l.mailing.ScopeID),
+			Form: &l.form.Form, Values: l.form.values(l.person(p.GivenName)), Reason: s.reason(l, p.Agreed),
+			UnsubscribeURL: s.BaseURL + "/u/" + s.Signer.MakeForever(tokens.Unsubscribe, d.ID),
 		},
 	}
 }
@@ -245,7 +247,7 @@ func (s *Service) RenderTest(ctx context.Context, d models.Delivery) (deliveries
 		return deliveries.Content{}, err
 	}
 	c := s.content(l, d, recipient{GivenName: name})
-	c.Bulk.Subject = s.Words.Text(m.Locale, "mailings.test_subject", "Subject", c.Bulk.Subject)
+	c.Bulk.Form = l.form.titled(s.Words.Text(m.Locale, "mailings.test_subject", "Subject", l.compiled.fill(l.person(name)).Subject))
 	return c, nil
 }
 

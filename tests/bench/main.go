@@ -49,13 +49,14 @@ var parts = []part{
 	{"import", (*bench).imports},
 	{"export", (*bench).exports},
 	{"find", (*bench).find},
+	{"mail", (*bench).mail},
 }
 
 func main() {
 	if len(os.Args) > 2 && strings.HasPrefix(os.Args[1], "serve-") {
 		exit(contender(os.Args[1], os.Args[2:]))
 	}
-	only := flag.String("only", "", "what to measure, separated by commas: size, start, memory, view, sign, storm, millions, segments, import, export, find")
+	only := flag.String("only", "", "what to measure, separated by commas: size, start, memory, view, sign, storm, millions, segments, import, export, find, mail")
 	short := flag.Bool("short", false, "a minute at most: fewer and shorter rounds")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -1,0 +1,357 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	gomail "github.com/wneessen/go-mail"
+	"gorm.io/gorm"
+
+	"kithline/app"
+	"kithline/campaigns/actor"
+	"kithline/campaigns/mailboxes"
+	"kithline/campaigns/mailings"
+	"kithline/config"
+	"kithline/mailer"
+	"kithline/models"
+	"kithline/models/database"
+)
+
+// The promises about mail to many.
+const (
+	mailRate       = 11_000            // a second, on PostgreSQL
+	mailDelayShare = 0.9               // of what the connections give where the server takes its time
+	mailDelay      = 20 * time.Millisecond
+	mailMemory     = 150 << 20
+	mailDatabase   = 70 * time.Microsecond // processor time of PostgreSQL, each
+	mailConns      = 64
+	mailDelayConns = 100
+	freezeLimit    = 10 * time.Second // a million people
+)
+
+// mail measures a mailing from its frozen audience to the last answer of a mail server that takes everything at once, with full
+// durability, and beside it what the same server takes of raw bytes and of go-mail's own Send.
+func (b *bench) mail(ctx context.Context) error {
+	people, many := 100_000, 1_000_000
+	if b.rounds == 1 {
+		people, many = 20_000, 50_000
+		b.out.note("mail: -short sends to a fifth and less; the promises are about 100,000 and 1,000,000 people")
+	}
+	raw, err := b.rawMail(ctx, people)
+	if err != nil {
+		return err
+	}
+	b.out.add(line{what: "mail: raw bytes, pipelined, 64 connections", figure: perSecond(raw), beside: "what the machine and its sink give at most"})
+	plain, err := goMail(ctx, min(people, 20_000))
+	if err != nil {
+		return err
+	}
+	b.out.add(line{what: "mail: go-mail Client.Send, 10 connections", figure: perSecond(plain), beside: "the plain way, without rows, names or links of its own"})
+	pg, err := durableServer()
+	if err != nil {
+		b.out.note("mail: PostgreSQL is not measured: %v", err)
+		return b.mailingOn(ctx, "SQLite", "", people, mailConns, 0, nil)
+	}
+	fresh := func(name string) (string, func(), error) { return b.database(ctx, pg, name) }
+	for _, run := range []struct {
+		people, conns int
+		delay         time.Duration
+	}{{people, mailConns, 0}, {many, mailConns, 0}, {min(people, 50_000), mailDelayConns, mailDelay}} {
+		url, drop, err := fresh(fmt.Sprintf("mail_%d_%d", run.people, run.delay.Milliseconds()))
+		if err != nil {
+			return err
+		}
+		err = b.mailingOn(ctx, "PostgreSQL", url, run.people, run.conns, run.delay, func(r mailRun) string {
+			switch {
+			case run.delay > 0:
+				most := float64(run.conns) / run.delay.Seconds()
+				return b.out.promise(r.rate >= mailDelayShare*most, "at least 90 % of the connections' "+perSecond(most)) + fmt.Sprintf(" (%s)", ratio(r.rate, most))
+			case run.people == many:
+				return b.out.promise(r.peak <= mailMemory, "at most 150 MB") + "; " + b.out.promise(r.freeze <= freezeLimit, "frozen in at most 10 s")
+			}
+			return b.out.promise(r.rate >= mailRate, "at least "+perSecond(mailRate)) + fmt.Sprintf(" (%s of raw bytes, %s times go-mail's Send); ", ratio(r.rate, raw), ratio(r.rate, plain)) +
+				b.out.promise(r.database <= mailDatabase, "at most 70 us of PostgreSQL each") + "; " + b.out.promise(r.peak <= mailMemory, "at most 150 MB")
+		})
+		drop()
+		if err != nil {
+			return err
+		}
+	}
+	return b.mailingOn(ctx, "SQLite", "", people, mailConns, 0, func(r mailRun) string {
+		return fmt.Sprintf("%s of raw bytes; at least half of PostgreSQL's is promised", ratio(r.rate, raw))
+	})
+}
+
+// database makes a new database on a PostgreSQL server; drop takes it away.
+func (b *bench) database(ctx context.Context, server, name string) (url string, drop func(), err error) {
+	admin, err := sql.Open("pgx", server)
+	if err != nil {
+		return "", nil, err
+	}
+	name = fmt.Sprintf("kithline_bench_%s_%d", name, time.Now().UnixMilli())
+	if _, err := admin.ExecContext(ctx, "CREATE DATABASE "+name); err != nil {
+		return "", nil, errors.Join(err, admin.Close())
+	}
+	at := strings.LastIndex(server, "/")
+	rest := ""
+	if q := strings.Index(server[at:], "?"); q >= 0 {
+		rest = server[at+q:]
+	}
+	return server[:at+1] + name + rest, func() {
+		_, _ = admin.ExecContext(context.WithoutCancel(ctx), "DROP DATABASE "+name+" WITH (FORCE)")
+		_ = admin.Close()
+	}, nil
+}
+
+// mailRun is what was measured of one mailing.
+type mailRun struct {
+	rate             float64
+	freeze, database time.Duration
+	peak             int
+}
+
+func (b *bench) mailingOn(ctx context.Context, name, url string, people, conns int, delay time.Duration, say func(mailRun) string) (err error) {
+	s, err := b.newSite(ctx, url, 0)
+	if err != nil {
+		return err
+	}
+	var r mailRun
+	if r.freeze, err = frozenMailing(ctx, s, people); err != nil {
+		return err
+	}
+	to, err := newSink(delay)
+	if err != nil {
+		return err
+	}
+	defer to.close()
+	p, err := b.serve(ctx, s, "KITHLINE_BASE_URL=https://act.example.org", "KITHLINE_SMTP_URL=smtp://"+to.addr+"?tls=none", fmt.Sprintf("KITHLINE_SMTP_CONNECTIONS=%d", conns))
+	if err != nil {
+		return err
+	}
+	before := processorTime(p.cmd.Process.Pid)
+	err = p.until(ctx, func() bool { return to.mails.Load() > 0 })
+	for last, since := int64(0), time.Now(); err == nil && to.mails.Load() < int64(people); time.Sleep(20 * time.Millisecond) {
+		if n := to.mails.Load(); n != last {
+			last, since = n, time.Now()
+		}
+		if time.Since(since) > 20*time.Second {
+			err = fmt.Errorf("nothing came for 20 s; %d of %d did\n%s", last, people, p.said())
+		}
+	}
+	took := processorTime(p.cmd.Process.Pid).since(before)
+	r.rate, r.peak, r.database = to.rate(), p.memory("VmHWM"), took.database/time.Duration(people)
+	if err = errors.Join(err, p.stop()); err != nil {
+		return err
+	}
+	if n := to.doubles(); n > 0 || to.mails.Load() != int64(people) {
+		return fmt.Errorf("%d mails, %d of them doubles", to.mails.Load(), n)
+	}
+	what := fmt.Sprintf("mail: %s, %s people, %d connections", name, number(people), conns)
+	if delay > 0 {
+		what += fmt.Sprintf(", %s ms a mail", number(int(delay.Milliseconds())))
+	}
+	l := line{what: what, figure: perSecond(r.rate), beside: fmt.Sprintf("frozen in %.1f s; peak %d MB; %s", r.freeze.Seconds(), r.peak>>20, took.words(people))}
+	if say != nil {
+		l.beside = say(r) + "; " + l.beside
+	}
+	b.out.add(l)
+	return nil
+}
+
+// mailText makes mails of 7.5 KB in two parts, with three links.
+var mailText = "Hello {{given_name|friend}},\n\n" + strings.Repeat("The bill on the table says one thing: whoever is sent to a pain clinic is seen within eight weeks. It was read once. "+
+	"What comes next is decided on Tuesday, and five minutes of yours can be part of it.\n\n", 9) +
+	"[Read what the bill says](https://example.org/bill)\n\n[See who decides](https://example.org/committee)\n\n[Write to them](https://example.org/write)\n"
+
+// frozenMailing makes people who agreed to the newsletter and a mailing to them whose deliveries wait. It returns how long freezing took.
+func frozenMailing(ctx context.Context, s *site, n int) (took time.Duration, err error) {
+	cfg, err := config.Load(append(s.env, "KITHLINE_BASE_URL=https://act.example.org"))
+	if err != nil {
+		return 0, err
+	}
+	a, err := app.Build(ctx, cfg, app.Options{Transport: mailer.NewMemory(), Building: true})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, a.Close()) }()
+	now := a.Clock.Now()
+	text := models.ConsentText{ID: models.NewID(), Purpose: models.PurposeNewsletter, Locale: "en", Version: 900, Body: "Send me news.", CreatedAt: now}
+	if err := a.DB.WithContext(ctx).Create(&text).Error; err != nil {
+		return 0, err
+	}
+	for from := 0; from < n; from += 5000 {
+		err := a.DB.Tx(ctx, func(tx *gorm.DB) error {
+			var boxes []models.Mailbox
+			var persons []models.Supporter
+			var yes []models.Consent
+			for i := from; i < min(n, from+5000); i++ {
+				box, err := mailboxes.NewRow(a.Vault, fmt.Sprintf("reader%d@mail%d.example.org", i, i%17), now)
+				if err != nil {
+					return err
+				}
+				p := models.Supporter{ID: models.NewID(), PostalArea: "102", Country: "US", Locale: "en", Source: "form", CreatedAt: now, UpdatedAt: now}
+				p.GivenNameSealed = a.Vault.Seal("supporters", "given_name_sealed", p.ID, []string{"June", "Aurelio", "Mei", "José"}[i%4])
+				box.SupporterID, box.VerifiedAt = &p.ID, &now
+				boxes, persons = append(boxes, box), append(persons, p)
+				yes = append(yes, models.Consent{ID: models.NewID(), MailboxID: box.ID, Purpose: models.PurposeNewsletter, ScopeID: uuid.Nil, TextID: text.ID, Locale: "en", ShownAt: now, GivenAt: now, Source: "bench", How: models.ConsentByMail})
+			}
+			return errors.Join(database.InsertAll(tx, persons, ""), database.InsertAll(tx, boxes, ""), database.InsertAll(tx, yes, ""))
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	by := actor.TheSystem()
+	id, err := a.Mailings.CreateTo(ctx, by, mailings.To{Newsletter: true})
+	if err != nil {
+		return 0, err
+	}
+	if _, err := a.Mailings.Save(ctx, by, id, mailings.Draft{Revision: 1, Newsletter: true, Locale: "en", Subject: "What Tuesday decides", Preheader: "Five minutes", Body: mailText}); err != nil {
+		return 0, err
+	}
+	if err := a.DB.WithContext(ctx).Model(&models.Mailing{}).Where("id = ?", id).Update("state", models.MailingFreezing).Error; err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	if err := a.Mailings.Freeze(ctx, id); err != nil {
+		return 0, err
+	}
+	took = time.Since(began)
+	var waiting int64
+	if err := a.DB.WithContext(ctx).Model(&models.Delivery{}).Where("mailing_id = ? AND state = 'queued'", id).Count(&waiting).Error; err != nil || int(waiting) != n {
+		return 0, errors.Join(err, fmt.Errorf("%d of %d wait", waiting, n))
+	}
+	return took, nil
+}
+
+// rawMail is how many messages of the size of ours a second the sink takes of bytes that are made before, pipelined.
+func (b *bench) rawMail(ctx context.Context, n int) (float64, error) {
+	s, err := newSink(0)
+	if err != nil {
+		return 0, err
+	}
+	defer s.close()
+	one, err := mailer.Bytes(mailer.Message{
+		MessageID: mailer.NewMessageID("act.example.org"), FromAddress: "hello@act.example.org", To: "reader@example.org", Date: time.Now(), Subject: "What Tuesday decides",
+		Text: mailText, HTML: "<html><body>" + strings.Repeat("<p>"+mailText[:400]+"</p>", 13) + "</body></html>",
+	})
+	if err != nil {
+		return 0, err
+	}
+	message := append(one, ".\r\n"...)
+	var wg sync.WaitGroup
+	errs := make(chan error, mailConns)
+	for c := range mailConns {
+		wg.Go(func() { errs <- rawSender(ctx, s.addr, message, c, n/mailConns) })
+	}
+	wg.Wait()
+	close(errs)
+	for err := range errs {
+		if err != nil {
+			return 0, err
+		}
+	}
+	return s.rate(), nil
+}
+
+func rawSender(ctx context.Context, addr string, message []byte, c, n int) error {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	in := make([]byte, 4096)
+	answers := func(lines int) error { // so many lines
+		for got := 0; got < lines; {
+			k, err := conn.Read(in)
+			if err != nil {
+				return err
+			}
+			got += strings.Count(string(in[:k]), "\n")
+		}
+		return nil
+	}
+	if err := answers(1); err != nil {
+		return err
+	}
+	if _, err := conn.Write([]byte("EHLO bench\r\n")); err != nil {
+		return err
+	}
+	if err := answers(4); err != nil {
+		return err
+	}
+	for i := range n {
+		if _, err := fmt.Fprintf(conn, "MAIL FROM:<hello@act.example.org>\r\nRCPT TO:<r%d.%d@example.org>\r\nDATA\r\n", c, i); err != nil {
+			return err
+		}
+		if err := answers(3); err != nil {
+			return err
+		}
+		if _, err := conn.Write(message); err != nil {
+			return err
+		}
+		if err := answers(1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// goMail is how many messages a second go-mail's own Send hands over.
+func goMail(ctx context.Context, n int) (float64, error) {
+	const conns = 10
+	s, err := newSink(0)
+	if err != nil {
+		return 0, err
+	}
+	defer s.close()
+	addr, err := net.ResolveTCPAddr("tcp", s.addr)
+	if err != nil {
+		return 0, err
+	}
+	var wg sync.WaitGroup
+	errs := make(chan error, conns)
+	for c := range conns {
+		wg.Go(func() {
+			errs <- func() error {
+				client, err := gomail.NewClient("127.0.0.1", gomail.WithPort(addr.Port), gomail.WithTLSPolicy(gomail.NoTLS), gomail.WithHELO("bench"), gomail.WithoutNoop(), gomail.WithoutRset())
+				if err != nil {
+					return err
+				}
+				if err := client.DialWithContext(ctx); err != nil {
+					return err
+				}
+				defer client.Close()
+				for i := range n / conns {
+					m, err := mailer.Build(mailer.Message{
+						MessageID: mailer.NewMessageID("act.example.org"), FromAddress: "hello@act.example.org", To: fmt.Sprintf("r%d.%d@example.org", c, i), Date: time.Now(), Subject: "What Tuesday decides",
+						Text: mailText, HTML: "<html><body>" + strings.Repeat("<p>"+mailText[:400]+"</p>", 13) + "</body></html>",
+					})
+					if err != nil {
+						return err
+					}
+					if err := client.Send(m); err != nil {
+						return err
+					}
+				}
+				return nil
+			}()
+		})
+	}
+	wg.Wait()
+	close(errs)
+	for err := range errs {
+		if err != nil {
+			return 0, err
+		}
+	}
+	return s.rate(), nil
+}
