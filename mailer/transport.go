@@ -75,8 +75,15 @@ var addressLike = regexp.MustCompile(`[^\s<>()\[\],;:"']+@[^\s<>()\[\],;:"']+`)
 // Scrub takes what looks like an address, and each of the given addresses whole or without its domain, out of a server's
 // words, makes it one line and cuts it at 300 characters.
 func Scrub(s string, addresses ...string) string {
-	s = addressLike.ReplaceAllString(clean(s), "<address>")
+	s = clean(s)
+	if strings.IndexByte(s, '@') >= 0 {
+		s = addressLike.ReplaceAllString(s, "<address>")
+	}
+	folded := strings.ToLower(s)
 	for _, a := range addresses {
+		if at := strings.IndexByte(a, '@'); a == "" || !strings.Contains(folded, strings.ToLower(a[:max(at, 0)])) {
+			continue // the usual answer to a mail that was taken
+		}
 		local, domain, _ := strings.Cut(a, "@")
 		s = replaceWord(s, a, "<address>")
 		s = replaceWord(s, local+"="+domain, "<address>") // as it stands in a bounce address

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // Send hands one message over (RFC 5321, section 3.3). Where the server offers it the commands before the message go in one
@@ -203,17 +202,7 @@ func (c *smtpConn) lost(state OutcomeState, phase string, err error, m Message) 
 }
 
 func (c *smtpConn) scrub(words string, m Message) string {
-	if plain(words) {
-		return words
-	}
 	return Scrub(words, m.To, m.EnvelopeFrom, m.FromAddress, m.ReplyTo)
-}
-
-// plain reports whether a server's words can hold no address: the usual answer to a mail that was taken.
-func plain(words string) bool {
-	return len(words) < 60 && !strings.ContainsFunc(words, func(r rune) bool {
-		return r != ' ' && r != '.' && r != ':' && (r < '0' || r > '9')
-	})
 }
 
 // reply is an answer of the server: one code, and the words of all its lines.

@@ -66,6 +66,13 @@ func (s *Service) HandleBatch(kind string, b Batch) {
 // errGone means that the mail is no longer wanted, or its address was erased.
 var errGone = fault.New(fault.Gone, "error.mail_gone")
 
+// addressee is what sending asks of a mailbox.
+type addressee struct {
+	ID                         uuid.UUID
+	AddressHash, AddressSealed []byte
+	Domain, TimeZone           string
+}
+
 // jobs reads what claimed deliveries need to be made: who they go to, and what their kinds ask for. What cannot be read of one is
 // that one's error.
 func (s *Service) jobs(ctx context.Context, w *way, ds []models.Delivery) []*job {
@@ -74,9 +81,10 @@ func (s *Service) jobs(ctx context.Context, w *way, ds []models.Delivery) []*job
 		jobs[i], boxes[i] = &job{d: d, way: w}, d.MailboxID
 		kinds[d.Kind] = append(kinds[d.Kind], d)
 	}
-	var rows []models.Mailbox
-	err := database.FindIn(s.db.WithContext(ctx).Select("id, address_hash, address_sealed, domain"), "id", boxes, &rows)
-	known := make(map[uuid.UUID]models.Mailbox, len(rows))
+	var rows []addressee
+	err := database.FindIn(s.db.WithContext(ctx).Table("mailboxes").Select("mailboxes.id, address_hash, address_sealed, domain, COALESCE(p.time_zone, '') AS time_zone").
+		Joins("LEFT JOIN supporters p ON p.id = mailboxes.supporter_id"), "mailboxes.id", boxes, &rows)
+	known := make(map[uuid.UUID]addressee, len(rows))
 	for _, b := range rows {
 		known[b.ID] = b
 	}
@@ -94,8 +102,8 @@ func (s *Service) jobs(ctx context.Context, w *way, ds []models.Delivery) []*job
 			j.wrong = errGone
 			continue
 		}
-		j.domain = box.Domain
-		if j.to, j.wrong = mailboxes.Address(s.vault, box); j.wrong == nil && j.to == "" {
+		j.domain, j.zone = box.Domain, zoneOf(box.TimeZone, w.Zone)
+		if j.to, j.wrong = mailboxes.Address(s.vault, models.Mailbox{ID: box.ID, AddressHash: box.AddressHash, AddressSealed: box.AddressSealed}); j.wrong == nil && j.to == "" {
 			j.wrong = errGone
 		}
 		if j.wrong == nil {

@@ -102,6 +102,7 @@ type Sender struct {
 	// BounceAddress is where mail servers send what cannot be delivered, "" for FromAddress: "bounces@example.org" becomes
 	// "bounces+TOKEN@example.org", so that what comes back tells which delivery it is about.
 	BounceAddress string
+	Zone          *time.Location // of whoever has none of their own, for quiet hours; nil = UTC
 }
 
 // Options of a Service.

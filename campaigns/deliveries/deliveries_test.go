@@ -36,6 +36,8 @@ type world struct {
 	out    *deliveries.Service
 	sender deliveries.Sender
 	lease  time.Duration
+	limits models.Limits
+	poll   time.Duration
 }
 
 func newWorld(t *testing.T, db *database.DB) *world {
@@ -55,7 +57,8 @@ func (w *world) node() *deliveries.Service {
 		w.t.Fatal(err)
 	}
 	s := deliveries.NewService(w.db, w.vault, w.clk, w.signer, words, deliveries.Options{
-		Sender: func(context.Context) (deliveries.Sender, error) { return w.sender, nil }, Lease: w.lease,
+		Sender: func(context.Context) (deliveries.Sender, error) { return w.sender, nil }, Lease: w.lease, Poll: w.poll,
+		Limits: func(context.Context) (models.Limits, error) { return w.limits, nil },
 	})
 	s.Handle("setup_test", func(context.Context, models.Delivery) (deliveries.Content, error) {
 		return deliveries.Content{Template: "setup_test", Lang: "en", Data: struct{ OrgName string }{"WCPC"}}, nil

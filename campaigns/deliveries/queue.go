@@ -1,6 +1,7 @@
 package deliveries
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -11,7 +12,8 @@ import (
 // way is the way out as it was set when a batch was claimed.
 type way struct {
 	Sender
-	pool *mailer.Pool
+	pool  *mailer.Pool
+	ready chan struct{} // closed once the connections of the way before are
 }
 
 // job is one claimed delivery on its way through this process.
@@ -21,7 +23,8 @@ type job struct {
 	maker   Maker
 	to      string // the address, opened
 	domain  string
-	wrong   error // instead of a maker and an address
+	zone    *time.Location // of the person
+	wrong   error          // instead of a maker and an address
 	message mailer.Message
 	counted bool // stands in queue.flying
 }
@@ -35,11 +38,11 @@ type queue struct {
 	more   sync.Cond // something to take, or closed
 	closed bool
 
-	urgent, bulk list
-	shut         time.Time // until then the account takes nothing but what is urgent
-	ring         *time.Timer
+	urgent, bulk  list
+	shut, shutAll time.Time // until then the account takes nothing but what is urgent; and nothing at all
+	ring          *time.Timer
 
-	allowed func(domain string) int // connections for a domain; 0 = as many as there are
+	allowed func(domain string) int // connections for a domain; 0 = as many as there are, below 0 none now
 	flying  map[string]int          // by domain
 	held    map[string]*list        // bulk of domains that have all they may
 	heldN   int
@@ -130,35 +133,57 @@ func (q *queue) take(wait bool) *job {
 }
 
 func (q *queue) next() *job {
-	if q.urgent.len() > 0 {
-		return q.urgent.pop()
-	}
-	if q.bulk.len() == 0 {
+	switch now := time.Now(); {
+	case q.urgent.len()+q.bulk.len() == 0:
 		return nil
-	}
-	if rest := time.Until(q.shut); rest > 0 {
-		if q.ring == nil {
-			q.ring = time.AfterFunc(rest, q.open)
-		}
+	case now.Before(q.shutAll):
+		q.wake(q.shutAll)
+		return nil
+	case q.urgent.len() > 0:
+		return q.urgent.pop()
+	case now.Before(q.shut):
+		q.wake(q.shut)
 		return nil
 	}
 	for q.bulk.len() > 0 {
 		j := q.bulk.pop()
-		if most := q.allowed(j.domain); most > 0 {
-			if q.flying[j.domain] >= most {
-				if q.held[j.domain] == nil {
-					q.held[j.domain] = &list{}
-				}
-				q.held[j.domain].push(j)
-				q.heldN++
-				continue
-			}
+		most := q.allowed(j.domain)
+		if most == 0 {
+			return j
+		}
+		if q.flying[j.domain] < most {
 			q.flying[j.domain]++
 			j.counted = true
+			return j
 		}
-		return j
+		if q.held[j.domain] == nil {
+			q.held[j.domain] = &list{}
+		}
+		q.held[j.domain].push(j)
+		q.heldN++
 	}
 	return nil
+}
+
+// wake has those who wait look again at a time.
+func (q *queue) wake(at time.Time) {
+	if q.ring == nil {
+		q.ring = time.AfterFunc(time.Until(at), q.open)
+	}
+}
+
+// reopen puts back what was held for its domain: it may have more connections now.
+func (q *queue) reopen() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for domain, l := range q.held {
+		for l.len() > 0 {
+			q.bulk.push(l.pop())
+		}
+		delete(q.held, domain)
+	}
+	q.heldN = 0
+	q.more.Broadcast()
 }
 
 // open is called when what was shut may go again.
@@ -189,7 +214,10 @@ func (q *queue) again(j *job, until time.Time) {
 	} else {
 		q.bulk.first(j)
 	}
-	if until.After(q.shut) {
+	switch {
+	case j.urgent() && until.After(q.shutAll):
+		q.shutAll = until
+	case !j.urgent() && until.After(q.shut):
 		q.shut = until
 	}
 	q.mu.Unlock()
@@ -241,15 +269,11 @@ func (q *queue) empty() bool {
 	return q.urgent.len()+q.bulk.len()+q.heldN+q.out == 0
 }
 
-// inFlight is how many jobs of a domain are out.
-func (q *queue) inFlight() (all int, domains map[string]int) {
+// inFlight is how many jobs are out, by domain, of those that are limited.
+func (q *queue) inFlight() map[string]int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	domains = make(map[string]int, len(q.flying))
-	for d, n := range q.flying {
-		domains[d] = n
-	}
-	return q.out, domains
+	return maps.Clone(q.flying)
 }
 
 // close lets take return nil from now on.

@@ -56,18 +56,21 @@ type engine struct {
 	running    int // senders
 	turn       int // of the mailings that are being sent, which is asked next
 	refusals   atomic.Int64
+	changing   atomic.Int64   // ways out whose connections are not closed yet
+	closing    sync.WaitGroup // the same
 
-	mu     sync.Mutex
-	limits models.Limits
-	share  share
-	way    *way
-	down   error         // there is no way out, or no database, since the last fill
-	pause  time.Duration // grows while that lasts
-	until  time.Time
+	mu      sync.Mutex
+	limits  models.Limits
+	share   share
+	waiting map[string]time.Time // by limit of a domain: when the last of those that wait for it is looked at
+	way     *way
+	down    error         // there is no way out, or no database, since the last fill
+	pause   time.Duration // grows while that lasts
+	until   time.Time
 }
 
 func (s *Service) engine(stop, work context.Context) *engine {
-	e := &engine{s: s, stop: stop, work: work, share: alone}
+	e := &engine{s: s, stop: stop, work: work, share: alone, waiting: map[string]time.Time{}}
 	e.queue = newQueue(e.connectionsFor)
 	e.group = groupcommit.New(s.db, e.write)
 	return e
@@ -138,6 +141,9 @@ func (e *engine) fill() (n int, full bool, err error) {
 	if err := e.readLimits(&from); err != nil {
 		return 0, false, err
 	}
+	if from.Connections < 1 {
+		return 0, true, nil // other processes have them all
+	}
 	w := e.through(from)
 	limit := batch(from.Connections)
 	e.start(from.Connections)
@@ -184,19 +190,30 @@ func (e *engine) fill() (n int, full bool, err error) {
 	return n, full, nil
 }
 
-// through is the way out for a batch: the last one's where nothing was changed since.
+// through is the way out for a batch: the last one's connections where nothing was changed since. Otherwise those are closed as soon as
+// they are free, and only then are new ones opened.
 func (e *engine) through(from Sender) *way {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.way == nil || e.way.Transport != from.Transport || e.way.Connections != from.Connections {
-		if e.way != nil {
-			go func(p *mailer.Pool) { _ = p.Close(context.Background()) }(e.way.pool)
-		}
-		e.way = &way{Sender: from, pool: mailer.NewPool(from.Transport, from.Connections)}
-	} else {
-		e.way = &way{Sender: from, pool: e.way.pool}
+	w := &way{Sender: from}
+	switch was := e.way; {
+	case was == nil:
+		w.pool, w.ready = mailer.NewPool(from.Transport, from.Connections), make(chan struct{})
+		close(w.ready)
+	case was.Transport != from.Transport || was.Connections != from.Connections:
+		w.pool, w.ready = mailer.NewPool(from.Transport, from.Connections), make(chan struct{})
+		e.changing.Add(1)
+		e.closing.Go(func() {
+			<-was.ready
+			_ = was.pool.Close(context.Background())
+			close(w.ready)
+			e.changing.Add(-1)
+		})
+	default:
+		w.pool, w.ready = was.pool, was.ready
 	}
-	return e.way
+	e.way = w
+	return w
 }
 
 // start has n senders run.
@@ -212,9 +229,11 @@ func (e *engine) end() {
 	e.senders.Wait()
 	e.giveAllBack()
 	e.group.Close()
+	e.closing.Wait()
 	if e.way != nil {
 		_ = e.way.pool.Close(context.Background())
 	}
+	e.leave()
 }
 
 // giveAllBack returns everything to the outbox that nobody began.
@@ -262,23 +281,31 @@ func (e *engine) rested() bool {
 	return !time.Now().Before(e.until)
 }
 
-// connect gives a connection for a job, by the way out as it is now where the job's is no more.
+// connect gives a connection for a job, by the way out as it is now.
 func (e *engine) connect(j *job) (mailer.Conn, error) {
 	for {
+		e.mu.Lock()
+		j.way = e.way
+		e.mu.Unlock()
+		<-j.way.ready
 		conn, err := j.way.pool.Get(e.work)
-		switch {
-		case errors.Is(err, mailer.ErrPoolClosed):
-			e.mu.Lock()
-			j.way = e.way
-			e.mu.Unlock()
-		case err == nil:
-			e.s.setHealth("")
-			e.mu.Lock()
-			e.pause = 0
-			e.mu.Unlock()
-			return conn, nil
-		default:
+		if errors.Is(err, mailer.ErrPoolClosed) {
+			continue // it was changed meanwhile
+		}
+		if err != nil {
 			return nil, err
 		}
+		e.s.setHealth("")
+		e.mu.Lock()
+		e.pause = 0
+		e.mu.Unlock()
+		return conn, nil
 	}
+}
+
+// changed reports whether the connections of a job's way are not to be used any more.
+func (e *engine) changed(j *job) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return j.way.pool != e.way.pool
 }

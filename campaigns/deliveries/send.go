@@ -42,9 +42,11 @@ func (e *engine) chain(cur *job) {
 		return
 	}
 	first := &change{begin: cur}
-	if !e.commit(first) {
-		cur.way.pool.Put(conn, true)
-		return
+	for again := true; again; again = first.late() {
+		if !e.commit(first) {
+			cur.way.pool.Put(conn, true)
+			return
+		}
 	}
 	var last *change // whose end is not committed yet
 	for cur != nil {
@@ -67,7 +69,7 @@ func (e *engine) chain(cur *job) {
 			e.settle(c)
 		}
 		last = e.outcome(cur, o)
-		pool := cur.way.pool
+		sent := cur
 		if cur = nil; next != nil && c.begun {
 			cur = next
 		}
@@ -75,21 +77,17 @@ func (e *engine) chain(cur *job) {
 			e.giveBack(cur)
 			cur = nil
 		}
-		if !o.Healthy() || cur != nil && cur.way.pool != pool {
-			pool.Put(conn, o.Healthy())
-			conn = nil
-			if cur == nil {
-				break
-			}
+		if cur != nil && o.Healthy() && !e.changed(sent) {
+			cur.way = sent.way
+			continue
+		}
+		sent.way.pool.Put(conn, o.Healthy())
+		if cur != nil {
 			if conn, err = e.connect(cur); err != nil {
 				e.trouble(err)
 				e.giveBack(cur)
-				break
+				cur = nil
 			}
-			continue
-		}
-		if cur == nil {
-			pool.Put(conn, true)
 		}
 	}
 	if last != nil {
@@ -108,8 +106,15 @@ func (e *engine) next() *job {
 	return nil
 }
 
-// ready makes the message of a job. Where that cannot be, the delivery is ended or deferred, and it reports false.
+// ready makes the message of a job. Where that cannot be, or it is night where the person lives, the delivery is ended or waits in the
+// outbox, and it reports false.
 func (e *engine) ready(j *job) bool {
+	if until := e.quiet(j); !until.IsZero() && j.wrong == nil {
+		later := &end{Delivery: j.d}
+		later.State, later.NotBefore = models.DeliveryQueued, until
+		e.record(&change{ended: j, end: later})
+		return false
+	}
 	err := j.wrong
 	if err == nil {
 		err = e.s.make(j)

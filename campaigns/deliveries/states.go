@@ -69,10 +69,14 @@ type change struct {
 	ended *job
 	end   *end
 
-	begin *job
-	begun bool      // it may go on the wire now
-	until time.Time // it may not before that: a limit
+	begin  *job
+	begun  bool      // it may go on the wire now
+	until  time.Time // it may not before that: a limit
+	before time.Time // it must by then, to be where it was counted; the zero time where it was not
 }
+
+// late reports whether a delivery that was begun is not on the wire when it was counted.
+func (c *change) late() bool { return !c.before.IsZero() && time.Now().After(c.before) }
 
 // write commits changes of many connections together.
 func (e *engine) write(ctx context.Context, tx *gorm.DB, batch []*change) error {
@@ -92,7 +96,7 @@ func (e *engine) write(ctx context.Context, tx *gorm.DB, batch []*change) error 
 			ended = append(ended, d)
 		}
 		if c.begin != nil {
-			c.begun, c.until = false, time.Time{}
+			c.begun, c.until, c.before = false, time.Time{}, time.Time{}
 			begin = append(begin, c)
 		}
 	}
