@@ -50,10 +50,9 @@ func (s *Service) claim(ctx context.Context, l lane, n int) ([]models.Delivery, 
 	args = append(args, now, n)
 	err := s.db.Tx(ctx, func(tx *gorm.DB) error {
 		rows = nil
+		due := `SELECT d.id FROM deliveries d WHERE ` + where + ` AND d.state IN ('queued', 'deferred') AND d.not_before <= ? ORDER BY ` + order + ` LIMIT ? ` + database.SkipLocked(tx)
 		return tx.Raw(`UPDATE deliveries SET state = 'claimed', attempt = attempt + 1, node = ?, lease_until = `+database.NowPlus(tx)+`, updated_at = ?
-			WHERE id IN (SELECT d.id FROM deliveries d WHERE `+where+` AND d.state IN ('queued', 'deferred') AND d.not_before <= ?
-				ORDER BY `+order+` LIMIT ? `+database.SkipLocked(tx)+`)
-			RETURNING *`, args...).Scan(&rows).Error
+			WHERE `+database.InRows(tx, "id", due)+` RETURNING *`, args...).Scan(&rows).Error
 	})
 	slices.SortFunc(rows, func(a, b models.Delivery) int {
 		return cmp.Or(a.Priority-b.Priority, a.NotBefore.Compare(b.NotBefore), bytes.Compare(a.ID[:], b.ID[:]))
@@ -127,23 +126,21 @@ func (s *Service) begin(tx *gorm.DB, batch []*change, now time.Time) error {
 		ds[i], of[c.begin.d.ID] = c.begin.d, c
 		ds[i].UpdatedAt = now
 	}
-	paused := `purpose <> 'receipt' AND EXISTS (SELECT 1 FROM mailboxes m WHERE m.id = deliveries.mailbox_id AND m.paused_until > ` + database.Now(tx) + `)`
 	// What was begun by this very change may be found so: when a commit went through whose answer was lost, it is written again.
-	after := `WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND node = '` + s.node + `' AND state IN ('claimed', 'sending')
-		RETURNING deliveries.id, state`
 	lease := strings.Replace(database.NowPlus(tx), "?", strconv.FormatFloat(s.opt.Lease.Seconds(), 'f', 3, 64), 1)
-	return database.WithValues(tx, ds, []string{"id", "attempt", "updated_at"}, func(_, values string, args []any) error {
-		rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, `UPDATE deliveries SET updated_at = v.column3, lease_until = `+lease+`,
-			reply = CASE WHEN `+paused+` THEN '`+ReplyPaused+`' ELSE reply END, state = CASE
+	var stopped []uuid.UUID
+	err := database.WithValues(tx, ds, []string{"id", "attempt", "updated_at"}, func(_, values string, args []any) error {
+		rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, `UPDATE deliveries SET updated_at = v.column3, lease_until = `+lease+`, state = CASE
 			WHEN expires_at IS NOT NULL AND expires_at <= v.column3 THEN 'expired'
-			WHEN EXISTS (SELECT 1 FROM mailboxes m WHERE m.id = deliveries.mailbox_id AND m.suppressed_at IS NOT NULL
-				AND (purpose <> 'receipt' OR m.suppressed_reason NOT IN ('`+models.SuppressedImport+`', '`+models.SuppressedByHand+`'))) THEN 'suppressed'
-			WHEN `+paused+` THEN 'suppressed'
-			WHEN purpose <> 'receipt' AND NOT EXISTS (SELECT 1 FROM mailable c
-				WHERE c.mailbox_id = deliveries.mailbox_id AND c.purpose = deliveries.purpose AND c.scope_id = deliveries.scope_id) THEN 'suppressed'
-			WHEN EXISTS (SELECT 1 FROM mailings m WHERE m.id = deliveries.mailing_id AND m.state <> 'sending') THEN 'queued'
-			ELSE 'sending' END
-			FROM (`+values+`) AS v `+after, args...)
+			WHEN mailing_id IS NOT NULL AND EXISTS (SELECT 1 FROM mailings m WHERE m.id = deliveries.mailing_id AND m.state <> 'sending') THEN 'queued'
+			WHEN purpose = 'receipt' THEN CASE WHEN EXISTS (SELECT 1 FROM mailboxes m WHERE m.id = deliveries.mailbox_id AND m.suppressed_at IS NOT NULL
+				AND m.suppressed_reason NOT IN ('`+models.SuppressedImport+`', '`+models.SuppressedByHand+`')) THEN 'suppressed' ELSE 'sending' END
+			WHEN EXISTS (SELECT 1 FROM mailable c
+				WHERE c.mailbox_id = deliveries.mailbox_id AND c.purpose = deliveries.purpose AND c.scope_id = deliveries.scope_id) THEN 'sending'
+			ELSE 'suppressed' END
+			FROM (`+values+`) AS v
+			WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND node = '`+s.node+`' AND state IN ('claimed', 'sending')
+			RETURNING deliveries.id, state`, args...)
 		if err != nil {
 			return err
 		}
@@ -154,10 +151,17 @@ func (s *Service) begin(tx *gorm.DB, batch []*change, now time.Time) error {
 			if err := rows.Scan(&id, &state); err != nil {
 				return err
 			}
-			of[id].begun = state == models.DeliverySending
+			if of[id].begun = state == models.DeliverySending; state == models.DeliverySuppressed {
+				stopped = append(stopped, id)
+			}
 		}
 		return rows.Err()
 	})
+	if err != nil || len(stopped) == 0 {
+		return err
+	}
+	return tx.Exec(`UPDATE deliveries SET reply = '`+ReplyPaused+`' WHERE id IN ? AND purpose <> 'receipt' AND EXISTS (
+		SELECT 1 FROM mailboxes m WHERE m.id = deliveries.mailbox_id AND m.suppressed_at IS NULL AND m.paused_until > `+database.Now(tx)+`)`, stopped).Error
 }
 
 // retryAfter is how long to wait after the n-th time that a server said: later.

@@ -50,6 +50,15 @@ func SkipLocked(tx *gorm.DB) string {
 	return ""
 }
 
+// InRows is the condition that column, a key, is among the results of a SELECT of a few rows, which are looked up one by one: PostgreSQL
+// would read the whole table where it expects more of them.
+func InRows(tx *gorm.DB, column, query string) string {
+	if IsPostgres(tx) {
+		return column + " = ANY(ARRAY(" + query + "))"
+	}
+	return column + " IN (" + query + ")"
+}
+
 // Retryable reports whether the same transaction may succeed when it is run again: a serialisation failure, a deadlock,
 // or SQLite's busy after its own waiting.
 func Retryable(err error) bool {

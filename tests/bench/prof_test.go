@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,6 +33,9 @@ func TestProf(t *testing.T) {
 	took, err := frozenMailing(ctx, s, n)
 	if err != nil { t.Fatal(err) }
 	fmt.Println("freeze", took)
+	if os.Getenv("STOP") != "" {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	}
 	ms, _ := strconv.Atoi(os.Getenv("DELAY"))
 	sk, err := newSink(time.Duration(ms) * time.Millisecond)
 	if err != nil { t.Fatal(err) }
