@@ -10,6 +10,7 @@ import (
 	"kithline/campaigns/groupcommit"
 	"kithline/mailer"
 	"kithline/models"
+	"kithline/models/database"
 )
 
 // Run sends until ctx ends, then finishes what is on the wire, gives back what it had claimed, and returns. One call a
@@ -105,7 +106,6 @@ func (e *engine) run(drain bool) (total int, err error) {
 			if drain {
 				return total, down
 			}
-			e.s.opt.Log.Warn("mail waits", "error", down.Error(), "again_in", e.pause)
 			more = true
 		}
 		if drain && e.queue.empty() {
@@ -243,10 +243,15 @@ func (e *engine) giveAllBack() {
 	for i, j := range jobs {
 		ds[i] = j.d
 	}
-	if err := e.s.release(e.work, ds...); err != nil {
-		e.s.opt.Log.Error("giving deliveries back", "error", err.Error())
-	}
+	e.s.giveBack(e.work, ds...)
 	e.s.drop(jobs...)
+}
+
+// giveBack returns deliveries to the outbox. What cannot be returned is found by recovery.
+func (s *Service) giveBack(ctx context.Context, ds ...models.Delivery) {
+	if err := s.release(ctx, ds...); err != nil && !database.Lost(err) {
+		s.opt.Log.Error("giving deliveries back", "error", err.Error())
+	}
 }
 
 // trouble notes that there is no way out, or no database. Nothing is claimed for a while then, longer each time.
@@ -257,10 +262,11 @@ func (e *engine) trouble(err error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.down == nil {
-		e.down = err
+	e.down = err
+	if now := time.Now(); !now.Before(e.until) { // others find out about the same trouble
 		e.pause = min(max(2*e.pause, e.s.opt.Poll), time.Minute)
-		e.until = time.Now().Add(e.pause)
+		e.until = now.Add(e.pause)
+		e.s.opt.Log.Warn("mail waits", "error", err.Error(), "again_in", e.pause)
 	}
 	e.queue.tell()
 }

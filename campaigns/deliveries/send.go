@@ -8,6 +8,7 @@ import (
 	"kithline/campaigns/fault"
 	"kithline/mailer"
 	"kithline/models"
+	"kithline/models/database"
 )
 
 // wireTime is how long a graceful stop waits for a mail that is on the wire.
@@ -128,6 +129,10 @@ func (e *engine) ready(j *job) bool {
 	case errors.Is(err, mailer.ErrMessage):
 		e.s.opt.Log.Error("a mail cannot be made", "delivery", d.ID, "kind", d.Kind, "error", err.Error())
 		d.State = models.DeliveryFailed
+	case database.Lost(err):
+		e.trouble(err)
+		e.giveBack(j)
+		return false
 	default:
 		e.s.opt.Log.Error("a mail cannot be made now", "delivery", d.ID, "kind", d.Kind, "error", err.Error())
 		e.record(&change{ended: j, end: after(d, mailer.Outcome{State: mailer.NotSent}, e.s.clk.Now())})
@@ -221,9 +226,7 @@ func (e *engine) record(c *change) {
 
 // giveBack returns a job to the outbox that was not put on the wire.
 func (e *engine) giveBack(j *job) {
-	if err := e.s.release(e.work, j.d); err != nil {
-		e.s.opt.Log.Error("giving deliveries back", "error", err.Error())
-	}
+	e.s.giveBack(e.work, j.d)
 	e.over(j)
 }
 

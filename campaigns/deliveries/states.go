@@ -278,8 +278,10 @@ func (s *Service) keep(ctx context.Context) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	return s.db.WithContext(ctx).Exec(`UPDATE deliveries SET lease_until = `+database.NowPlus(s.db.DB)+` WHERE id IN ? AND node = ? AND state IN ('claimed', 'sending')`,
-		s.opt.Lease.Seconds(), ids, s.node).Error
+	return s.db.Tx(ctx, func(tx *gorm.DB) error {
+		return tx.Exec(`UPDATE deliveries SET lease_until = `+database.NowPlus(tx)+` WHERE id IN ? AND node = ? AND state IN ('claimed', 'sending')`,
+			s.opt.Lease.Seconds(), ids, s.node).Error
+	})
 }
 
 // hold notes which rows this process is at work on, until drop.

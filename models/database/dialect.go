@@ -1,9 +1,13 @@
 package database
 
 import (
+	"database/sql/driver"
 	"errors"
+	"io"
+	"net"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
@@ -115,5 +119,13 @@ func Lost(err error) bool {
 		return strings.HasPrefix(pe.Code, "08") || strings.HasPrefix(pe.Code, "57P")
 	}
 	var ce *pgconn.ConnectError
-	return errors.As(err, &ce) || errors.Is(err, ErrUnreachable)
+	if errors.As(err, &ce) || errors.Is(err, ErrUnreachable) {
+		return true
+	}
+	for _, broken := range []error{io.ErrUnexpectedEOF, net.ErrClosed, syscall.EPIPE, syscall.ECONNRESET, driver.ErrBadConn} {
+		if errors.Is(err, broken) {
+			return true
+		}
+	}
+	return false
 }

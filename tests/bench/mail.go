@@ -22,6 +22,7 @@ import (
 	"kithline/mailer"
 	"kithline/models"
 	"kithline/models/database"
+	"kithline/tests/smtpsink"
 )
 
 // The promises about mail to many.
@@ -126,19 +127,19 @@ func (b *bench) mailingOn(ctx context.Context, name, url string, people, conns i
 	if r.freeze, err = frozenMailing(ctx, s, people); err != nil {
 		return err
 	}
-	to, err := newSink(delay)
+	to, err := smtpsink.Count(delay, nil)
 	if err != nil {
 		return err
 	}
-	defer to.close()
-	p, err := b.serve(ctx, s, "KITHLINE_BASE_URL=https://act.example.org", "KITHLINE_SMTP_URL=smtp://"+to.addr+"?tls=none", fmt.Sprintf("KITHLINE_SMTP_CONNECTIONS=%d", conns))
+	defer to.Close()
+	p, err := b.serve(ctx, s, "KITHLINE_BASE_URL=https://act.example.org", "KITHLINE_SMTP_URL=smtp://"+to.Addr+"?tls=none", fmt.Sprintf("KITHLINE_SMTP_CONNECTIONS=%d", conns))
 	if err != nil {
 		return err
 	}
 	before := processorTime(p.cmd.Process.Pid)
-	err = p.until(ctx, func() bool { return to.mails.Load() > 0 })
-	for last, since := int64(0), time.Now(); err == nil && to.mails.Load() < int64(people); time.Sleep(20 * time.Millisecond) {
-		if n := to.mails.Load(); n != last {
+	err = p.until(ctx, func() bool { return to.Mails.Load() > 0 })
+	for last, since := int64(0), time.Now(); err == nil && to.Mails.Load() < int64(people); time.Sleep(20 * time.Millisecond) {
+		if n := to.Mails.Load(); n != last {
 			last, since = n, time.Now()
 		}
 		if time.Since(since) > 20*time.Second {
@@ -146,12 +147,12 @@ func (b *bench) mailingOn(ctx context.Context, name, url string, people, conns i
 		}
 	}
 	took := processorTime(p.cmd.Process.Pid).since(before)
-	r.rate, r.peak, r.database = to.rate(), p.memory("VmHWM"), took.database/time.Duration(people)
+	r.rate, r.peak, r.database = to.Rate(), p.memory("VmHWM"), took.database/time.Duration(people)
 	if err = errors.Join(err, p.stop()); err != nil {
 		return err
 	}
-	if n := to.doubles(); n > 0 || to.mails.Load() != int64(people) {
-		return fmt.Errorf("%d mails, %d of them doubles", to.mails.Load(), n)
+	if n := to.Doubles(); n > 0 || to.Mails.Load() != int64(people) {
+		return fmt.Errorf("%d mails, %d of them doubles", to.Mails.Load(), n)
 	}
 	what := fmt.Sprintf("mail: %s, %s people, %d connections", name, number(people), conns)
 	if delay > 0 {
@@ -233,11 +234,11 @@ func frozenMailing(ctx context.Context, s *site, n int) (took time.Duration, err
 
 // rawMail is how many messages of the size of ours a second the sink takes of bytes that are made before, pipelined.
 func (b *bench) rawMail(ctx context.Context, n int) (float64, error) {
-	s, err := newSink(0)
+	s, err := smtpsink.Count(0, nil)
 	if err != nil {
 		return 0, err
 	}
-	defer s.close()
+	defer s.Close()
 	one, err := mailer.Bytes(mailer.Message{
 		MessageID: mailer.NewMessageID("act.example.org"), FromAddress: "hello@act.example.org", To: "reader@example.org", Date: time.Now(), Subject: "What Tuesday decides",
 		Text: mailText, HTML: "<html><body>" + strings.Repeat("<p>"+mailText[:400]+"</p>", 13) + "</body></html>",
@@ -249,7 +250,7 @@ func (b *bench) rawMail(ctx context.Context, n int) (float64, error) {
 	var wg sync.WaitGroup
 	errs := make(chan error, mailConns)
 	for c := range mailConns {
-		wg.Go(func() { errs <- rawSender(ctx, s.addr, message, c, n/mailConns) })
+		wg.Go(func() { errs <- rawSender(ctx, s.Addr, message, c, n/mailConns) })
 	}
 	wg.Wait()
 	close(errs)
@@ -258,7 +259,7 @@ func (b *bench) rawMail(ctx context.Context, n int) (float64, error) {
 			return 0, err
 		}
 	}
-	return s.rate(), nil
+	return s.Rate(), nil
 }
 
 func rawSender(ctx context.Context, addr string, message []byte, c, n int) error {
@@ -308,12 +309,12 @@ func rawSender(ctx context.Context, addr string, message []byte, c, n int) error
 // goMail is how many messages a second go-mail's own Send hands over.
 func goMail(ctx context.Context, n int) (float64, error) {
 	const conns = 10
-	s, err := newSink(0)
+	s, err := smtpsink.Count(0, nil)
 	if err != nil {
 		return 0, err
 	}
-	defer s.close()
-	addr, err := net.ResolveTCPAddr("tcp", s.addr)
+	defer s.Close()
+	addr, err := net.ResolveTCPAddr("tcp", s.Addr)
 	if err != nil {
 		return 0, err
 	}
@@ -353,5 +354,5 @@ func goMail(ctx context.Context, n int) (float64, error) {
 			return 0, err
 		}
 	}
-	return s.rate(), nil
+	return s.Rate(), nil
 }

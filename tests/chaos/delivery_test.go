@@ -33,6 +33,7 @@ const (
 	childURL  = "KITHLINE_CHAOS_URL"
 	childKey  = "KITHLINE_CHAOS_KEY"
 	childSMTP = "KITHLINE_CHAOS_SMTP"
+	childMany = "KITHLINE_CHAOS_MANY" // connections, and a lease of a second
 )
 
 // TestMain makes this test binary the process to be killed when it is asked to be.
@@ -56,14 +57,16 @@ func sendUntilKilled() error {
 	if err != nil {
 		return err
 	}
-	out, err := outbox(db, vault.New(k), os.Getenv(childSMTP))
+	many, _ := strconv.Atoi(os.Getenv(childMany))
+	out, err := outbox(db, vault.New(k), os.Getenv(childSMTP), many)
 	if err != nil {
 		return err
 	}
 	return out.Run(context.Background())
 }
 
-func outbox(db *database.DB, v *vault.Vault, smtp string) (*deliveries.Service, error) {
+// outbox sends over one connection; over many, with a short lease, where that is asked for.
+func outbox(db *database.DB, v *vault.Vault, smtp string, many int) (*deliveries.Service, error) {
 	host, port, err := net.SplitHostPort(smtp)
 	if err != nil {
 		return nil, err
@@ -80,10 +83,20 @@ func outbox(db *database.DB, v *vault.Vault, smtp string) (*deliveries.Service, 
 	if err != nil {
 		return nil, err
 	}
-	s := deliveries.NewService(db, v, clock.System, tokens.New(v), words, deliveries.Options{
+	o := deliveries.Options{
 		Sender: func(context.Context) (deliveries.Sender, error) {
-			return deliveries.Sender{Transport: transport, Connections: 1, FromName: "WCPC", FromAddress: "hello@act.example.org", Letterhead: mailer.Letterhead{OrgName: "WCPC"}}, nil
+			return deliveries.Sender{Transport: transport, Connections: max(many, 1), FromName: "WCPC", FromAddress: "hello@act.example.org", Letterhead: mailer.Letterhead{OrgName: "WCPC", PostalAddress: "12 Ferry Street"}}, nil
 		},
+	}
+	if many > 0 {
+		o.Lease, o.Poll = shortLease, 50*time.Millisecond
+	}
+	s := deliveries.NewService(db, v, clock.System, tokens.New(v), words, o)
+	form := &mailer.Form{Lang: "en", ListID: "news.act.example.org", Subject: []mailer.Piece{{Text: "What Tuesday decides"}}, Text: []mailer.Piece{{Text: "Hello."}}, HTML: []mailer.Piece{{Text: "<p>Hello.</p>"}}}
+	s.HandleBatch("mailing", func(context.Context, []models.Delivery) (deliveries.Maker, error) {
+		return func(d models.Delivery) (deliveries.Content, error) {
+			return deliveries.Content{Lang: "en", Bulk: &deliveries.BulkContent{Form: form, Reason: "You said yes.", UnsubscribeURL: "https://act.example.org/u/" + d.ID.String()}}, nil
+		}, nil
 	})
 	s.Handle("setup_test", func(context.Context, models.Delivery) (deliveries.Content, error) {
 		return deliveries.Content{Template: "setup_test", Lang: "en", Data: struct{ OrgName string }{"WCPC"}}, nil
@@ -182,7 +195,7 @@ func killOnTheWire(t *testing.T, url string, taken bool, onUnknown models.OnUnkn
 	if err := db.Exec("UPDATE deliveries SET lease_until = '2020-01-01 00:00:00+00:00'").Error; err != nil {
 		t.Fatal(err)
 	}
-	out, err := outbox(db, v, sink.Addr)
+	out, err := outbox(db, v, sink.Addr, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

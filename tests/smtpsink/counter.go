@@ -1,32 +1,38 @@
-package main
+package smtpsink
 
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// sink is an SMTP server that takes everything as fast as it can: what a mail costs here is the sender's. It counts who got how many.
-type sink struct {
-	addr  string
-	delay time.Duration // before the answer to a whole message
-	l     net.Listener
+// Counter is an SMTP server that takes everything as fast as it can, with PIPELINING: what a mail costs here is the sender's. It keeps
+// no mail, and counts who got how many.
+type Counter struct {
+	Addr  string
+	Mails atomic.Int64
 
-	mails, bytes, first, last atomic.Int64
+	delay       time.Duration
+	took        func(to string, message []byte)
+	l           net.Listener
+	first, last atomic.Int64
 
 	mu   sync.Mutex
 	seen map[string]int // by recipient
 }
 
-func newSink(delay time.Duration) (*sink, error) {
+// Count starts a Counter that waits so long before it answers to a whole message. took is called, where it is not nil, for each one
+// before that, at once from many goroutines; it must not keep the bytes. End it with Close.
+func Count(delay time.Duration, took func(to string, message []byte)) (*Counter, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s := &sink{addr: l.Addr().String(), delay: delay, l: l, seen: map[string]int{}}
+	s := &Counter{Addr: l.Addr().String(), delay: delay, took: took, l: l, seen: map[string]int{}}
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -39,25 +45,33 @@ func newSink(delay time.Duration) (*sink, error) {
 	return s, nil
 }
 
-func (s *sink) close() { _ = s.l.Close() }
+// Close stops listening. Connections go on.
+func (s *Counter) Close() { _ = s.l.Close() }
 
-// rate is how many mails came a second, from the first to the last.
-func (s *sink) rate() float64 {
+// Rate is how many mails came a second, from the first to the last.
+func (s *Counter) Rate() float64 {
 	d := time.Duration(s.last.Load() - s.first.Load())
 	if d <= 0 {
 		return 0
 	}
-	return float64(s.mails.Load()-1) / d.Seconds()
+	return float64(s.Mails.Load()-1) / d.Seconds()
 }
 
-// doubles is how many mails were one too many for their recipient.
-func (s *sink) doubles() int {
+// Seen is how many mails each recipient got.
+func (s *Counter) Seen() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return int(s.mails.Load()) - len(s.seen)
+	return maps.Clone(s.seen)
 }
 
-func (s *sink) serve(c net.Conn) {
+// Doubles is how many mails were one too many for their recipient.
+func (s *Counter) Doubles() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return int(s.Mails.Load()) - len(s.seen)
+}
+
+func (s *Counter) serve(c net.Conn) {
 	defer c.Close()
 	in, out := make([]byte, 0, 64<<10), make([]byte, 0, 512)
 	at := 0
@@ -114,8 +128,8 @@ func (s *sink) serve(c net.Conn) {
 			if !ok {
 				return
 			}
+			s.count(to, text)
 			time.Sleep(s.delay)
-			s.took(to, len(text))
 			out = append(out, "250 2.0.0 ok\r\n"...)
 		case "QUIT":
 			_, _ = c.Write([]byte("221 2.0.0 bye\r\n"))
@@ -126,13 +140,15 @@ func (s *sink) serve(c net.Conn) {
 	}
 }
 
-func (s *sink) took(to string, size int) {
+func (s *Counter) count(to string, message []byte) {
 	now := time.Now().UnixNano()
 	s.first.CompareAndSwap(0, now)
 	s.last.Store(now)
-	s.mails.Add(1)
-	s.bytes.Add(int64(size))
 	s.mu.Lock()
 	s.seen[to]++
 	s.mu.Unlock()
+	if s.took != nil {
+		s.took(to, message)
+	}
+	s.Mails.Add(1)
 }
