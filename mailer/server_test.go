@@ -290,7 +290,7 @@ func (s script) talk(c net.Conn, said func(string)) {
 		if answer(verb) != nil {
 			return
 		}
-		if verb != "DATA" || s["DATA"] != "" && !strings.HasPrefix(s["DATA"], "354") {
+		if first, then, _ := strings.Cut(s["DATA"], "|"); verb != "DATA" || first != "" && !strings.HasPrefix(first, "354") && (times["DATA"] == 1 || then == "") {
 			continue
 		}
 		for line != ".\r\n" {

@@ -1,10 +1,13 @@
 package mailer
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -87,9 +90,9 @@ func TestOutcomes(t *testing.T) {
 		{name: "an endless line at RCPT", script: script{"RCPT": "250 " + long}, want: Outcome{State: NotSent, Phase: PhaseRcpt}},
 		{name: "an endless line after the dot", script: script{".": "250 " + long}, want: Outcome{State: Unknown, Phase: PhaseDot}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		talk := func(t *testing.T, said script) {
 			t.Parallel()
-			cfg := quick(c.script.start(t, nil))
+			cfg := quick(said.start(t, nil))
 			if c.timeout != 0 {
 				cfg.Timeout, cfg.DotTimeout = c.timeout, c.timeout
 			}
@@ -126,6 +129,96 @@ func TestOutcomes(t *testing.T) {
 				if again := conn.Send(t.Context(), m); again.State != NotSent || again.Err == nil {
 					t.Errorf("the next message on the lost connection: %+v", again)
 				}
+			}
+		}
+		t.Run(c.name, func(t *testing.T) { talk(t, c.script) })
+		t.Run(c.name+", pipelined", func(t *testing.T) { talk(t, c.script.pipelined()) })
+	}
+}
+
+// pipelined is the script of a server that takes commands in one write. What follows a refused command it refuses too, the first time.
+func (s script) pipelined() script {
+	out := script{"EHLO": "250-mx.example.org\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES"}
+	maps.Copy(out, s)
+	refused := false
+	for _, command := range []string{"MAIL", "RCPT", "DATA"} {
+		if refused {
+			out[command] = "503 5.5.1 not now|" + usual[command]
+		}
+		refused = refused || strings.HasPrefix(s[command], "4") || strings.HasPrefix(s[command], "5")
+	}
+	return out
+}
+
+// The text goes only after the server's 354, whatever was written before; a server that wants it for nobody gets none.
+func TestTheTextWaitsForIts354(t *testing.T) {
+	for _, c := range []struct {
+		name, rcpt, dot string // answers
+		want            OutcomeState
+		open            bool
+	}{
+		{"taken", "250 ok", "250 taken", Accepted, true},
+		{"nobody to send it to, and 354 all the same", "550 5.1.1 no", "554 no recipients", Rejected, true},
+		{"nobody to send it to, and taken all the same", "550 5.1.1 no", "250 taken", Rejected, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			heard := make(chan string, 1)
+			go func() {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				defer conn.Close()
+				r := bufio.NewReader(conn)
+				say := func(s string) { _, _ = io.WriteString(conn, s+"\r\n") }
+				say("220 mx")
+				for {
+					line, err := r.ReadString('\n')
+					if err != nil {
+						return
+					}
+					switch line[:4] {
+					case "EHLO":
+						say("250-mx\r\n250 PIPELINING")
+					case "RCPT":
+						say(c.rcpt)
+					case "DATA":
+						_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+						early, _ := r.Peek(1)
+						_ = conn.SetReadDeadline(time.Time{})
+						say("354 go on")
+						text := ""
+						for !strings.HasSuffix(text, "\r\n.\r\n") && text != ".\r\n" {
+							line, err := r.ReadString('\n')
+							if err != nil {
+								return
+							}
+							text += line
+						}
+						if heard <- string(early) + text; true {
+							say(c.dot)
+						}
+					default:
+						say("250 ok")
+					}
+				}
+			}()
+			conn := open(t, newSMTP(t, quick(l.Addr().(*net.TCPAddr).Port)))
+			o := conn.Send(t.Context(), sample())
+			if o.State != c.want {
+				t.Fatalf("%+v", o)
+			}
+			text := <-heard
+			if whole := strings.HasPrefix(text, "Date: "); whole != (c.want == Accepted) || !whole && text != ".\r\n" {
+				t.Errorf("the server heard %q", text)
+			}
+			if broken := conn.(*smtpConn).Broken(); broken == c.open {
+				t.Errorf("the connection is broken: %v", broken)
 			}
 		})
 	}
