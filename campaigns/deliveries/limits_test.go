@@ -400,3 +400,55 @@ func (w *world) agree(m models.Mailbox) {
 		w.t.Fatal(err)
 	}
 }
+
+// What somebody waits for overtakes a mailing: of that, no more goes before it than each connection has begun.
+func TestAReceiptOvertakesAMailing(t *testing.T) {
+	testdb.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db)
+		w.sender.Connections = 3
+		m := models.Mailing{ID: models.NewID(), Purpose: models.PurposeNewsletter, State: models.MailingSending, CreatedAt: start, UpdatedAt: start}
+		if err := db.Create(&m).Error; err != nil {
+			t.Fatal(err)
+		}
+		for i := range 300 {
+			box := w.mailbox(fmt.Sprintf("p%d@example.org", i))
+			w.agree(box)
+			w.queue(deliveries.New{MailboxID: box.ID, MailingID: &m.ID, Purpose: models.PurposeNewsletter, Priority: models.PriorityBulk, OnUnknown: models.Park})
+		}
+		waits := w.mailbox("waits@example.org")
+		hold := make(chan struct{})
+		w.wire.AnswerWith(func(mailer.Message) mailer.Outcome { <-hold; return mailer.Outcome{State: mailer.Accepted, Code: 250} })
+		ctx, stop := context.WithCancel(context.Background())
+		defer stop()
+		done := make(chan error, 1)
+		go func() { done <- w.out.Run(ctx) }()
+		limit, cancel := context.WithTimeout(ctx, 30*time.Second)
+		defer cancel()
+		for range 40 {
+			hold <- struct{}{}
+		}
+		w.queue(deliveries.New{MailboxID: waits.ID, Priority: models.PriorityReceipt})
+		for { // it is claimed at once, as its commit wakes this process
+			var d models.Delivery
+			if err := db.Take(&d, "mailbox_id = ?", waits.ID).Error; err != nil || limit.Err() != nil {
+				t.Fatal(err, limit.Err())
+			}
+			if d.State != models.DeliveryQueued {
+				break
+			}
+		}
+		before := len(w.wire.All())
+		close(hold)
+		if _, err := w.wire.Wait(limit, 301); err != nil {
+			t.Fatal(err)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		at := slices.IndexFunc(w.wire.All(), func(s mailer.Sent) bool { return s.Message.To == "waits@example.org" })
+		if at-before > 3*w.sender.Connections {
+			t.Errorf("%d mails of the mailing went before what somebody waits for", at-before)
+		}
+	})
+}
