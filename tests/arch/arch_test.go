@@ -47,7 +47,7 @@ var sameLevel = map[string][]string{
 	"tokens":        {"vault"},
 	"mailboxes":     {"audit", "vault"},
 	"files":         {"audit", "jobs", "vault"},
-	"deliveries":    {"audit", "jobs", "tokens", "vault", "mailboxes"},
+	"deliveries":    {"audit", "jobs", "tokens", "vault", "mailboxes", "groupcommit"},
 	"confirmations": {"tokens", "deliveries"},
 	"inbound":       {"audit", "jobs", "tokens", "vault", "mailboxes", "deliveries"},
 	"divisions":     {"chapters"},

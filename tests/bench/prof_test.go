@@ -11,6 +11,7 @@ import (
 
 	"kithline/app"
 	"kithline/config"
+	"kithline/tests/smtpsink"
 	"kithline/tests/testdb"
 )
 
@@ -37,9 +38,9 @@ func TestProf(t *testing.T) {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
 	ms, _ := strconv.Atoi(os.Getenv("DELAY"))
-	sk, err := newSink(time.Duration(ms) * time.Millisecond)
+	sk, err := smtpsink.Count(time.Duration(ms)*time.Millisecond, nil)
 	if err != nil { t.Fatal(err) }
-	cfg, err := config.Load(append(s.env, "KITHLINE_BASE_URL=https://act.example.org", "KITHLINE_SMTP_URL=smtp://"+sk.addr+"?tls=none", "KITHLINE_SMTP_CONNECTIONS="+conns))
+	cfg, err := config.Load(append(s.env, "KITHLINE_BASE_URL=https://act.example.org", "KITHLINE_SMTP_URL=smtp://"+sk.Addr+"?tls=none", "KITHLINE_SMTP_CONNECTIONS="+conns))
 	if err != nil { t.Fatal(err) }
 	a, err := app.Build(ctx, cfg, app.Options{})
 	if err != nil { t.Fatal(err) }
@@ -47,8 +48,8 @@ func TestProf(t *testing.T) {
 	run, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() { _ = a.Deliveries.Run(run); close(done) }()
-	for sk.mails.Load() < int64(n) { time.Sleep(10 * time.Millisecond) }
-	fmt.Printf("rate %.0f doubles %d\n", sk.rate(), sk.doubles())
+	for sk.Mails.Load() < int64(n) { time.Sleep(10 * time.Millisecond) }
+	fmt.Printf("rate %.0f doubles %d\n", sk.Rate(), sk.Doubles())
 	stop()
 	<-done
 }
