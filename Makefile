@@ -51,9 +51,9 @@ build: ## build ./bin/kithline: one static file, 48 MiB at most (docs/adr/0008)
 test: ## run every test; PostgreSQL and a browser are used where they are found
 	go test ./...
 
-test-all: ## run every test; a missing PostgreSQL or browser is a failure
+test-all: ## run every test; a missing PostgreSQL, browser or dkimpy is a failure
 	$(call step,test)
-	KITHLINE_TEST_POSTGRES=required KITHLINE_TEST_BROWSER=required $(SHARED) go test -vet=off -count=1 -timeout 18m ./...
+	KITHLINE_TEST_POSTGRES=required KITHLINE_TEST_BROWSER=required KITHLINE_TEST_DKIMPY=required $(SHARED) go test -vet=off -count=1 -timeout 18m ./...
 
 # SQLite is C made into Go, which the detector cannot judge and makes ten times as slow: it looks at what calls it.
 NOT_RACED := -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc/...=-race=false
