@@ -10,6 +10,7 @@ import (
 
 	"kithline/app/web"
 	"kithline/campaigns/actor"
+	"kithline/campaigns/deliverability"
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/organisation"
@@ -26,10 +27,13 @@ type wayOut struct {
 	organisation *organisation.Service
 	outbox       *deliveries.Outbox
 	fixed        mailer.Transport // tests
+	keys         func(ctx context.Context, domain string) ([]deliverability.SigningKey, error)
 
 	mu   sync.Mutex
 	from organisation.SMTP // what smtp was made of
 	smtp mailer.Transport
+
+	signers sync.Map // by name and id: *mailer.DKIM
 }
 
 // captures reports whether mail is kept instead of sent.
@@ -54,6 +58,9 @@ func (w *wayOut) sender(ctx context.Context) (deliveries.Sender, error) {
 	}
 	if o.FromAddress == "" {
 		return s, nil // nobody to be from: mail waits
+	}
+	if s.DKIM, err = w.dkim(ctx, o); err != nil {
+		return s, err
 	}
 	s.Transport, err = w.transport(ctx, o)
 	return s, err

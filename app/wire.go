@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -26,6 +27,7 @@ import (
 	"kithline/campaigns/clock"
 	"kithline/campaigns/confirmations"
 	"kithline/campaigns/consents"
+	"kithline/campaigns/deliverability"
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/divisions"
 	"kithline/campaigns/duplicates"
@@ -91,6 +93,8 @@ type App struct {
 	Today        *today.Service
 	Keys         *keys.Service
 
+	Deliverability *deliverability.Service // keys that sign mail, what DNS says, and the limits of sending
+
 	metrics *metrics
 
 	web   *web.Web
@@ -104,6 +108,7 @@ type Options struct {
 	LogTo     io.Writer        // nil = nowhere
 	Clock     clock.Clock      // nil = the machine's
 	Transport mailer.Transport // tests: mail goes here whatever is configured
+	Resolver  *net.Resolver    // tests: who is asked for what DNS says; nil = the machine's
 	Demo      bool             // pages say that nothing here is real
 	OneStep   bool             // no right waits for a second step of signing in: for tests of everything else, and sample worlds
 	Building  bool             // a world that can be made again is being made: commits do not wait for the disk
@@ -158,6 +163,15 @@ func Build(ctx context.Context, cfg config.Config, o Options) (_ *App, err error
 	}
 	a.Outbox = mailer.NewCapture(cfg.Storage.Path("outbox"))
 	a.mail = &wayOut{cfg: cfg, organisation: a.Organisation, outbox: a.Outbox, fixed: o.Transport}
+	named, err := namedKeys(cfg.Mail)
+	if err != nil {
+		return nil, err
+	}
+	a.Deliverability = deliverability.New(deliverability.Options{
+		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Organisation: a.Organisation, Resolver: o.Resolver, Server: a.mail.server, Fixed: named, Captured: a.mail.onPaper,
+		SiteURL: cfg.Web.BaseURL,
+	})
+	a.mail.keys = a.Deliverability.SigningKeys
 	words, err := mailer.NewRenderer()
 	if err != nil {
 		return nil, err
@@ -296,7 +310,7 @@ func (a *App) previewOf(words *mailer.Renderer) func(context.Context, deliveries
 // regular lists the housekeeping that runs by itself.
 func (a *App) regular() []jobs.Regular {
 	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular())
-	return append(own, a.Mailings.Regular(), a.Keys.Regular(),
+	return append(own, a.Mailings.Regular(), a.Keys.Regular(), a.Deliverability.Regular(),
 		jobs.Regular{Name: "duplicates_scan", Every: 5 * time.Minute, Run: a.Duplicates.ScanInSteps},
 		jobs.Regular{Name: "duplicates_recent", Every: 5 * time.Minute, Run: a.Duplicates.Recent},
 		jobs.Regular{Name: "merges_sweep", Every: time.Hour, Run: a.Duplicates.Sweep},
@@ -364,6 +378,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountUsers(a.fiber, a.web, a.Users, a.Chapters)
 	admin.MountChapters(a.fiber, a.web, a.Chapters)
 	admin.MountSettings(a.fiber, a.web, a.Organisation, smtp)
+	admin.MountDeliverability(a.fiber, a.web, a.Deliverability, a.Clock)
 	admin.MountRecovery(a.fiber, a.web, a.Organisation, a.recoverySheets)
 	admin.MountErasures(a.fiber, a.web, a.Erasures)
 	admin.MountRetention(a.fiber, a.web, a.Retention, a.Clock)

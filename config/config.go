@@ -109,6 +109,9 @@ type Mail struct {
 	Password Secret `env:"KITHLINE_SMTP_PASSWORD"`
 	// Connections is how many connections to the mail server may be open at once.
 	Connections int `env:"KITHLINE_SMTP_CONNECTIONS" envDefault:"4"`
+	// DKIMKey and DKIMSelector are what the operator wrote; ask DKIM instead of reading them.
+	DKIMKey      Secret `env:"KITHLINE_DKIM_KEY"`
+	DKIMSelector string `env:"KITHLINE_DKIM_SELECTOR"`
 
 	SMTP SMTP // the parts of URL; see SMTP.Set
 }

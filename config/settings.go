@@ -94,6 +94,16 @@ var settings = []setting{
 		about:   "Connections to the mail server that may be open at once, for each process.",
 	},
 	{
+		name: "KITHLINE_DKIM_KEY", secret: true,
+		accepts: "one or two private keys in PEM: RSA of 1024 bits or more, or Ed25519",
+		about:   "Keys that sign mail (DKIM) for the domain that mails come from. Empty means that the owner makes them on the deliverability page, where they are kept sealed.",
+	},
+	{
+		name:    "KITHLINE_DKIM_SELECTOR",
+		accepts: "the selector of each key, in their order, with a comma between two",
+		about:   "Under which name each of these keys stands in DNS: the part before `._domainkey`.",
+	},
+	{
 		name: "KITHLINE_SIGNING_PER_MINUTE", group: "Signing",
 		accepts: "a whole number from 1 to 1000000",
 		about:   "Signatures under one petition from one device address in 60 seconds. Further ones are taken, and wait until an organizer looked. For an event, an organizer opens a window instead.",

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -192,6 +193,11 @@ func (c *Config) mail(problems *Problems) {
 	if c.Mail.Mode == "capture" && c.Web.BaseURL != "" && !problems.has("KITHLINE_BASE_URL") && !c.Web.Loopback() {
 		problems.add("KITHLINE_MAIL", "is capture, but other machines can reach this site, and /outbox shows captured mail to everybody",
 			"Use auto or smtp here; capture is for a site on 127.0.0.1 or localhost")
+	}
+	if _, err := c.Mail.DKIM(); err != nil {
+		var wrong dkimProblem
+		errors.As(err, &wrong)
+		problems.add(wrong.variable, wrong.wrong, wrong.do)
 	}
 	if c.Mail.Mode == "capture" && c.Mail.URL != "" {
 		problems.add("KITHLINE_MAIL", "is capture, but KITHLINE_SMTP_URL names a mail server", "Take one of the two away")

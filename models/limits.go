@@ -3,6 +3,8 @@ package models
 import (
 	"math"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // Window is a rate: at most Count mails in any stretch of time as long as Per, wherever it begins.
@@ -108,4 +110,13 @@ func (l Limits) Quiet(minute int) bool {
 		return minute >= l.QuietFrom && minute < l.QuietTo
 	}
 	return minute >= l.QuietFrom || minute < l.QuietTo
+}
+
+// SendingLimits is the one row that holds Limits, and what is known of the machines that hand mail to the world.
+type SendingLimits struct {
+	ID        uuid.UUID // the organisation's
+	Limits    string    // JSON; campaigns/deliverability reads it
+	SendsFrom string    // IP addresses, a space between them; empty: nobody said
+	UpdatedBy *uuid.UUID
+	UpdatedAt time.Time
 }

@@ -53,7 +53,7 @@ var owners = map[string]Whose{
 	"mailbox_id": OfMailbox, "mailboxes.id": OfMailbox,
 	"supporter_id": OfSupporter, "supporters.id": OfSupporter, "a_id": OfSupporter, "b_id": OfSupporter, "gone_id": OfSupporter,
 	"user_id": OfUser, "users.id": OfUser, "created_by": OfUser,
-	"address_hash": OfAddress, "key_hash": OfNobody, "organisations.id": OfNobody,
+	"address_hash": OfAddress, "key_hash": OfNobody, "organisations.id": OfNobody, "mail_keys.id": OfNobody,
 }
 
 // Whose says whom the owner column leads to; "" where nobody said, which a test does not let pass.
@@ -188,6 +188,7 @@ var PersonalColumns = []Personal{
 
 	{"files", "name_sealed", "created_by", Sealed, ByExpiry, false},
 	{"organisations", "smtp_password_sealed", "id", Sealed, Stays, false},
+	{"mail_keys", "private_sealed", "id", Sealed, Stays, false},
 }
 
 // NotPersonal lists, table by table, the columns that say nothing about a person: ids, states, counts, times of the
@@ -257,6 +258,9 @@ var NotPersonal = map[string][]string{
 	"duplicates":          {"id", "rules", "state", "decided_by", "created_at", "updated_at"},
 	"merges":              {"id", "merged_by", "created_at", "undo_until", "undone_at"},
 	"topics":              {"id", "slug", "name", "about", "position", "archived_at", "created_at", "updated_at"},
+	"mail_keys":           {"id", "domain", "selector", "algorithm", "public_key", "state", "created_by", "created_at", "signing_at", "resting_at"},
+	"domain_checks":       {"domain", "report", "checked_at"},
+	"sending_limits":      {"id", "limits", "sends_from", "updated_by", "updated_at"},
 	"partners":            {"id", "name", "website", "archived_at", "created_at", "updated_at"},
 	"forms": {
 		"id", "slug", "title", "intro", "thanks", "locale", "state", "questions", "consents", "tags", "chapter_id", "campaign_id", "embed_hosts",

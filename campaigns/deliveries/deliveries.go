@@ -103,6 +103,7 @@ type Sender struct {
 	// "bounces+TOKEN@example.org", so that what comes back tells which delivery it is about.
 	BounceAddress string
 	Zone          *time.Location // of whoever has none of their own, for quiet hours; nil = UTC
+	DKIM          []*mailer.DKIM // what signs each mail, in this order; none = nothing does
 }
 
 // Options of a Service.

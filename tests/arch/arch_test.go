@@ -31,7 +31,7 @@ const (
 var levels = [][]string{
 	{"fault", "actor", "paging", "clock", "address", "postal", "phones", "markdown", "qr", "print"},
 	{"audit", "jobs", "tokens", "vault", "mailboxes", "files", "deliveries", "groupcommit", "inbound", "today", "confirmations", "figures"},
-	{"organisation", "users", "supporters", "consents", "segments", "divisions", "legislators", "chapters", "erasures", "keys", "abuse"},
+	{"organisation", "users", "supporters", "consents", "segments", "divisions", "legislators", "chapters", "erasures", "keys", "abuse", "deliverability"},
 	{""}, // campaigns itself
 	{"petitions", "letters", "events", "rosters", "posts", "services", "flows", "forms", "duplicates"},
 	{"mailings", "me", "retention"},
@@ -58,6 +58,8 @@ var sameLevel = map[string][]string{
 	"segments":      {"organisation", "consents", "chapters", "divisions", "supporters"},
 	"petitions":     {"posts"},
 	"packs":         {"exports"},
+
+	"deliverability": {"organisation"},
 }
 
 // rule forbids imports. It looks at a file of a package that is not a test.

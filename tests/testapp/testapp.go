@@ -51,6 +51,11 @@ const TwoStep = "two steps"
 // New starts a program on the database at url. It is not set up. It ends with the test.
 func New(t testing.TB, url string, env ...string) *App {
 	t.Helper()
+	return start(t, url, nobody, env)
+}
+
+func start(t testing.TB, url string, dns *net.Resolver, env []string) *App {
+	t.Helper()
 	dir := t.TempDir()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -69,7 +74,7 @@ func New(t testing.TB, url string, env ...string) *App {
 	}
 	a := &App{Clock: clock.NewFixed(Start), Mail: mailer.NewMemory(), log: &logTo{t: t}, t: t, URL: cfg.Web.BaseURL}
 	ctx, stop := context.WithCancel(context.Background())
-	if a.App, err = app.Build(ctx, cfg, app.Options{LogTo: a.log, Clock: a.Clock, Transport: a.Mail, OneStep: oneStep}); err != nil {
+	if a.App, err = app.Build(ctx, cfg, app.Options{LogTo: a.log, Clock: a.Clock, Transport: a.Mail, Resolver: dns, OneStep: oneStep}); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
