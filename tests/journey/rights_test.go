@@ -120,6 +120,8 @@ var posts = map[string]actor.Right{
 	"/admin/exports": actor.Export, "/admin/exports/signatures": actor.Export, "/admin/exports/everything": actor.Administer, "/admin/exports/:id/file": actor.Export,
 	"/admin/users/invite": actor.ManageUsers, "/admin/users/invitations/:id/revoke": actor.ManageUsers,
 	"/admin/users/:id/role": actor.ManageUsers, "/admin/users/:id/disable": actor.ManageUsers,
+	"/admin/deliverability/check": actor.Administer, "/admin/deliverability/keys": actor.Administer, "/admin/deliverability/keys/:id/remove": actor.Administer,
+	"/admin/deliverability/sends-from": actor.Administer, "/admin/settings/limits": actor.Administer,
 	"/admin/settings": actor.Administer, "/admin/settings/mail": actor.Administer, "/admin/settings/texts": actor.Administer,
 	"/admin/recovery/sheet": actor.Administer, "/admin/recovery/kept": actor.Administer,
 	"/admin/erasures": actor.Delete, "/admin/erasures/list": actor.Delete, "/admin/erasures/supporter/:id": actor.Delete,
@@ -221,6 +223,7 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	must(err)
 	w.ids["/forms/:slug"] = []string{joining.Slug}
 	w.ids["/admin/forms/:id"] = []string{joining.ID.String()}
+	w.ids["/admin/deliverability/keys/:id"] = []string{uuid.NewString()}
 	w.ids["/admin/topics/:id"] = []string{topic.String()}
 	w.ids["/admin/partners/:id"] = []string{partner.String()}
 	w.ids["/admin/consents/:name"] = []string{"phone", "nothing"}
