@@ -57,7 +57,7 @@ func TestPagesOfDeliverability(t *testing.T) {
 			var findings []deliverability.Finding
 			for check, results := range map[string][]string{
 				"spf":       {"fine", "none", "many", "syntax", "lookups", "void", "missing", "open", "not_ours", "perhaps", "unsure", "service", "untold"},
-				"dkim":      {"found", "testing", "missing", "waiting", "revoked", "another", "resting", "none"},
+				"dkim":      {"found", "testing", "missing", "waiting", "revoked", "another", "resting", "rewritten", "none"},
 				"dmarc":     {"missing", "broken", "policy_none", "policy_quarantine", "policy_reject"},
 				"alignment": {"both", "dkim", "spf", "strict", "none"},
 				"mx":        {"fine", "null", "dead", "address_only", "none"},

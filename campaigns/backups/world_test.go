@@ -228,10 +228,12 @@ func (w *world) fill(zero bool) people {
 		&models.Import{ID: models.NewID(), State: models.ImportUploaded, CreatedAt: at, UpdatedAt: at},
 	)
 	w.fillRecords(p, at, later, hard)
-	w.create(rows.AroundPetition(rows.Petitioned{
+	around := rows.Petitioned{
 		Petition: p.petition, Mailbox: p.mailbox, User: p.user, Picture: p.stored[0].ID, File: p.stored[1].ID, At: at, Later: later, Word: hard,
 		Seal: func(string, string, uuid.UUID, string) []byte { return bits(40) },
-	})...)
+	}
+	w.create(rows.AroundPetition(around)...)
+	w.create(rows.Sending(around)...)
 	// What the delivery needed when it went was withdrawn since.
 	w.exec("UPDATE consents SET withdrawn_at = ?, withdrawn_how = 'mail' WHERE purpose = 'updates'", later)
 	return p

@@ -456,6 +456,10 @@ func TestReportOfMailServices(t *testing.T) {
 	if got := found(w.check(), "spf"); got != "spf_fine good" {
 		t.Error(got)
 	}
+	w.publish(w.key(models.MailKeyEd25519))
+	if got := found(w.check(), "dkim"); got != "dkim_rewritten bad, dkim_found good" {
+		t.Errorf("a service that changes mails: %s", got)
+	}
 	// A mail server on this machine is seen under the site's address.
 	w.server.Host = "localhost"
 	w.dns.Address("act.example.org", "203.0.113.9", "10.0.0.1")

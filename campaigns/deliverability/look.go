@@ -41,29 +41,36 @@ func unanswered(check string) []Finding {
 }
 
 // services are known mail services: by the end of the mail server's name, what they ask to be put into SPF.
-var services = []struct{ host, include string }{
-	{"gmail.com", "_spf.google.com"},
-	{"google.com", "_spf.google.com"},
-	{"office365.com", "spf.protection.outlook.com"},
-	{"outlook.com", "spf.protection.outlook.com"},
-	{"amazonaws.com", "amazonses.com"},
-	{"sendgrid.net", "sendgrid.net"},
-	{"mailgun.org", "mailgun.org"},
-	{"postmarkapp.com", "spf.mtasv.net"},
-	{"mailjet.com", "spf.mailjet.com"},
-	{"brevo.com", "spf.brevo.com"},
-	{"messagingengine.com", "spf.messagingengine.com"},
+var services = []service{
+	{"gmail.com", "_spf.google.com", false},
+	{"google.com", "_spf.google.com", false},
+	{"office365.com", "spf.protection.outlook.com", false},
+	{"outlook.com", "spf.protection.outlook.com", false},
+	{"amazonaws.com", "amazonses.com", true},
+	{"sendgrid.net", "sendgrid.net", false},
+	{"mailgun.org", "mailgun.org", false},
+	{"postmarkapp.com", "spf.mtasv.net", true},
+	{"mailjet.com", "spf.mailjet.com", false},
+	{"brevo.com", "spf.brevo.com", false},
+	{"messagingengine.com", "spf.messagingengine.com", false},
+}
+
+type service struct {
+	host, include string
+	rewrites      bool // it puts a Message-ID of its own in the place of ours, which breaks a signature made here
+}
+
+func (l *looking) service() service {
+	for _, s := range services {
+		if sameOrBelow(l.server.Host, s.host) {
+			return s
+		}
+	}
+	return service{}
 }
 
 // include is what the mail service asks to be put into SPF, "" where it is not a known one.
-func (l *looking) include() string {
-	for _, s := range services {
-		if sameOrBelow(l.server.Host, s.host) {
-			return s.include
-		}
-	}
-	return ""
-}
+func (l *looking) include() string { return l.service().include }
 
 // guess takes the mail server's own addresses for those that it sends from, and the site's where the mail server is this machine or
 // stands in its own network. Of a known mail service it says nothing: it sends from many others.
@@ -184,6 +191,9 @@ func (l *looking) checkDKIM(ctx context.Context) []Finding {
 		return []Finding{finding(CheckDKIM, Think, "none")}
 	}
 	var out []Finding
+	if l.service().rewrites {
+		out = append(out, finding(CheckDKIM, Stop, "rewritten", "Host", l.server.Host))
+	}
 	signing := slices.ContainsFunc(l.keys, func(k sought) bool { return k.state == models.MailKeySigning })
 	for _, k := range l.keys {
 		selector, _, _ := strings.Cut(k.record.Name, "._domainkey.")
