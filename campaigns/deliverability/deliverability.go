@@ -84,15 +84,17 @@ type kept[T any] struct {
 	value T
 	of    string // what it is of, where that may change
 	at    time.Time
+	drops int
 }
 
-// lately returns what to holds if it is at most as old as age, by the machine's clock, else reads it anew.
-func lately[T any](s *Service, to *kept[T], of string, age time.Duration, read func() (T, error)) (T, error) {
+// lately returns what to holds if age says that it is young enough, by the machine's clock, else reads it anew.
+func lately[T any](s *Service, to *kept[T], of string, age func(T) time.Duration, read func() (T, error)) (T, error) {
 	s.mu.Lock()
-	if !to.at.IsZero() && to.of == of && time.Since(to.at) < age {
+	if !to.at.IsZero() && to.of == of && time.Since(to.at) < age(to.value) {
 		defer s.mu.Unlock()
 		return to.value, nil
 	}
+	drops := to.drops
 	s.mu.Unlock()
 	at := time.Now()
 	v, err := read()
@@ -101,18 +103,21 @@ func lately[T any](s *Service, to *kept[T], of string, age time.Duration, read f
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at.After(to.at) { // else it may be older than a change that was made meanwhile
-		*to = kept[T]{v, of, at}
+	if to.drops == drops && at.After(to.at) { // else it may be older than a change that was made meanwhile
+		to.value, to.of, to.at = v, of, at
 	}
 	return v, nil
 }
 
-// drop makes the next lately read anew.
+// drop makes the next lately read anew. Whoever changes what it reads calls it once that is committed.
 func drop[T any](s *Service, from *kept[T]) {
 	s.mu.Lock()
-	*from = kept[T]{}
+	from.at = time.Time{}
+	from.drops++
 	s.mu.Unlock()
 }
+
+func always[T any](d time.Duration) func(T) time.Duration { return func(T) time.Duration { return d } }
 
 // fromDomain is the domain that mail comes from, "" where there is none yet.
 func fromDomain(o models.Organisation) string {

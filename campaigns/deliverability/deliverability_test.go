@@ -537,6 +537,19 @@ func TestChecksOfAMailing(t *testing.T) {
 		if n := len(w.dns.Asked()); n == asked {
 			t.Error("an old report is taken")
 		}
+		w.dns.Break("_dmarc.example.org")
+		w.check()
+		asked = len(w.dns.Asked())
+		w.clk.Add(59 * time.Second)
+		checks()
+		if n := len(w.dns.Asked()); n != asked {
+			t.Error("where DNS gave no answer, it is asked all the time")
+		}
+		w.clk.Add(time.Second)
+		checks()
+		if n := len(w.dns.Asked()); n == asked {
+			t.Error("where DNS gave no answer, it is asked again after an hour only")
+		}
 	})
 }
 

@@ -43,7 +43,7 @@ func (s *Service) Figures(ctx context.Context, a actor.Actor) (Figures, error) {
 	if err := a.Need(actor.Administer); err != nil {
 		return Figures{}, err
 	}
-	return lately(s, &s.past, "", figureAge, func() (Figures, error) { return s.count(ctx) })
+	return lately(s, &s.past, "", always[Figures](figureAge), func() (Figures, error) { return s.count(ctx) })
 }
 
 func (s *Service) count(ctx context.Context) (out Figures, err error) {

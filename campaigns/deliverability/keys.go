@@ -217,7 +217,7 @@ func (s *Service) SigningKeys(ctx context.Context, domain string) ([]SigningKey,
 		}
 		return out, nil
 	}
-	return lately(s, &s.keys, domain, keep, func() ([]SigningKey, error) {
+	return lately(s, &s.keys, domain, always[[]SigningKey](keep), func() ([]SigningKey, error) {
 		var rows []models.MailKey
 		if err := s.DB.WithContext(ctx).Where("state = ?", models.MailKeySigning).Order("algorithm DESC, created_at").Find(&rows).Error; err != nil {
 			return nil, err

@@ -6,16 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
-	"golang.org/x/net/idna"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"kithline/campaigns/actor"
+	"kithline/campaigns/address"
 	"kithline/campaigns/audit"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/organisation"
@@ -34,7 +33,7 @@ const (
 // Limits returns what holds for sending: models.DefaultLimits where nobody set anything. It is for whoever sends, may be asked for
 // every batch, and is at most a second old; a change made by this process shows at once.
 func (s *Service) Limits(ctx context.Context) (models.Limits, error) {
-	l, err := lately(s, &s.limits, "", keep, func() (models.Limits, error) {
+	l, err := lately(s, &s.limits, "", always[models.Limits](keep), func() (models.Limits, error) {
 		row, err := s.row(ctx, s.DB.DB)
 		if err != nil || row.Limits == "" {
 			return models.DefaultLimits(), err
@@ -138,13 +137,11 @@ func (s *Service) save(ctx context.Context, a actor.Actor, action string, set ma
 	return err
 }
 
-var hostName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$`)
-
 // DomainName brings a mail domain to the form in which mailboxes are kept: lower case, punycode, without a dot at the end. It reports
 // false where the text is none.
 func DomainName(text string) (string, bool) {
-	d, err := idna.Lookup.ToASCII(strings.ToLower(strings.TrimSuffix(strings.TrimSpace(text), ".")))
-	return d, err == nil && len(d) <= 253 && hostName.MatchString(d)
+	_, domain, err := address.CanonicalAddress("x@" + strings.TrimSuffix(strings.TrimSpace(text), "."))
+	return domain, err == nil
 }
 
 func checkLimits(l models.Limits) (models.Limits, error) {

@@ -35,9 +35,15 @@ func finding(check string, tone Tone, result string, args ...string) Finding {
 	return Finding{Check: check, Tone: tone, Key: "deliver." + check + "_" + result, Args: args}
 }
 
+// What a check says where DNS gave no answer.
+const (
+	keySilent    = "deliver.dns_silent"
+	keySilentFor = "deliver.dns_silent_for"
+)
+
 // unanswered is what every check says where DNS gave no answer.
 func unanswered(check string) []Finding {
-	return []Finding{{Check: check, Tone: Think, Key: "deliver.dns_silent"}}
+	return []Finding{{Check: check, Tone: Think, Key: keySilent}}
 }
 
 // services are known mail services: by the end of the mail server's name, what they ask to be put into SPF.
@@ -199,7 +205,7 @@ func (l *looking) checkDKIM(ctx context.Context) []Finding {
 		selector, _, _ := strings.Cut(k.record.Name, "._domainkey.")
 		list, err := l.txt(ctx, k.record.Name)
 		if err != nil {
-			out = append(out, Finding{Check: CheckDKIM, Tone: Think, Key: "deliver.dns_silent_for", Args: []string{"Name", k.record.Name}})
+			out = append(out, Finding{Check: CheckDKIM, Tone: Think, Key: keySilentFor, Args: []string{"Name", k.record.Name}})
 			continue
 		}
 		result := keyIn(list, k)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -79,8 +80,18 @@ func (r Report) Worst(check string) Tone {
 	return worst
 }
 
-// fresh is how long a look at DNS is taken for true.
-const fresh = time.Hour
+// fresh is how long a look at DNS is taken for true; one to which DNS gave no answer, only as long as silent.
+const (
+	fresh  = time.Hour
+	silent = time.Minute
+)
+
+func (r Report) age() time.Duration {
+	if slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Key == keySilent || f.Key == keySilentFor }) {
+		return silent
+	}
+	return fresh
+}
 
 // Last returns the latest report about the domain that mail comes from; CheckedAt is zero where nobody looked yet. It asks nobody and
 // needs the right actor.Administer.
@@ -159,7 +170,7 @@ func (s *Service) hourly(ctx context.Context) error {
 }
 
 // Checks is what DNS says about the domain that mail comes from, for the checks of a mailing: the report that was kept if it is younger
-// than an hour, else a new look, which is kept in memory for an hour. Nothing is worse than Think: DNS is the owner's to set, and a
+// than an hour, else a new look, which is kept in memory for an hour; a minute each where DNS gave no answer. Nothing is worse than Think: DNS is the owner's to set, and a
 // mail service may sign in our place without our knowing. It is empty where mail is only kept, and where no address is set that
 // mail comes from; the checks of a mailing say that themselves. Rights are the caller's to check.
 func (s *Service) Checks(ctx context.Context) ([]Finding, error) {
@@ -172,8 +183,8 @@ func (s *Service) Checks(ctx context.Context) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Clock.Now().Sub(r.CheckedAt) >= fresh {
-		if r, err = lately(s, &s.looked, domain, fresh, func() (Report, error) { return s.look(ctx) }); err != nil {
+	if s.Clock.Now().Sub(r.CheckedAt) >= r.age() {
+		if r, err = lately(s, &s.looked, domain, Report.age, func() (Report, error) { return s.look(ctx) }); err != nil {
 			return nil, err
 		}
 	}
@@ -230,7 +241,34 @@ func (s *Service) look(ctx context.Context) (Report, error) {
 	wg.Wait()
 	r.Findings = slices.Concat(l.own, spfs, dkims, policies, l.alignment(), mxs, reverses)
 	r.found = l.found
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		f.Now = shown(f.Now)
+		for j := range f.Args {
+			f.Args[j] = shown(f.Args[j])
+		}
+		if f.Record != nil {
+			f.Record.Value = shown(f.Record.Value)
+		}
+	}
 	return r, nil
+}
+
+// maxShown is how much of a record is shown, in bytes: more than one that works can have.
+const maxShown = 4000
+
+// shown makes what a stranger put into DNS fit for a page: text without control characters, of a length that can be looked at.
+func shown(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	if len(s) > maxShown {
+		s = strings.ToValidUTF8(s[:maxShown], "") + " ..."
+	}
+	return s
 }
 
 // sought is a key whose record should stand in DNS.

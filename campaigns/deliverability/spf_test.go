@@ -1,9 +1,11 @@
 package deliverability
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"kithline/tests/dnsserver"
 )
@@ -196,5 +198,47 @@ func TestDMARC(t *testing.T) {
 		if got := c.p.aligned("adkim", c.domain, c.from); got != c.want {
 			t.Errorf("%s for %s: %v", c.domain, c.from, got)
 		}
+	}
+}
+
+// Whatever stands in DNS, reading it ends, asks for a bounded number of names, and answers.
+func TestOddRecords(t *testing.T) {
+	d := dnsserver.New(t)
+	r := rand.New(rand.NewPCG(1, 2))
+	pieces := []string{
+		"v=spf1", " ", "+", "-", "~", "?", "all", ":", "/", "//", "=", "include:", "odd.example", "a", "mx", "ptr", "ip4:", "ip6:", "192.0.2.1", "::1", "/0", "/999999999999999999999",
+		"redirect=", "exists:", "%{i}", "%", ";", "p", "none", "v=DMARC1", "psd=y", "sp", "\x00", "\xff", "\t", "…", strings.Repeat("x", 300), "v=DKIM1", "k=", "t=y:s",
+	}
+	for range 500 {
+		var records []string
+		for range 1 + r.IntN(2) {
+			text := pieces[r.IntN(2)]
+			if r.IntN(3) > 0 {
+				text = "v=spf1 "
+			}
+			for range r.IntN(12) {
+				text += pieces[r.IntN(len(pieces))]
+			}
+			records = append(records, text)
+		}
+		d.TXT("odd.example", records...)
+		d.TXT("_dmarc.odd.example", append(records, "v=DMARC1;"+records[0])...)
+		before := len(d.Asked())
+		s := spf{dns: dns{d.Resolver()}}
+		if rec, err := s.read(t.Context(), "odd.example"); err == nil && rec != nil {
+			rec.of(netip.MustParseAddr("192.0.2.1"))
+			rec.open()
+			with(rec.text, "mx")
+		}
+		if n := len(d.Asked()) - before; n > 60 || s.lookups > maxLookups+1 {
+			t.Fatalf("%q: %d names were asked for, %d lookups", records, n, s.lookups)
+		}
+		if _, err := (dns{d.Resolver()}).readDMARC(t.Context(), "odd.example"); err != nil {
+			t.Fatalf("%q: %v", records, err)
+		}
+		keyIn(records, sought{record: Record{Value: "v=DKIM1; k=rsa; p=x"}, public: "x"})
+	}
+	if s := shown("a\x00b\xff" + strings.Repeat("é", 4000)); strings.ContainsAny(s, "\x00\xff") || len(s) > maxShown+10 || !utf8.ValidString(s) {
+		t.Errorf("%d bytes are shown", len(s))
 	}
 }

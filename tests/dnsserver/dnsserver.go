@@ -51,11 +51,9 @@ func New(t testing.TB) *Server {
 			if err != nil {
 				return
 			}
-			answer := s.answer(b[:n])
-			if len(answer) > 1232 { // as much as resolvers ask for: the rest goes by TCP
-				answer[2] |= 2
-				answer = answer[:12]
-				clear(answer[4:12])
+			answer := s.answer(b[:n], false)
+			if len(answer) > 1232 { // as much as resolvers take: they ask again by TCP
+				answer = s.answer(b[:n], true)
 			}
 			_, _ = udp.WriteTo(answer, from)
 		}
@@ -87,7 +85,7 @@ func (s *Server) serve(c net.Conn) {
 	if _, err := io.ReadFull(c, b); err != nil {
 		return
 	}
-	answer := s.answer(b)
+	answer := s.answer(b, false)
 	_, _ = c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...))
 }
 
@@ -134,7 +132,7 @@ func (s *Server) Asked() []string {
 	return slices.Clone(s.asked)
 }
 
-func (s *Server) answer(query []byte) []byte {
+func (s *Server) answer(query []byte, cut bool) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var p dnsmessage.Parser
@@ -149,7 +147,7 @@ func (s *Server) answer(query []byte) []byte {
 	name := strings.ToLower(strings.TrimSuffix(q.Name.String(), "."))
 	s.asked = append(s.asked, name)
 	known := len(s.txt[name])+len(s.mx[name])+len(s.ips[name])+len(s.names[name]) > 0
-	h := dnsmessage.Header{ID: head.ID, Response: true, RecursionAvailable: true, RecursionDesired: head.RecursionDesired}
+	h := dnsmessage.Header{ID: head.ID, Response: true, RecursionAvailable: true, RecursionDesired: head.RecursionDesired, Truncated: cut}
 	switch {
 	case s.broken[name] || s.broken[""]:
 		h.RCode = dnsmessage.RCodeServerFailure
@@ -165,7 +163,7 @@ func (s *Server) answer(query []byte) []byte {
 	must(b.StartQuestions())
 	must(b.Question(q))
 	must(b.StartAnswers())
-	if h.RCode == dnsmessage.RCodeSuccess {
+	if h.RCode == dnsmessage.RCodeSuccess && !cut {
 		r := dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, TTL: 60}
 		switch q.Type {
 		case dnsmessage.TypeTXT:
