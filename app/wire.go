@@ -288,6 +288,7 @@ func (a *App) features(words *mailer.Renderer) {
 
 	a.Today.Register("settings", a.Organisation.Today)
 	a.Today.Register("settings", a.waiting)
+	a.Today.Register("settings", a.Deliverability.Today)
 	a.Today.Register("account", a.Users.Today)
 	a.Today.Register("petitions", a.Petitions.Queues)
 	a.Today.Register("petitions", a.Petitions.AbuseQueues)

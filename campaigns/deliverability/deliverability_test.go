@@ -335,8 +335,24 @@ func TestReport(t *testing.T) {
 		if r.Domain != "example.org" || !r.CheckedAt.IsZero() || len(r.Findings) != 0 {
 			t.Errorf("before anybody looked: %+v", r)
 		}
+		waits := func(a actor.Actor) int {
+			t.Helper()
+			n := 0
+			list, err := w.svc.Today(w.ctx, a)
+			w.must(err)
+			for _, q := range list {
+				n += q.Count
+			}
+			return n
+		}
+		if n := waits(w.owner); n != 0 {
+			t.Errorf("before anybody looked, %d things wait", n)
+		}
 		// Nothing is there.
 		r = w.check()
+		if n, other := waits(w.owner), waits(w.organizer); n != 4 || other != 0 {
+			t.Errorf("%d things wait for the owner, %d for an organizer", n, other)
+		}
 		for check, want := range map[string]string{
 			"spf": "spf_none bad", "dkim": "dkim_none warn", "dmarc": "dmarc_missing bad", "alignment": "alignment_none bad", "mx": "mx_none bad", "reverse": "reverse_untold warn",
 			"freemail": "freemail_no good",
@@ -366,6 +382,9 @@ func TestReport(t *testing.T) {
 			if got := found(r, check); got != want {
 				t.Errorf("all there, %s: %q, want %q", check, got, want)
 			}
+		}
+		if n := waits(w.owner); n != 0 {
+			t.Errorf("all is there, and %d things wait", n)
 		}
 		last, err := w.node().Last(w.ctx, w.owner)
 		w.must(err)
