@@ -167,10 +167,14 @@ func (w *wayOut) test(ctx context.Context, words *mailer.Renderer, set organisat
 	}
 	defer func() { _ = conn.Close() }()
 	_, domain, _ := strings.Cut(from.FromAddress, "@")
-	out := conn.Send(ctx, mailer.Message{
+	m := mailer.Message{
 		MessageID: mailer.NewMessageID(domain), FromName: from.FromName, FromAddress: from.FromAddress, ReplyTo: from.ReplyTo, To: to,
 		Date: time.Now().UTC(), Subject: body.Subject, Preheader: body.Preheader, Text: body.Text, HTML: body.HTML, AutoSubmitted: true,
-	})
+	}
+	if err := m.Sign(from.DKIM...); err != nil {
+		return err
+	}
+	out := conn.Send(ctx, m)
 	key := map[mailer.OutcomeState]string{mailer.Rejected: "smtp.rejected", mailer.Deferred: "smtp.later", mailer.Unknown: "smtp.lost", mailer.NotSent: "smtp.lost"}[out.State]
 	if key == "" {
 		return nil

@@ -91,6 +91,24 @@ func SignAll(raw []byte, keys ...*DKIM) (header []byte, err error) {
 	return out, nil
 }
 
+// Sign encodes the message and puts a signature field before it for each key, as SignAll does. It is called once, when nothing of the
+// message changes any more; without keys it does nothing. The error is ErrMessage where the message cannot be encoded, else
+// the key's.
+func (m *Message) Sign(keys ...*DKIM) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	if err := m.Encode(); err != nil {
+		return err
+	}
+	head, err := SignAll(m.raw, keys...)
+	if err != nil {
+		return err
+	}
+	m.raw = append(head, m.raw...)
+	return nil
+}
+
 // fieldSize is about how long a signature field is: by RSA-2048, in bytes.
 const fieldSize = 900
 

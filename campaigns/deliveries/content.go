@@ -145,8 +145,11 @@ func (s *Service) make(j *job) error {
 	lh := from.Letterhead
 	lh.Lang = c.Lang
 	if c.Bulk != nil {
-		j.message, err = s.copy(j.way.Sender, m, c.Bulk)
-		return err
+		if m, err = s.copy(j.way.Sender, m, c.Bulk); err != nil {
+			return err
+		}
+		j.message = m
+		return j.message.Sign(from.DKIM...)
 	}
 	m.UnsubscribeURL = c.UnsubscribeURL
 	r, err := s.words.Render(c.Template, c.Lang, lh, c.Data)
@@ -158,7 +161,7 @@ func (s *Service) make(j *job) error {
 		return err
 	}
 	j.message = m
-	return nil
+	return j.message.Sign(from.DKIM...)
 }
 
 // copy makes one copy of a mailing, whose text is encoded when its first one is made.
