@@ -190,5 +190,5 @@ func (h *deliverPages) sendsFrom(c *fiber.Ctx) error {
 		return h.again(c, err, func(p *deliverPage) { p.SendsFrom = f.SendsFrom })
 	}
 	h.web.Flash(c, "good", "settings.saved")
-	return web.SeeOther(c, "/admin/deliverability#sends-from")
+	return web.SeeOther(c, "/admin/deliverability#part-from")
 }
