@@ -76,13 +76,10 @@ func (h *deliverPages) page(c *fiber.Ctx) (*deliverPage, error) {
 		return nil, err
 	}
 	p := &deliverPage{
-		Page: h.web.Page(c, "deliver.title", "settings"), Domain: r.Domain, CheckedAt: r.CheckedAt, Sources: deliverability.Sources, Fixed: h.svc.Fixed,
+		Page: h.web.Page(c, "deliver.title", "settings"), Domain: r.Domain, CheckedAt: r.CheckedAt, Figures: r.Figures, Sources: deliverability.Sources, Fixed: h.svc.Fixed,
 		Form: keyForm{Algorithm: string(models.MailKeyRSA)},
 	}
 	if p.SendsFrom, err = h.svc.SendsFrom(ctx, a); err != nil {
-		return nil, err
-	}
-	if p.Figures, err = h.svc.Figures(ctx, a); err != nil {
 		return nil, err
 	}
 	rules, err := h.svc.Requirements(ctx, a)

@@ -100,7 +100,7 @@ func TestPagesOfDeliverability(t *testing.T) {
 				}
 			}
 			show.Figures = deliverability.Figures{
-				Largest: 6000, Total: deliverability.DomainFigures{Sent: 7000},
+				CountedAt: webtest.Time, Largest: 6000, Total: deliverability.DomainFigures{Sent: 7000},
 				Domains: []deliverability.DomainFigures{{Domain: "gmail.com", Sent: 6000, Later: 3, Failed: 2, Complaints: 1}, {Others: 7, Sent: 1000}},
 			}
 			show.fill(findings, rules, keys)

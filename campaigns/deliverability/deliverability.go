@@ -62,7 +62,6 @@ type Service struct {
 	keys   kept[[]SigningKey]
 	opened map[uuid.UUID]crypto.Signer // keys that were unsealed before
 	looked kept[Report]                // what Checks found by itself
-	past   kept[Figures]
 }
 
 // New makes the service.

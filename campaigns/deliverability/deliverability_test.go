@@ -277,7 +277,6 @@ func TestKeysAreRefused(t *testing.T) {
 			"Keys":         func(a actor.Actor) error { _, err := w.svc.Keys(w.ctx, a); return err },
 			"Check":        func(a actor.Actor) error { _, err := w.svc.Check(w.ctx, a); return err },
 			"Last":         func(a actor.Actor) error { _, err := w.svc.Last(w.ctx, a); return err },
-			"Figures":      func(a actor.Actor) error { _, err := w.svc.Figures(w.ctx, a); return err },
 			"Requirements": func(a actor.Actor) error { _, err := w.svc.Requirements(w.ctx, a); return err },
 			"LimitsFor":    func(a actor.Actor) error { _, err := w.svc.LimitsFor(w.ctx, a); return err },
 			"SetLimits":    func(a actor.Actor) error { return w.svc.SetLimits(w.ctx, a, models.DefaultLimits()) },
@@ -746,9 +745,15 @@ func TestFigures(t *testing.T) {
 			m := box("gmail.com")
 			w.must(db.Model(&m).Updates(map[string]any{"suppressed_at": start.AddDate(0, 0, -1), "suppressed_reason": models.SuppressedComplaint}).Error)
 		}
-		f, err := w.svc.Figures(w.ctx, w.owner)
+		w.from("news@example.org")
+		if r, err := w.svc.Last(w.ctx, w.owner); err != nil || !r.Figures.CountedAt.IsZero() {
+			t.Errorf("counted by a look at the page: %+v, %v", r.Figures, err)
+		}
+		w.check()
+		last, err := w.node().Last(w.ctx, w.owner)
 		w.must(err)
-		if len(f.Domains) != 2 || f.Domains[0] != (deliverability.DomainFigures{Domain: "gmail.com", Sent: 1000, Later: 3, Failed: 1, Complaints: 3}) ||
+		f := last.Figures
+		if !f.CountedAt.Equal(start) || len(f.Domains) != 2 || f.Domains[0] != (deliverability.DomainFigures{Domain: "gmail.com", Sent: 1000, Later: 3, Failed: 1, Complaints: 3}) ||
 			f.Domains[1] != (deliverability.DomainFigures{Domain: "example.org", Sent: 3, Later: 1}) {
 			t.Errorf("%+v", f.Domains)
 		}
@@ -778,9 +783,8 @@ func TestFigures(t *testing.T) {
 		send()
 		m := box("gmail.com")
 		w.must(db.Model(&m).Updates(map[string]any{"suppressed_at": start.AddDate(0, 0, -1), "suppressed_reason": models.SuppressedComplaint}).Error)
-		w.svc = w.node()
-		if f, err = w.svc.Figures(w.ctx, w.owner); err != nil || f.Late != 0 {
-			t.Errorf("late %d, %v", f.Late, err)
+		if f = w.check().Figures; f.Late != 0 {
+			t.Errorf("late %d", f.Late)
 		}
 		if n := len(f.Domains); n != 21 || f.Domains[20].Others != 7 || f.Domains[20].Sent != 7 {
 			t.Errorf("%d rows, the last %+v", n, f.Domains[n-1])

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"kithline/campaigns/actor"
 	"kithline/models"
 )
 
@@ -15,9 +14,6 @@ const FigureDays = 30
 
 // maxDomains is how many recipient domains are shown by name.
 const maxDomains = 20
-
-// figureAge is how long the figures are shown before they are counted again: counting reads every mail of a month.
-const figureAge = 5 * time.Minute
 
 // DomainFigures is what became of the mails to one recipient domain in the last 30 days. Domain is empty for all the smaller ones
 // together, Others then says how many those are.
@@ -30,24 +26,19 @@ type DomainFigures struct {
 	Complaints int // people whose mail service told us that they marked a mail as unwanted
 }
 
-// Figures is what became of all mails of the last 30 days.
+// Figures is what became of all mails of the last 30 days. They are counted with each look at DNS, since counting reads every mail of a
+// month: a page only shows them.
 type Figures struct {
-	Total   DomainFigures
-	Domains []DomainFigures // the most mails first
-	Largest int             // mails to one recipient domain on its busiest day, by UTC
-	Late    int             // mails to many that went to somebody two days after they had said no, or later
-}
-
-// Figures counts them. It needs the right actor.Administer. What it returns is at most five minutes old.
-func (s *Service) Figures(ctx context.Context, a actor.Actor) (Figures, error) {
-	if err := a.Need(actor.Administer); err != nil {
-		return Figures{}, err
-	}
-	return lately(s, &s.past, "", always[Figures](figureAge), func() (Figures, error) { return s.count(ctx) })
+	CountedAt time.Time // zero: nobody has counted yet
+	Total     DomainFigures
+	Domains   []DomainFigures // the most mails first
+	Largest   int             // mails to one recipient domain on its busiest day, by UTC
+	Late      int             // mails to many that went to somebody two days after they had said no, or later
 }
 
 func (s *Service) count(ctx context.Context) (out Figures, err error) {
-	since := s.Clock.Now().AddDate(0, 0, -FigureDays)
+	out.CountedAt = s.Clock.Now()
+	since := out.CountedAt.AddDate(0, 0, -FigureDays)
 	db := s.DB.WithContext(ctx)
 	by := map[string]*DomainFigures{}
 	at := func(domain string) *DomainFigures {

@@ -66,7 +66,14 @@ type Report struct {
 	Domain    string // empty: no address is set that mail comes from
 	CheckedAt time.Time
 	Findings  []Finding
+	Figures   Figures
 	found     []uuid.UUID // keys whose record was found
+}
+
+// reportJSON is what stands in the row.
+type reportJSON struct {
+	Findings []Finding `json:"findings"`
+	Figures  Figures   `json:"figures"`
 }
 
 // Worst is the worst tone of a check, "" where it was not made.
@@ -113,28 +120,59 @@ func (s *Service) last(ctx context.Context, domain string) (Report, error) {
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return r, nil
 	}
-	if err == nil {
-		err = json.Unmarshal([]byte(row.Report), &r.Findings)
-		r.CheckedAt = row.CheckedAt
+	if err != nil {
+		return r, err
 	}
+	var j reportJSON
+	err = json.Unmarshal([]byte(row.Report), &j)
+	r.Findings, r.Figures, r.CheckedAt = j.Findings, j.Figures, row.CheckedAt
 	return r, err
 }
 
-// Check asks DNS now, keeps the answer for all nodes, and lets keys sign whose record it found. It needs the right actor.Administer and
+// countTime is how long somebody who pressed the button waits for the figures; they then see those that the hour brought, which may take
+// hourlyTime.
+const (
+	countTime  = 10 * time.Second
+	hourlyTime = 2 * time.Minute
+)
+
+// Check asks DNS now, counts the mails of the last 30 days, keeps both for all nodes, and lets keys sign whose record it found. It needs the right actor.Administer and
 // returns a Conflict fault where no address is set that mail comes from. It takes seconds where DNS is slow, and never fails for that:
 // what could not be looked up is a finding.
 func (s *Service) Check(ctx context.Context, a actor.Actor) (Report, error) {
 	if err := a.Need(actor.Administer); err != nil {
 		return Report{}, err
 	}
+	counted := make(chan error, 1)
+	var figures Figures
+	go func() {
+		patience := countTime
+		if a.Kind == actor.System {
+			patience = hourlyTime
+		}
+		count, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		var err error
+		if figures, err = s.count(count); count.Err() != nil && ctx.Err() == nil {
+			figures, err = Figures{}, nil // there was not time enough
+		}
+		counted <- err
+	}()
 	r, err := s.look(ctx)
-	if err != nil {
+	if err := errors.Join(err, <-counted); err != nil {
 		return r, err
 	}
 	if r.Domain == "" {
 		return r, fault.New(fault.Conflict, "smtp.sender")
 	}
-	text, err := json.Marshal(r.Findings)
+	if r.Figures = figures; figures.CountedAt.IsZero() {
+		last, err := s.last(ctx, r.Domain)
+		if err != nil {
+			return r, err
+		}
+		r.Figures = last.Figures
+	}
+	text, err := json.Marshal(reportJSON{r.Findings, r.Figures})
 	if err != nil {
 		return r, err
 	}

@@ -54,10 +54,6 @@ func (s *Service) Requirements(ctx context.Context, a actor.Actor) ([]Requiremen
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.Figures(ctx, a)
-	if err != nil {
-		return nil, err
-	}
 	server, err := s.Server(ctx)
 	if err != nil {
 		return nil, err
@@ -76,8 +72,8 @@ func (s *Service) Requirements(ctx context.Context, a actor.Actor) ([]Requiremen
 		looked("dmarc", CheckDMARC, all...),
 		looked("alignment", CheckAlignment, all...),
 		s.oneClick(r, both),
-		within2Days(f, both),
-		complaints(f, both),
+		within2Days(r.Figures, both),
+		complaints(r.Figures, both),
 		looked("reverse", CheckReverse, both...),
 		tls(server),
 		looked("freemail", CheckFreemail, all...),
@@ -105,6 +101,9 @@ func (s *Service) oneClick(r Report, services []string) Requirement {
 
 func within2Days(f Figures, services []string) Requirement {
 	out := Requirement{Name: "two_days", Services: services, Tone: Fine, Key: "deliver.rule_two_days_met"}
+	if f.CountedAt.IsZero() {
+		out.Tone, out.Key = "", "deliver.rule_unlooked"
+	}
 	if f.Late > 0 {
 		out.Tone, out.Key, out.Args = Stop, "deliver.rule_two_days_late", []string{"Mails", strconv.Itoa(f.Late)}
 	}
@@ -113,6 +112,10 @@ func within2Days(f Figures, services []string) Requirement {
 
 func complaints(f Figures, services []string) Requirement {
 	out := Requirement{Name: "complaints", Services: services}
+	if f.CountedAt.IsZero() {
+		out.Key = "deliver.rule_unlooked"
+		return out
+	}
 	if f.Total.Sent < enoughMails {
 		out.Tone, out.Key = Think, "deliver.rule_complaints_few"
 		return out

@@ -238,7 +238,7 @@ func TestOddRecords(t *testing.T) {
 		}
 		keyIn(records, sought{record: Record{Value: "v=DKIM1; k=rsa; p=x"}, public: "x"})
 	}
-	if s := shown("a\x00b\xff" + strings.Repeat("é", 4000)); strings.ContainsAny(s, "\x00\xff") || len(s) > maxShown+10 || !utf8.ValidString(s) {
+	if s := shown("a\x00b\xff" + strings.Repeat("é", 4000)); strings.ContainsRune(s, 0) || len(s) > maxShown+10 || !utf8.ValidString(s) {
 		t.Errorf("%d bytes are shown", len(s))
 	}
 }
