@@ -133,7 +133,7 @@ func (s *Service) last(ctx context.Context, domain string) (Report, error) {
 // hourlyTime.
 const (
 	countTime  = 10 * time.Second
-	hourlyTime = 2 * time.Minute
+	hourlyTime = 30 * time.Second
 )
 
 // Check asks DNS now, counts the mails of the last 30 days, keeps both for all nodes, and lets keys sign whose record it found. It needs the right actor.Administer and
