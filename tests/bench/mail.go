@@ -182,6 +182,9 @@ func frozenMailing(ctx context.Context, s *site, n int) (took time.Duration, err
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
+	if err := a.Deliverability.SetLimits(ctx, actor.TheSystem(), models.Limits{}); err != nil { // no quiet hours: it may be night
+		return 0, err
+	}
 	now := a.Clock.Now()
 	text := models.ConsentText{ID: models.NewID(), Purpose: models.PurposeNewsletter, Locale: "en", Version: 900, Body: "Send me news.", CreatedAt: now}
 	if err := a.DB.WithContext(ctx).Create(&text).Error; err != nil {
