@@ -26,5 +26,6 @@ func All() []any {
 		&Topic{}, &Partner{}, &Form{}, &Submission{}, &Segment{}, &SegmentMember{}, &Export{}, &Erasure{}, &RecoveryCode{},
 		&PetitionStarter{}, &PetitionText{}, &PetitionClaim{}, &PetitionEdit{}, &PetitionTally{}, &PetitionThreshold{}, &PaperCount{},
 		&SigningWindow{}, &AbuseRule{}, &Invalidation{}, &Handover{}, &PetitionPack{}, &PetitionDigest{},
+		&Series{}, &SeriesStep{}, &SeriesText{}, &SeriesExit{}, &SeriesPerson{},
 	}
 }

@@ -34,7 +34,7 @@ var levels = [][]string{
 	{"organisation", "users", "supporters", "consents", "segments", "divisions", "legislators", "chapters", "erasures", "keys", "abuse"},
 	{""}, // campaigns itself
 	{"petitions", "letters", "events", "rosters", "posts", "services", "flows", "forms", "duplicates"},
-	{"mailings", "me", "retention"},
+	{"mailings", "series", "me", "retention"},
 	{"imports", "exports", "webhooks", "reports", "backups", "packs"},
 	{"demo"},
 }
@@ -58,6 +58,7 @@ var sameLevel = map[string][]string{
 	"segments":      {"organisation", "consents", "chapters", "divisions", "supporters"},
 	"petitions":     {"posts"},
 	"packs":         {"exports"},
+	"series":        {"mailings"},
 }
 
 // rule forbids imports. It looks at a file of a package that is not a test.
