@@ -25,9 +25,26 @@ func waitEnds(st models.SeriesStep, t time.Time, zone *time.Location) time.Time 
 	case "hours":
 		t = t.Add(time.Duration(st.WaitAmount) * time.Hour)
 	case "days":
-		t = notBefore(t.In(zone).AddDate(0, 0, st.WaitAmount), t)
+		local := t.In(zone)
+		y, m, d := local.Date()
+		t = notBefore(wall(y, m, d+st.WaitAmount, clockOf(local), zone), t)
 	}
 	return aligned(st, t, zone)
+}
+
+// wall is when the clocks on the wall show a time of day, counted as on a day without a change. A time that a change of the clocks
+// leaves out is as much later as they are put forward.
+func wall(y int, m time.Month, d int, of time.Duration, zone *time.Location) time.Time {
+	t := time.Date(y, m, d, int(of/time.Hour), int(of%time.Hour/time.Minute), int(of%time.Minute/time.Second), int(of%time.Second), zone)
+	if shown := clockOf(t); shown < of && of-shown <= 2*time.Hour { // within what was left out, and taken for earlier
+		t = t.Add(of - shown)
+	}
+	return t
+}
+
+// clockOf is the time of day that the clocks on the wall show.
+func clockOf(t time.Time) time.Duration {
+	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second + time.Duration(t.Nanosecond())
 }
 
 // notBefore is t, or a later limit.
@@ -54,7 +71,7 @@ func aligned(st models.SeriesStep, t time.Time, zone *time.Location) time.Time {
 		if st.UntilMinute < 0 {
 			return notBefore(time.Date(y, m, d+ahead, 0, 0, 0, 0, zone), t)
 		}
-		if at := time.Date(y, m, d+ahead, 0, st.UntilMinute, 0, 0, zone); !at.Before(t) {
+		if at := wall(y, m, d+ahead, time.Duration(st.UntilMinute)*time.Minute, zone); !at.Before(t) {
 			return clock.Trim(at)
 		}
 	}
@@ -88,7 +105,7 @@ func loud(sr models.Series, t time.Time, zone *time.Location) time.Time {
 	case from > until && minute >= from:
 		d++
 	}
-	return notBefore(time.Date(y, m, d, 0, until, 0, 0, zone), t)
+	return notBefore(wall(y, m, d, time.Duration(until)*time.Minute, zone), t)
 }
 
 // dayStart is the beginning of a day in a time zone.
