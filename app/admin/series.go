@@ -595,8 +595,11 @@ func (h *seriesPages) stepPage(c *fiber.Ctx, key string) (*seriesStepPage, error
 	if p.Place == 0 {
 		return nil, fault.New(fault.NotFound, "error.series_step_unknown")
 	}
-	if p.Mail.Locale = c.Query("text"); p.Mail.Locale == "" {
-		p.Mail.Locale = p.Series.Locale
+	p.Mail.Locale = p.Series.Locale
+	for _, l := range p.LanguageOptions() {
+		if l.Value == c.Query("text") {
+			p.Mail.Locale = l.Value
+		}
 	}
 	return p, nil
 }

@@ -123,6 +123,9 @@ func (w *world) fill() {
 	w.create(rows.AroundPetition(rows.Petitioned{
 		Petition: p.ID, Mailbox: june.ID, User: boss.UserID, Picture: picture.ID, File: upload.ID, At: at, Later: later, Word: func(string) string { return text }, Seal: w.vault.Seal,
 	})...)
+	tag := models.Tag{ID: models.NewID(), Name: "a step's", NameKey: "a step's", CreatedAt: at}
+	w.create(&tag)
+	w.create(rows.InSeries(rows.Walked{Petition: p.ID, Supporter: one.ID, Tag: tag.ID, User: boss.UserID, At: at, Later: later, Word: func(string) string { return text }})...)
 }
 
 // sealedIn opens a value as its own package does: the key of the row written out here, not taken from the code that is tried.
