@@ -196,14 +196,14 @@ func enter(ctx context.Context, tx *gorm.DB, sr models.Series, rows []met, now t
 	if len(ids) == 0 {
 		return nil
 	}
-	chapter, args := "", []any{sr.Purpose, sr.ScopeID, ids}
+	// Row by row from the people: there are few of them, and many consents.
+	where, args := "", []any{ids, sr.Purpose, sr.ScopeID}
 	if sr.ChapterID != nil {
-		chapter, args = " AND h.chapter_id = ?", append(args, *sr.ChapterID)
+		where, args = " AND EXISTS (SELECT 1 FROM supporters h WHERE h.id = b.supporter_id AND h.chapter_id = ?)", append(args, *sr.ChapterID)
 	}
 	var may []uuid.UUID
-	err := tx.WithContext(ctx).Raw(`SELECT DISTINCT h.id FROM supporters h JOIN mailboxes b ON b.supporter_id = h.id
-		JOIN consents c ON c.mailbox_id = b.id AND c.purpose = ? AND c.scope_id = ? AND c.withdrawn_at IS NULL
-		WHERE h.id IN ? AND b.suppressed_at IS NULL AND b.address_sealed IS NOT NULL`+chapter, args...).Scan(&may).Error
+	err := tx.WithContext(ctx).Raw(`SELECT DISTINCT b.supporter_id FROM mailboxes b WHERE b.supporter_id IN ? AND b.suppressed_at IS NULL AND b.address_sealed IS NOT NULL
+		AND EXISTS (SELECT 1 FROM consents c WHERE c.mailbox_id = b.id AND c.purpose = ? AND c.scope_id = ? AND c.withdrawn_at IS NULL)`+where, args...).Scan(&may).Error
 	if err != nil || len(may) == 0 {
 		return err
 	}

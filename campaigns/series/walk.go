@@ -247,20 +247,23 @@ func (w *walk) ask() error {
 // askBoxes finds the address that a person is written to: of those that agreed and can be written to, the one that was verified first.
 func (w *walk) askBoxes(ids []uuid.UUID) error {
 	var boxes []struct {
-		ID, SupporterID uuid.UUID
-		Reached, Now    bool
-		PausedUntil     *time.Time
+		ID, SupporterID      uuid.UUID
+		Agreed, Reached, Now bool
+		PausedUntil          *time.Time
 	}
-	err := w.tx.Raw(`SELECT b.id, b.supporter_id, b.suppressed_at IS NULL AND b.address_sealed IS NOT NULL AS reached, m.mailbox_id IS NOT NULL AS now, b.paused_until
-		FROM mailboxes b JOIN consents c ON c.mailbox_id = b.id AND c.purpose = ? AND c.scope_id = ? AND c.withdrawn_at IS NULL
-		LEFT JOIN mailable m ON m.mailbox_id = b.id AND m.purpose = ? AND m.scope_id = ?
-		WHERE b.supporter_id IN ? ORDER BY CASE WHEN b.verified_at IS NULL THEN 1 ELSE 0 END, b.verified_at, b.created_at, b.id`,
+	err := w.tx.Raw(`SELECT b.id, b.supporter_id, b.suppressed_at IS NULL AND b.address_sealed IS NOT NULL AS reached, b.paused_until,
+			EXISTS (SELECT 1 FROM consents c WHERE c.mailbox_id = b.id AND c.purpose = ? AND c.scope_id = ? AND c.withdrawn_at IS NULL) AS agreed,
+			EXISTS (SELECT 1 FROM mailable m WHERE m.mailbox_id = b.id AND m.purpose = ? AND m.scope_id = ?) AS now
+		FROM mailboxes b WHERE b.supporter_id IN ? ORDER BY CASE WHEN b.verified_at IS NULL THEN 1 ELSE 0 END, b.verified_at, b.created_at, b.id`,
 		w.series.Purpose, w.series.ScopeID, w.series.Purpose, w.series.ScopeID, ids).Scan(&boxes).Error
 	if err != nil {
 		return err
 	}
 	for _, b := range boxes {
 		f := w.facts[b.SupporterID]
+		if !b.Agreed {
+			continue
+		}
 		f.agreed = true
 		if !b.Reached {
 			continue
