@@ -282,6 +282,7 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Today.Register("petitions", a.Petitions.Queues)
 	a.Today.Register("petitions", a.Petitions.AbuseQueues)
 	a.Today.Register("mailings", a.Mailings.Today)
+	a.Today.Register("series", a.Series.Today)
 	a.Today.Register("duplicates", a.Duplicates.Today)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
@@ -43,6 +44,7 @@ func MountSeries(r fiber.Router, w *web.Web, s *series.Service) {
 	r.Post("/admin/series/:id/start", w.Signed, h.start)
 	r.Post("/admin/series/:id/pause", w.Signed, h.pause)
 	r.Post("/admin/series/:id/resume", w.Signed, h.resume)
+	r.Post("/admin/series/:id/unknown", w.Signed, h.unknown)
 	r.Get("/admin/series/:id/end", w.Signed, h.beforeEnd)
 	r.Post("/admin/series/:id/end", w.Signed, h.end)
 }
@@ -261,9 +263,18 @@ func (p seriesPage) Begins() string {
 		} else if n < 0 {
 			key, n = "_before", -n
 		}
-		return p.T("series.begin_"+string(sr.TriggerKind)+key, "Count", n, "Date", sr.TriggerDate)
+		return p.T("series.begin_"+string(sr.TriggerKind)+key, "Count", n, "Date", p.day(sr.TriggerDate))
 	}
 	return p.T("series.begin_"+string(sr.TriggerKind), "Name", p.TriggerName)
+}
+
+// day is a date of the settings as the reader writes dates.
+func (p seriesPage) day(s string) string {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return s
+	}
+	return web.Date(p.Lang, t)
 }
 
 // Quiet says when no mail goes.
@@ -825,6 +836,27 @@ func (h *seriesPages) change(c *fiber.Ctx, do func(context.Context, actor.Actor,
 		return err
 	}
 	h.web.Flash(c, "good", done)
+	return web.SeeOther(c, seriesPath(id))
+}
+
+// unknown decides about mails whose fate is unknown.
+func (h *seriesPages) unknown(c *fiber.Ctx) error {
+	id, err := seriesID(c)
+	if err != nil {
+		return err
+	}
+	var f seriesStepForm
+	if err := web.Bind(c, &f); err != nil {
+		return err
+	}
+	if f.Do != "resend" && f.Do != "leave" {
+		return fault.New(fault.Invalid, "error.value_unknown")
+	}
+	n, err := h.svc.Settle(c.UserContext(), h.web.Actor(c), id, f.Do == "resend")
+	if err != nil {
+		return err
+	}
+	h.web.Flash(c, "good", "mailings.settled_"+f.Do, "Count", n)
 	return web.SeeOther(c, seriesPath(id))
 }
 

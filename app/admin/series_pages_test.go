@@ -56,7 +56,7 @@ func TestSeriesPages(t *testing.T) {
 						{SeriesExit: models.SeriesExit{Kind: models.ExitSigned}, Name: "Twenty"},
 						{SeriesExit: models.SeriesExit{Kind: models.ExitTagged}, Name: "new"},
 					}
-					show.Chapter, show.TriggerName, show.RemovedSent, show.Came, show.Active = "North", "Twenty visits", n, 9, n
+					show.Chapter, show.TriggerName, show.RemovedSent, show.Came, show.Active, show.Open = "North", "Twenty visits", n, 9, n, 2
 					show.Report.Series.LookbackDays, show.Report.Series.AgainDays = n, n
 					if n%2 == 1 {
 						show.Report.Series.PetitionID, show.Petition = &id, "Twenty visits"

@@ -37,6 +37,7 @@ type Report struct {
 	Petition, Topic, TriggerName string // what ids stand for
 	Chapter                      string
 	Goals                        []GoalName
+	Open                         int // mails whose fate is unknown and that nobody decided about
 	RemovedSent                  int // mails of steps that are not there any more
 }
 
@@ -146,7 +147,8 @@ func (s *Service) countMails(ctx context.Context, r *Report, by map[uuid.UUID]*F
 			f.Queued += x.N
 		}
 	}
-	return nil
+	return s.DB.WithContext(ctx).Model(&models.Delivery{}).Select("count(*)").
+		Where(unsettled+" AND subject_id IN (SELECT id FROM series_steps WHERE series_id = ?)", left, r.Series.ID).Scan(&r.Open).Error
 }
 
 // names reads what the ids stand for.

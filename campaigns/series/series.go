@@ -4,7 +4,8 @@
 // The rules:
 //
 //   - A series is for a purpose and scope, as a mailing is, and takes only people who agreed to exactly that; a series of a chapter
-//     takes that chapter's people only. Whoever takes the yes back, bounces, or moves to another chapter leaves it.
+//     takes that chapter's people only. Whoever takes the yes back, bounces, or moves to another chapter leaves it, and so does who reached a goal; it is noticed when their next step
+//     is due.
 //   - A trigger brings people in: they signed, joined, filled in a form, got a tag, or a day came. Only those come in whom the trigger
 //     met after the series went live, or so many days before as the organizer said. Signing knows nothing of series: what happened is
 //     read from the rows that are there anyway, from where the last look ended; the last minutes are always read again, since a

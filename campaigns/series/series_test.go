@@ -18,6 +18,7 @@ import (
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/series"
 	"kithline/campaigns/supporters"
+	"kithline/mailer"
 	"kithline/models"
 )
 
@@ -907,6 +908,99 @@ func TestUnsubscribe(t *testing.T) {
 		ok, _ := consents.NotTooSoon("s", w.clk.Now())
 		if !strings.Contains(ok, "'series'") {
 			w.t.Error("mails of series do not count for how often somebody wants mail")
+		}
+	})
+}
+
+// A mail whose fate is unknown is parked, until somebody decides.
+func TestUnknownMails(t *testing.T) {
+	each(t, func(w *world) {
+		id := w.draft("unknown")
+		w.mail(id, "One")
+		w.live(id)
+		w.join("Ada")
+		w.join("Bea")
+		w.wire.Answer(mailer.Outcome{State: mailer.Unknown}, mailer.Outcome{State: mailer.Unknown})
+		w.work()
+		open := func() int {
+			r, err := w.svc.Report(ctx, w.user, id)
+			w.must(err)
+			return r.Open
+		}
+		queues, err := w.svc.Today(ctx, w.user)
+		w.must(err)
+		if open() != 2 || len(queues) != 1 || queues[0].Count != 2 || queues[0].Key != "series.queue_unknown" {
+			w.t.Fatalf("%d are open; queues %+v", open(), queues)
+		}
+		w.after(day)
+		if n := len(w.wire.Messages()); n != 2 {
+			w.t.Errorf("%d tries before anybody decided", n)
+		}
+		n, err := w.svc.Settle(ctx, w.user, id, true)
+		w.must(err)
+		w.wire.Answer(mailer.Outcome{State: mailer.Unknown})
+		w.work()
+		all := w.wire.Messages()
+		if n != 2 || len(all) != 4 || open() != 1 {
+			w.t.Fatalf("%d settled, %d tries, %d open", n, len(all), open())
+		}
+		ids := map[string]int{}
+		for _, m := range all {
+			ids[m.MessageID]++
+		}
+		if len(ids) != 2 {
+			w.t.Errorf("sent again under another Message-ID: %v", ids)
+		}
+		w.must(second(w.svc.Settle(ctx, w.user, id, false)))
+		if queues, err = w.svc.Today(ctx, w.user); open() != 0 || len(queues) != 0 || err != nil {
+			w.t.Errorf("after leaving them: %d open, %v, %v", open(), queues, err)
+		}
+		if n, err := w.svc.Settle(ctx, w.user, id, true); n != 0 || err != nil {
+			w.t.Errorf("%d left ones were sent again, %v", n, err)
+		}
+	})
+}
+
+// A series that cannot go on does not stand in the way of the others, and is told of.
+func TestOneSeriesThatFails(t *testing.T) {
+	each(t, func(w *world) {
+		broken, good := w.draft("broken"), w.draft("good")
+		for _, id := range []uuid.UUID{broken, good} {
+			w.mail(id, "One")
+		}
+		w.set(broken, func(in *series.Settings) { in.Trigger, in.Date = models.TriggerDate, "2027-03-01" })
+		w.live(broken)
+		w.live(good)
+		w.must(w.db.Model(&models.Series{}).Where("id = ?", broken).Update("trigger_date", "nonsense").Error)
+		w.join("June")
+		if err := w.svc.Work(ctx); err == nil || !strings.Contains(err.Error(), broken.String()) {
+			w.t.Errorf("the failure: %v", err)
+		}
+		_, err := w.out.Drain(ctx)
+		w.must(err)
+		w.want("june: One")
+	})
+}
+
+// Somebody's day that passed during a pause is over.
+func TestAnniversaryDuringAPause(t *testing.T) {
+	each(t, func(w *world) {
+		passed := w.join("Passed")
+		w.clk.Add(10 * day)
+		comes := w.join("Comes")
+		w.clk.Set(start.AddDate(1, 0, -3))
+		id := w.draft("yearly")
+		w.mail(id, "A year")
+		w.set(id, func(in *series.Settings) { in.Trigger = models.TriggerAnniversary })
+		w.live(id)
+		w.work()
+		w.must(w.svc.Pause(ctx, w.user, id))
+		w.after(8 * day)
+		w.must(w.svc.Resume(ctx, w.user, id))
+		w.after(5 * day)
+		w.want("comes: A year")
+		if w.place(id, passed).ID != uuid.Nil || w.place(id, comes).ID == uuid.Nil {
+			w.t.Error("the wrong one came in")
 		}
 	})
 }

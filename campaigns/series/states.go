@@ -13,9 +13,12 @@ import (
 
 	"kithline/campaigns/actor"
 	"kithline/campaigns/audit"
+	"kithline/campaigns/chapters"
 	"kithline/campaigns/clock"
+	"kithline/campaigns/deliveries"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/organisation"
+	"kithline/campaigns/today"
 	"kithline/models"
 )
 
@@ -205,6 +208,80 @@ func (s *Service) End(ctx context.Context, a actor.Actor, id uuid.UUID) error {
 		return map[string]any{"state": models.SeriesEnded, "ended_at": now}, tx.Exec(`UPDATE deliveries SET state = 'expired', reply = ?, lease_until = NULL, updated_at = ?
 			WHERE kind = 'series' AND state IN ('queued', 'claimed', 'deferred') AND subject_id IN (SELECT id FROM series_steps WHERE series_id = ?)`, stopped, now, id).Error
 	})
+}
+
+// left is the reply of a delivery whose fate is unknown and which somebody decided to leave so; the same as that of a mailing.
+const left = "left"
+
+// Settle decides about the mails of a series whose fate is unknown, all at once: they are sent again under the same Message-ID, or left as
+// they are. It returns how many there were. It needs the right actor.Send; a series that ended is a Conflict fault where they are to
+// be sent again.
+func (s *Service) Settle(ctx context.Context, a actor.Actor, id uuid.UUID, again bool) (n int, err error) {
+	if err := a.Need(actor.Send); err != nil {
+		return 0, err
+	}
+	err = s.DB.Tx(ctx, func(tx *gorm.DB) error {
+		sr, err := seen(ctx, tx, a, id)
+		if err != nil {
+			return err
+		}
+		now := s.Clock.Now()
+		set, args, action := "reply = ?", []any{left}, "series.leave_unknown"
+		if again {
+			if sr.State == models.SeriesEnded {
+				return errMoved
+			}
+			start := now
+			if sr.State == models.SeriesPaused {
+				start = held
+			}
+			set, args, action = "state = 'queued', reply = '', reply_code = 0, not_before = ?, expires_at = ?", []any{start, clock.Trim(now.Add(expireIn))}, "series.resend_unknown"
+			if sr.State == models.SeriesPaused {
+				args[1] = nil
+			}
+		}
+		r := tx.Exec("UPDATE deliveries SET "+set+", updated_at = ? WHERE "+unsettled+" AND subject_id IN (SELECT id FROM series_steps WHERE series_id = ?)", append(args, now, left, id)...)
+		if n = int(r.RowsAffected); r.Error != nil || n == 0 {
+			return r.Error
+		}
+		if again {
+			deliveries.Wake(tx)
+		}
+		return audit.Write(ctx, tx, a, now, action, "series", id, map[string]any{"deliveries": n})
+	})
+	return n, err
+}
+
+// unsettled are the mails whose fate is unknown and that nobody decided about; its parameter is left.
+const unsettled = "kind = 'series' AND state = 'unknown' AND reply <> ?"
+
+// Today lists what waits for a decision: mails whose fate is unknown, and series that are paused.
+func (s *Service) Today(ctx context.Context, a actor.Actor) ([]today.Queue, error) {
+	if !a.May(actor.Send) {
+		return nil, nil
+	}
+	var list []models.Series
+	err := s.DB.WithContext(ctx).Scopes(chapters.Scope(a, "chapter_id")).Where("state IN ('live', 'paused')").Order("id").Find(&list).Error
+	if err != nil {
+		return nil, err
+	}
+	var out []today.Queue
+	for _, sr := range list {
+		path := "/admin/series/" + sr.ID.String()
+		if sr.State == models.SeriesPaused && sr.PausedAt != nil {
+			out = append(out, today.Queue{Key: "series.queue_paused", Path: path, Count: 1, Oldest: *sr.PausedAt, Minutes: 1, Right: actor.Send})
+		}
+		var rows []models.Delivery
+		err := s.DB.WithContext(ctx).Select("id", "updated_at").Where(unsettled+" AND subject_id IN (SELECT id FROM series_steps WHERE series_id = ?)", left, sr.ID).
+			Order("updated_at").Limit(1000).Find(&rows).Error
+		if err != nil {
+			return nil, err
+		}
+		if len(rows) > 0 {
+			out = append(out, today.Queue{Key: "series.queue_unknown", Path: path, Count: len(rows), Oldest: rows[0].UpdatedAt, Minutes: 2, Right: actor.Send})
+		}
+	}
+	return out, nil
 }
 
 // change moves a series from one of some states, in a transaction that holds its row.

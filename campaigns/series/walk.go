@@ -3,6 +3,8 @@ package series
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -47,32 +49,37 @@ func (s *Service) Work(ctx context.Context) error {
 	for i, sr := range list {
 		in[i] = &coming{s: s, sr: sr}
 	}
-	for len(list) > 0 && time.Now().Before(ends) {
+	var failed error
+	for len(list) > 0 && time.Now().Before(ends) && ctx.Err() == nil {
 		var busy []models.Series
 		var still []*coming
 		for i, sr := range list {
-			came := false
-			if in[i] != nil {
-				var err error
-				if came, err = in[i].step(ctx, s.Clock.Now()); err != nil {
-					return err
-				}
-			}
-			n, err := s.Walk(ctx, sr.ID)
-			if err != nil {
-				return err
-			}
-			next := in[i]
-			if !came {
-				next = nil
-			}
-			if came || n == walkBatch {
-				busy, still = append(busy, sr), append(still, next)
+			c, more, err := s.turn(ctx, sr.ID, in[i])
+			if err != nil { // the others go on
+				failed = errors.Join(failed, fmt.Errorf("series %s: %w", sr.ID, err))
+			} else if more {
+				busy, still = append(busy, sr), append(still, c)
 			}
 		}
 		list, in = busy, still
 	}
-	return nil
+	return errors.Join(failed, ctx.Err())
+}
+
+// turn does one batch of each kind for a series: c is nil where everybody came in already. It reports whether there may be more, and
+// with what to go on.
+func (s *Service) turn(ctx context.Context, id uuid.UUID, c *coming) (next *coming, more bool, err error) {
+	if c != nil {
+		came, err := c.step(ctx, s.Clock.Now())
+		if err != nil {
+			return nil, false, err
+		}
+		if came {
+			next = c
+		}
+	}
+	n, err := s.Walk(ctx, id)
+	return next, next != nil || n == walkBatch, err
 }
 
 // Walk moves one batch of people of a live series who are due, and returns how many it looked at. It needs no right: Work calls it.

@@ -103,6 +103,7 @@ var posts = map[string]actor.Right{
 	"/admin/series": actor.WriteMailing, "/admin/series/:id/edit": actor.WriteMailing, "/admin/series/:id/steps": actor.WriteMailing,
 	"/admin/series/:id/steps/:step": actor.WriteMailing, "/admin/series/:id/steps/:step/move": actor.WriteMailing, "/admin/series/:id/steps/:step/remove": actor.WriteMailing,
 	"/admin/series/:id/start": actor.Send, "/admin/series/:id/pause": actor.Send, "/admin/series/:id/resume": actor.Send, "/admin/series/:id/end": actor.Send,
+	"/admin/series/:id/unknown":           actor.Send,
 	"/admin/supporters/:id/districts/set": actor.EditSupporters, "/admin/supporters/:id/districts/unset": actor.EditSupporters, "/admin/supporters/:id/districts/point": actor.EditSupporters,
 	"/admin/duplicates/:id/merge": actor.EditSupporters, "/admin/duplicates/:id/different": actor.EditSupporters, "/admin/duplicates/merges/:id/undo": actor.EditSupporters,
 	"/admin/forms": actor.EditSupporters, "/admin/forms/:id/edit": actor.EditSupporters, "/admin/forms/:id/draft": actor.EditSupporters,
