@@ -27,12 +27,6 @@ type Mail struct {
 	Body       string
 }
 
-// Reader is what a Mail says of the person who gets it.
-type Reader struct {
-	GivenName string
-	Agreed    *time.Time // when they said yes; nil where nobody knows
-}
-
 func (m Mail) mailing() models.Mailing {
 	return models.Mailing{
 		ID: m.ID, Revision: m.Revision, Purpose: m.Purpose, ScopeID: m.ScopeID, PetitionID: m.PetitionID, Locale: m.Locale, Subject: m.Subject,
@@ -69,16 +63,16 @@ func (s *Service) MailPreview(ctx context.Context, a actor.Actor, m Mail) (Previ
 	return s.preview(ctx, a, m.mailing())
 }
 
-// MailContent makes one copy of a mail, when it goes out: for a deliveries.Renderer of the feature.
-func (s *Service) MailContent(ctx context.Context, m Mail, d models.Delivery, to Reader) (deliveries.Content, error) {
+// MailMaker gets a mail ready that is about to go out, and returns what makes one copy of it, for a deliveries.Batch of the feature: for
+// a person with a given name, who said yes at a time, nil where nobody knows. The maker may be called by many goroutines at once.
+func (s *Service) MailMaker(ctx context.Context, m Mail) (func(d models.Delivery, givenName string, agreed *time.Time) deliveries.Content, error) {
 	l, err := s.fresh(ctx, m.mailing())
-	if err != nil {
-		return deliveries.Content{}, err
-	}
-	return s.content(l, d, to.GivenName, s.reason(l, to.Agreed)), nil
+	return func(d models.Delivery, givenName string, agreed *time.Time) deliveries.Content {
+		return s.content(l, d, recipient{GivenName: givenName, Agreed: agreed})
+	}, err
 }
 
-// MailTest is MailContent for a copy to whoever writes it: their own name stands in it, and its subject says what it is. A mail that
+// MailTest makes the copy that goes to whoever writes it: their own name stands in it, and its subject says what it is. A mail that
 // cannot go out is a Gone fault.
 func (s *Service) MailTest(ctx context.Context, m Mail, d models.Delivery) (deliveries.Content, error) {
 	l, err := s.load(ctx, m.mailing())
@@ -96,8 +90,8 @@ func (s *Service) MailTest(ctx context.Context, m Mail, d models.Delivery) (deli
 	if err != nil {
 		return deliveries.Content{}, err
 	}
-	c := s.content(l, d, name, s.reason(l, nil))
-	c.Bulk.Subject = s.Words.Text(m.Locale, "mailings.test_subject", "Subject", c.Bulk.Subject)
+	c := s.content(l, d, recipient{GivenName: name})
+	c.Bulk.Form = l.form.titled(s.Words.Text(m.Locale, "mailings.test_subject", "Subject", l.compiled.fill(l.person(name)).Subject))
 	return c, nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"kithline/campaigns/fault"
 	"kithline/campaigns/mailings"
 	"kithline/models"
+	"kithline/models/database"
 )
 
 var errGone = fault.New(fault.Gone, "error.mail_gone")
@@ -37,39 +38,78 @@ func inLanguage(sr models.Series, texts []models.SeriesText, locale string) (mod
 	return models.SeriesText{}, false
 }
 
-// Render makes the mail of a step, when it goes out: a deliveries.Renderer. Who left the series meanwhile does not get it.
-func (s *Service) Render(ctx context.Context, d models.Delivery) (deliveries.Content, error) {
-	sr, texts, err := s.step(ctx, d.SubjectID)
-	if err != nil {
-		return deliveries.Content{}, err
+// reader is who gets a mail of a series.
+type reader struct {
+	MailboxID       uuid.UUID
+	ID              uuid.UUID // of the supporter
+	GivenNameSealed []byte
+	Locale          string
+	State           models.SeriesPersonState
+	GivenAt         *time.Time
+}
+
+// Render reads what the mails of steps need, when they are about to go out: a deliveries.Batch. Who left the series meanwhile does
+// not get theirs.
+func (s *Service) Render(ctx context.Context, ds []models.Delivery) (deliveries.Maker, error) {
+	of := map[uuid.UUID][]uuid.UUID{} // mailboxes by step
+	for _, d := range ds {
+		of[d.SubjectID] = append(of[d.SubjectID], d.MailboxID)
 	}
-	var rows []struct {
-		ID              uuid.UUID
-		GivenNameSealed []byte
-		Locale          string
-		State           models.SeriesPersonState
-		GivenAt         *time.Time
+	type copyFor func(d models.Delivery) (deliveries.Content, error)
+	makers := map[uuid.UUID]copyFor{}
+	gone := func(models.Delivery) (deliveries.Content, error) { return deliveries.Content{}, errGone }
+	for id, boxes := range of {
+		sr, texts, err := s.step(ctx, id)
+		if fault.Is(err, fault.Gone) || err == nil && sr.State == models.SeriesEnded {
+			makers[id] = gone
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if makers[id], err = s.maker(ctx, sr, texts, boxes); err != nil {
+			return nil, err
+		}
 	}
-	err = s.DB.WithContext(ctx).Raw(`SELECT h.id, h.given_name_sealed, h.locale, p.state, c.given_at FROM mailboxes b
-		JOIN supporters h ON h.id = b.supporter_id
-		JOIN series_people p ON p.series_id = ? AND p.supporter_id = h.id
-		LEFT JOIN consents c ON c.mailbox_id = b.id AND c.purpose = ? AND c.scope_id = ? AND c.withdrawn_at IS NULL
-		WHERE b.id = ?`, sr.ID, d.Purpose, d.ScopeID, d.MailboxID).Scan(&rows).Error
-	if err != nil {
-		return deliveries.Content{}, err
+	return func(d models.Delivery) (deliveries.Content, error) { return makers[d.SubjectID](d) }, nil
+}
+
+// maker gets the mail of one step ready for some mailboxes.
+func (s *Service) maker(ctx context.Context, sr models.Series, texts []models.SeriesText, boxes []uuid.UUID) (func(models.Delivery) (deliveries.Content, error), error) {
+	var rows []reader
+	q := s.DB.WithContext(ctx).Table("mailboxes b").Select("b.id AS mailbox_id, h.id, h.given_name_sealed, h.locale, p.state, c.given_at").
+		Joins("JOIN supporters h ON h.id = b.supporter_id").
+		Joins("JOIN series_people p ON p.series_id = ? AND p.supporter_id = h.id", sr.ID).
+		Joins("LEFT JOIN consents c ON c.mailbox_id = b.id AND c.purpose = ? AND c.scope_id = ? AND c.withdrawn_at IS NULL", sr.Purpose, sr.ScopeID)
+	if err := database.WhereIn(q, "b.id", boxes).Scan(&rows).Error; err != nil {
+		return nil, err
 	}
-	if len(rows) == 0 || rows[0].State == models.SeriesLeft || sr.State == models.SeriesEnded {
-		return deliveries.Content{}, errGone
+	type ready = func(d models.Delivery, givenName string, agreed *time.Time) deliveries.Content
+	byText, people := map[uuid.UUID]ready{}, make(map[uuid.UUID]reader, len(rows))
+	for _, r := range rows {
+		people[r.MailboxID] = r
+		t, ok := inLanguage(sr, texts, r.Locale)
+		if !ok || byText[t.ID] != nil {
+			continue
+		}
+		m, err := s.Mailings.MailMaker(ctx, mailOf(sr, t))
+		if err != nil {
+			return nil, err
+		}
+		byText[t.ID] = m
 	}
-	t, ok := inLanguage(sr, texts, rows[0].Locale)
-	if !ok {
-		return deliveries.Content{}, errGone
-	}
-	name, err := s.Open("supporters", "given_name_sealed", rows[0].ID, rows[0].GivenNameSealed)
-	if err != nil {
-		return deliveries.Content{}, err
-	}
-	return s.Mailings.MailContent(ctx, mailOf(sr, t), d, mailings.Reader{GivenName: name, Agreed: rows[0].GivenAt})
+	return func(d models.Delivery) (deliveries.Content, error) {
+		r, known := people[d.MailboxID]
+		t, ok := inLanguage(sr, texts, r.Locale)
+		if !known || !ok || r.State == models.SeriesLeft {
+			return deliveries.Content{}, errGone
+		}
+		name, err := s.Open("supporters", "given_name_sealed", r.ID, r.GivenNameSealed)
+		if err != nil {
+			return deliveries.Content{}, err
+		}
+		return byText[t.ID](d, name, r.GivenAt), nil
+	}, nil
 }
 
 // step reads a step's series and words. One that is not there any more is a Gone fault.

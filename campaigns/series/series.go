@@ -76,7 +76,7 @@ const (
 
 // Register says how the mails of this package are made. At start only.
 func (s *Service) Register(out *deliveries.Service) {
-	out.Handle(KindSeries, s.Render)
+	out.HandleBatch(KindSeries, s.Render)
 	out.Handle(KindTest, s.RenderTest)
 }
 
