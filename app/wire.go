@@ -46,6 +46,7 @@ import (
 	"kithline/campaigns/posts"
 	"kithline/campaigns/retention"
 	"kithline/campaigns/segments"
+	mailseries "kithline/campaigns/series"
 	"kithline/campaigns/supporters"
 	"kithline/campaigns/today"
 	"kithline/campaigns/tokens"
@@ -84,6 +85,7 @@ type App struct {
 	Segments     *segments.Service
 	Posts        *posts.Service
 	Mailings     *mailings.Service
+	Series       *mailseries.Service
 	Imports      *imports.Service
 	Exports      *exports.Service
 	Packs        *packs.Service
@@ -281,6 +283,8 @@ func (a *App) features(words *mailer.Renderer) {
 		a.Deliveries.Handle(kind, r)
 	}
 	a.Mailings.Register(a.Deliveries)
+	a.Series = mailseries.New(mailseries.Options{DB: a.DB, Clock: a.Clock, Organisation: a.Organisation, Mailings: a.Mailings, Open: a.Vault.Open})
+	a.Series.Register(a.Deliveries)
 	read, stop := a.Petitions.OutcomeStopper()
 	a.Mailings.Stops(petitions.KindOutcome, mailings.Stopper{Purpose: "outcome", Read: read, Stop: stop})
 	read, stop = a.Petitions.DigestStopper()
@@ -293,6 +297,7 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Today.Register("petitions", a.Petitions.Queues)
 	a.Today.Register("petitions", a.Petitions.AbuseQueues)
 	a.Today.Register("mailings", a.Mailings.Today)
+	a.Today.Register("series", a.Series.Today)
 	a.Today.Register("duplicates", a.Duplicates.Today)
 }
 
@@ -311,7 +316,7 @@ func (a *App) previewOf(words *mailer.Renderer) func(context.Context, deliveries
 // regular lists the housekeeping that runs by itself.
 func (a *App) regular() []jobs.Regular {
 	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular())
-	return append(own, a.Mailings.Regular(), a.Keys.Regular(), a.Deliverability.Regular(),
+	return append(own, a.Mailings.Regular(), a.Series.Regular(), a.Keys.Regular(), a.Deliverability.Regular(),
 		jobs.Regular{Name: "duplicates_scan", Every: 5 * time.Minute, Run: a.Duplicates.ScanInSteps},
 		jobs.Regular{Name: "duplicates_recent", Every: 5 * time.Minute, Run: a.Duplicates.Recent},
 		jobs.Regular{Name: "merges_sweep", Every: time.Hour, Run: a.Duplicates.Sweep},
@@ -365,6 +370,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountPetitions(a.fiber, a.web, a.Petitions, a.Campaigns, a.Posts)
 	admin.MountAbuse(a.fiber, a.web, a.Abuse, a.Petitions, a.Clock)
 	admin.MountMailings(a.fiber, a.web, a.Mailings)
+	admin.MountSeries(a.fiber, a.web, a.Series)
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)
 	admin.MountFields(a.fiber, a.web, a.Supporters)
 	admin.MountDuplicates(a.fiber, a.web, a.Duplicates)

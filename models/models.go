@@ -27,5 +27,6 @@ func All() []any {
 		&PetitionStarter{}, &PetitionText{}, &PetitionClaim{}, &PetitionEdit{}, &PetitionTally{}, &PetitionThreshold{}, &PaperCount{},
 		&SigningWindow{}, &AbuseRule{}, &Invalidation{}, &Handover{}, &PetitionPack{}, &PetitionDigest{},
 		&MailKey{}, &DomainCheck{}, &SendingLimits{},
+		&Series{}, &SeriesStep{}, &SeriesText{}, &SeriesExit{}, &SeriesPerson{},
 	}
 }

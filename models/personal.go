@@ -121,6 +121,12 @@ var PersonalColumns = []Personal{
 	{"merges", "gone_id", "gone_id", Clear, RowGoes, false}, // the record lives again where the merge was undone
 	{"merges", "before_sealed", "supporter_id", Sealed, RowGoes, false},
 	{"segment_members", "supporter_id", "supporter_id", Clear, RowGoes, false},
+	{"series_people", "supporter_id", "supporter_id", Clear, RowGoes, false},
+	{"series_people", "series_id", "supporter_id", Clear, RowGoes, true},
+	{"series_people", "state", "supporter_id", Clear, RowGoes, true},
+	{"series_people", "reason", "supporter_id", Clear, RowGoes, true},
+	{"series_people", "entered_at", "supporter_id", Clear, RowGoes, true},
+	{"series_people", "left_at", "supporter_id", Clear, RowGoes, true},
 
 	{"submissions", "mailbox_id", "mailbox_id", Clear, RowGoes, false},
 	{"submissions", "form_id", "mailbox_id", Clear, RowGoes, true},
@@ -289,6 +295,17 @@ var NotPersonal = map[string][]string{
 	"invalidations":       {"id", "petition_id", "condition", "reason", "state", "matched", "done_count", "reverted_count", "created_by", "reverted_by", "created_at", "updated_at", "finished_at", "reverted_at"},
 	"handovers":           {"id", "petition_id", "handed_at", "recipient", "handed_by", "note", "picture_id", "picture_alt", "signature_count", "paper_count", "created_by", "created_at"},
 	"petition_packs":      {"id", "petition_id", "options", "state", "signature_count", "manifest", "file_id", "message", "created_by", "created_at", "updated_at", "finished_at"},
+	"series": {
+		"id", "name", "purpose", "scope_id", "petition_id", "chapter_id", "locale", "trigger_kind", "trigger_id", "trigger_date", "trigger_days", "lookback_days", "again_days",
+		"quiet_from", "quiet_until", "state", "revision", "behind_seconds", "since", "scanned_at", "scanned_id", "swept_at", "live_at", "paused_at", "ended_at", "created_by",
+		"created_at", "updated_at",
+	},
+	"series_steps": {
+		"id", "series_id", "position", "kind", "wait_amount", "wait_unit", "until_weekday", "until_minute", "tag_id", "created_at", "updated_at", "removed_at",
+	},
+	"series_texts":        {"id", "step_id", "locale", "subject", "preheader", "body", "revision", "updated_at"},
+	"series_exits":        {"id", "series_id", "kind", "object_id", "created_at"},
+	"series_people":       {"id", "step_id", "done", "round", "due_at", "arrived_at", "updated_at"},
 	"petition_digests":    {"id", "petition_id", "every", "last_count", "before_count", "last_at", "stopped_at", "created_by", "created_at"},
 }
 

@@ -252,13 +252,17 @@ func (h *mailingPages) mail(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	return web.Document(c, mailDocument(m.HTML, c.Query("theme") == "dark"), false)
+}
+
+// mailDocument is a mail as it is for whoever reads in the light, or in the dark, whatever the device is set to.
+func mailDocument(html string, dark bool) string {
 	scheme, when := "light", "not all"
-	if c.Query("theme") == "dark" {
+	if dark {
 		scheme, when = "dark", "all"
 	}
-	doc := strings.NewReplacer(
+	return strings.NewReplacer(
 		"(prefers-color-scheme: dark)", when, "(prefers-color-scheme:dark)", when,
 		`content="light dark"`, `content="`+scheme+`"`, "color-scheme: light dark", "color-scheme: "+scheme,
-	).Replace(m.HTML)
-	return web.Document(c, doc, false)
+	).Replace(html)
 }

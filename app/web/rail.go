@@ -25,6 +25,7 @@ var railGroups = []struct {
 		{"petitions", "/admin/petitions", "base.rail_petitions", actor.SeeFigures},
 		{"abuse", "/admin/abuse", "abuse.rail", actor.ModeratePetition},
 		{"mailings", "/admin/mailings", "base.rail_mailings", actor.WriteMailing},
+		{"series", "/admin/series", "series.title", actor.WriteMailing},
 	}},
 	{"base.rail_people", []railItem{
 		{"supporters", "/admin/supporters", "base.rail_supporters", actor.SeeSupporters},

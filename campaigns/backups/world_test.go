@@ -279,6 +279,7 @@ func (w *world) fillRecords(p people, at, later time.Time, hard func(string) str
 		&models.Erasure{ID: models.NewID(), AddressHash: []byte{7}, How: "person", CreatedAt: at},
 		&models.RecoveryCode{ID: models.NewID(), UserID: p.user, CodeHash: []byte{8}, CreatedAt: at},
 	)
+	w.create(rows.InSeries(rows.Walked{Petition: p.petition, Supporter: one.ID, Tag: tag.ID, User: p.user, At: at, Later: later, Word: hard})...)
 }
 
 // dump is every row of every table as the rows' own types read it, by table.

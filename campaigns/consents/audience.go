@@ -22,7 +22,7 @@ func InForce(purpose models.Purpose, scopeID uuid.UUID) (sql string, args []any)
 func NotTooSoon(alias string, now time.Time) (sql string, args []any) {
 	sql = `(` + alias + `.frequency = '' OR NOT EXISTS (
 		SELECT 1 FROM deliveries soon JOIN mailboxes soon_box ON soon_box.id = soon.mailbox_id
-		WHERE soon_box.supporter_id = ` + alias + `.id AND soon.mailing_id IS NOT NULL
+		WHERE soon_box.supporter_id = ` + alias + `.id AND (soon.mailing_id IS NOT NULL OR soon.kind = 'series')
 			AND soon.state NOT IN ('failed', 'expired', 'suppressed')
 			AND (` + alias + `.frequency = 'weekly' AND soon.created_at > ? OR ` + alias + `.frequency = 'monthly' AND soon.created_at > ?)))`
 	// Two hours less than the whole time: a newsletter that goes out each Monday is not late by having been early.

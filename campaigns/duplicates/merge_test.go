@@ -132,7 +132,7 @@ func (w *world) empty() {
 	w.t.Helper()
 	for _, table := range []string{
 		"consents", "consent_texts", "phones", "taggings", "tags", "field_values", "custom_fields", "notes", "supporter_divisions", "duplicates", "merges", "segment_members", "segments",
-		"postal_divisions", "divisions",
+		"series_people", "series", "postal_divisions", "divisions",
 	} {
 		if table == "consents" || table == "consent_texts" {
 			continue // they are never deleted; the next round's are others

@@ -30,6 +30,7 @@ var movers = map[string]mover{
 	"field_values":    valueMover{},
 	divisionsTable:    divisionMover{},
 	"duplicates":      pairMover{},
+	"series_people":   seriesMover{},
 }
 
 const divisionsTable = "supporter_divisions"

@@ -211,6 +211,13 @@ func (w *world) fill(r *rand.Rand, people []uuid.UUID) {
 		w.ok(w.db.Create(&seg).Error)
 		tags, segments = append(tags, tag.ID), append(segments, seg.ID)
 	}
+	var courses []uuid.UUID
+	for range 2 {
+		sr := models.Series{ID: models.NewID(), Purpose: models.PurposeNewsletter, TriggerKind: models.TriggerJoined, State: models.SeriesLive, CreatedAt: now, UpdatedAt: now}
+		w.ok(w.db.Create(&sr).Error)
+		courses = append(courses, sr.ID)
+	}
+	had := []string{models.NewID().String() + " ", models.NewID().String() + " ", models.NewID().String() + " "}
 	var list []models.CustomField
 	for i := range 4 {
 		f := models.CustomField{ID: models.NewID(), Name: fmt.Sprint("f", i), Label: fmt.Sprint("F", i), Kind: models.FieldText, Private: i%2 == 0, SeenBy: "organizer", CreatedAt: now, UpdatedAt: now}
@@ -261,6 +268,18 @@ func (w *world) fill(r *rand.Rand, people []uuid.UUID) {
 			if chance(2) {
 				w.ok(w.db.Create(&models.SegmentMember{SegmentID: segments[i], SupporterID: id}).Error)
 			}
+		}
+		for _, course := range courses {
+			if chance(2) {
+				continue
+			}
+			p := models.SeriesPerson{ID: models.NewID(), SeriesID: course, SupporterID: id, State: models.SeriesActive, Round: 1, DueAt: now, EnteredAt: now, UpdatedAt: now}
+			for _, step := range had {
+				if chance(2) {
+					p.Done += step
+				}
+			}
+			w.ok(w.db.Create(&p).Error)
 		}
 		for i, field := range list {
 			if chance(2) {

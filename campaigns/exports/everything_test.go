@@ -125,6 +125,9 @@ func (w *world) fill() {
 	}
 	w.create(rows.AroundPetition(around)...)
 	w.create(rows.Sending(around)...)
+	tag := models.Tag{ID: models.NewID(), Name: "a step's", NameKey: "a step's", CreatedAt: at}
+	w.create(&tag)
+	w.create(rows.InSeries(rows.Walked{Petition: p.ID, Supporter: one.ID, Tag: tag.ID, User: boss.UserID, At: at, Later: later, Word: func(string) string { return text }})...)
 }
 
 // sealedIn opens a value as its own package does: the key of the row written out here, not taken from the code that is tried.

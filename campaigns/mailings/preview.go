@@ -26,6 +26,10 @@ func (s *Service) Preview(ctx context.Context, a actor.Actor, id uuid.UUID) (Pre
 	if err != nil {
 		return Preview{}, err
 	}
+	return s.preview(ctx, a, m)
+}
+
+func (s *Service) preview(ctx context.Context, a actor.Actor, m models.Mailing) (Preview, error) {
 	name := ""
 	if a.Kind == actor.User {
 		var u models.User

@@ -129,6 +129,17 @@ func planted(t *testing.T, a *testapp.App) (box models.Mailbox, want map[string]
 		CreatedAt: now, UpdatedAt: now, SentAt: &sent,
 	})
 	says("deliveries.kind", "A link you asked for")
+	left := day("series_people.left_at")
+	series := models.Series{
+		ID: models.NewID(), Name: word("series_people.series_id"), Purpose: models.PurposeNewsletter, Locale: "en", TriggerKind: models.TriggerJoined, State: models.SeriesLive, Revision: 1,
+		CreatedAt: now, UpdatedAt: now,
+	}
+	create(&series)
+	create(&models.SeriesPerson{
+		ID: models.NewID(), SeriesID: series.ID, SupporterID: id, State: models.SeriesLeft, Reason: models.LeftGoal, Round: 1, DueAt: now, EnteredAt: day("series_people.entered_at"), UpdatedAt: now, LeftAt: &left,
+	})
+	says("series_people.state", "Left")
+	says("series_people.reason", "Reached a goal")
 	user, last := models.NewID(), day("users.last_login_at")
 	create(&models.User{ID: user, MailboxID: box.ID, NameSealed: seal("users", "name_sealed", user), Role: "advocate", Locale: word("users.locale"), LastLoginAt: &last, CreatedAt: now, UpdatedAt: now})
 	says("users.role", "advocate")

@@ -141,7 +141,7 @@ func (s *Service) RenameTag(ctx context.Context, a actor.Actor, id uuid.UUID, na
 	})
 }
 
-// MergeTags gives everybody with the tag gone the tag kept, and ends the tag gone: segments, forms and imports that name it name
+// MergeTags gives everybody with the tag gone the tag kept, and ends the tag gone: segments, forms, imports and series that name it name
 // the one that is kept from now on. Rights and faults are those of RenameTag, on the field "into".
 func (s *Service) MergeTags(ctx context.Context, a actor.Actor, gone, kept uuid.UUID) error {
 	if err := a.Need(actor.Arrange); err != nil {
@@ -171,6 +171,9 @@ func (s *Service) MergeTags(ctx context.Context, a actor.Actor, gone, kept uuid.
 		if moved.Error != nil {
 			return moved.Error
 		}
+		if err := retagSeries(tx, gone, kept); err != nil {
+			return err
+		}
 		if err := dropTag(tx, gone, &kept); err != nil {
 			return err
 		}
@@ -178,8 +181,8 @@ func (s *Service) MergeTags(ctx context.Context, a actor.Actor, gone, kept uuid.
 	})
 }
 
-// DeleteTag deletes a tag that nobody has. The fault is Conflict, error.tag_used, where somebody has it, or a segment or a form
-// names it; rights and other faults are those of RenameTag.
+// DeleteTag deletes a tag that nobody has. The fault is Conflict, error.tag_used, where somebody has it, or a segment, a form or a
+// series names it; rights and other faults are those of RenameTag.
 func (s *Service) DeleteTag(ctx context.Context, a actor.Actor, id uuid.UUID) error {
 	if err := a.Need(actor.Arrange); err != nil {
 		return err
@@ -206,11 +209,31 @@ func (s *Service) DeleteTag(ctx context.Context, a actor.Actor, id uuid.UUID) er
 	})
 }
 
-// tagNamed refuses where a segment or a form names the tag: they hold its id in their own texts.
+// retagSeries lets series name the tag kept instead of the tag gone: in their steps, their trigger and their goals.
+func retagSeries(tx *gorm.DB, gone, kept uuid.UUID) error {
+	for _, at := range []struct {
+		sql  string
+		args []any
+	}{
+		{"UPDATE series_steps SET tag_id = ? WHERE tag_id = ?", []any{kept, gone}},
+		{"UPDATE series SET trigger_id = ? WHERE trigger_kind = 'tagged' AND trigger_id = ?", []any{kept, gone}},
+		{"DELETE FROM series_exits WHERE kind = 'tagged' AND object_id = ? AND series_id IN (SELECT series_id FROM series_exits WHERE kind = 'tagged' AND object_id = ?)", []any{gone, kept}},
+		{"UPDATE series_exits SET object_id = ? WHERE kind = 'tagged' AND object_id = ?", []any{kept, gone}},
+	} {
+		if err := tx.Exec(at.sql, at.args...).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tagNamed refuses where a segment, a form or a series names the tag: the first two hold its id in their own texts.
 func tagNamed(tx *gorm.DB, id uuid.UUID) error {
 	var n int64
 	like := "%" + id.String() + "%"
-	err := tx.Raw("SELECT (SELECT COUNT(*) FROM segments WHERE rule LIKE ?) + (SELECT COUNT(*) FROM forms WHERE tags LIKE ?)", like, like).Scan(&n).Error
+	err := tx.Raw("SELECT (SELECT COUNT(*) FROM segments WHERE rule LIKE ?) + (SELECT COUNT(*) FROM forms WHERE tags LIKE ?)"+
+		" + (SELECT COUNT(*) FROM series_steps WHERE tag_id = ?) + (SELECT COUNT(*) FROM series WHERE trigger_id = ?) + (SELECT COUNT(*) FROM series_exits WHERE object_id = ?)",
+		like, like, id, id, id).Scan(&n).Error
 	if err == nil && n > 0 {
 		return fault.New(fault.Conflict, "error.tag_used")
 	}

@@ -34,7 +34,7 @@ var levels = [][]string{
 	{"organisation", "users", "supporters", "consents", "segments", "divisions", "legislators", "chapters", "erasures", "keys", "abuse", "deliverability"},
 	{""}, // campaigns itself
 	{"petitions", "letters", "events", "rosters", "posts", "services", "flows", "forms", "duplicates"},
-	{"mailings", "me", "retention"},
+	{"mailings", "series", "me", "retention"},
 	{"imports", "exports", "webhooks", "reports", "backups", "packs"},
 	{"demo"},
 }
@@ -60,6 +60,7 @@ var sameLevel = map[string][]string{
 	"packs":         {"exports"},
 
 	"deliverability": {"organisation"},
+	"series":        {"mailings"},
 }
 
 // rule forbids imports. It looks at a file of a package that is not a test.

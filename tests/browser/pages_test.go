@@ -21,7 +21,7 @@ const most = 140
 // alike is how many pages of one kind are looked at. A petition's and a mailing's page differ by their state.
 func alike(kind string) int {
 	switch kind {
-	case "/admin/petitions/:id?", "/admin/mailings/:id?":
+	case "/admin/petitions/:id?", "/admin/mailings/:id?", "/admin/series/:id?", "/admin/series/:id/steps/:id?":
 		return 6
 	case "/petitions/:slug/?":
 		return 3
@@ -130,7 +130,7 @@ func organizers(path string) bool {
 var (
 	publicStart     = []string{"/", "/display", "/privacy", "/accessibility"}
 	organizersStart = []string{
-		"/admin", "/admin/petitions", "/admin/mailings", "/admin/supporters", "/admin/fields", "/admin/tags", "/admin/duplicates", "/admin/abuse", "/admin/divisions", "/admin/imports", "/admin/erasures", "/admin/retention", "/admin/settings", "/admin/settings/limits", "/admin/deliverability", "/admin/users", "/admin/jobs", "/admin/audit", "/admin/account",
+		"/admin", "/admin/petitions", "/admin/mailings", "/admin/series", "/admin/supporters", "/admin/fields", "/admin/tags", "/admin/duplicates", "/admin/abuse", "/admin/divisions", "/admin/imports", "/admin/erasures", "/admin/retention", "/admin/settings", "/admin/settings/limits", "/admin/deliverability", "/admin/users", "/admin/jobs", "/admin/audit", "/admin/account",
 	}
 )
 
@@ -173,14 +173,14 @@ func publicPages(t *testing.T, w *world) {
 }
 
 func ofCampaigns(path string) bool {
-	return strings.HasPrefix(path, "/admin/petitions") || strings.HasPrefix(path, "/admin/mailings")
+	return strings.HasPrefix(path, "/admin/petitions") || strings.HasPrefix(path, "/admin/mailings") || strings.HasPrefix(path, "/admin/series")
 }
 
 func campaignPages(t *testing.T, w *world) {
 	tab := New(t, w.URL)
 	w.signIn(tab)
 	trust := "/admin/petitions/" + w.trouble.String() + "/trust"
-	inSpanish(t, tab, w.walk(t, tab, w.Owner(t), tab.Check, ofCampaigns, trust, trust+"/out?domain=wave.example&do=count", "/admin/petitions", "/admin/petitions/comments", "/admin/mailings"))
+	inSpanish(t, tab, w.walk(t, tab, w.Owner(t), tab.Check, ofCampaigns, trust, trust+"/out?domain=wave.example&do=count", "/admin/petitions", "/admin/petitions/comments", "/admin/mailings", "/admin/series"))
 }
 
 func peoplePages(t *testing.T, w *world) {

@@ -17,6 +17,7 @@ import (
 	"kithline/campaigns/paging"
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/posts"
+	"kithline/campaigns/series"
 	"kithline/campaigns/supporters"
 	"kithline/campaigns/users"
 	"kithline/models"
@@ -167,7 +168,28 @@ func full(t *testing.T) *world {
 	w.must(err)
 	w.records()
 	w.doubtful()
+	w.series(open.ID)
 	return w
+}
+
+// series makes one that is a draft, and one with every kind of step that is live and that people came to.
+func (w *world) series(petition uuid.UUID) {
+	w.t.Helper()
+	ctx := context.Background()
+	must[uuid.UUID](w)(w.Series.Create(ctx, w.owner, "Welcome to all of you", mailings.To{Newsletter: true}, series.Welcome))
+	id := must[uuid.UUID](w)(w.Series.Create(ctx, w.owner, "After signing", mailings.To{PetitionID: petition}, series.Welcome))
+	for _, in := range []series.StepInput{
+		{Kind: models.StepTag, Tag: "thanked"}, {Kind: models.StepWait, Amount: 2, Unit: "hours", Weekday: 2, Hour: "09:30"},
+	} {
+		must[uuid.UUID](w)(w.Series.AddStep(ctx, w.owner, id, in))
+	}
+	must[int](w)(w.Series.Save(ctx, w.owner, id, series.Settings{
+		Revision: 1, Name: "After signing", To: mailings.To{PetitionID: petition}, Trigger: models.TriggerSigned, TriggerID: petition, Lookback: 300, Again: 30,
+		QuietFrom: "20:00", QuietUntil: "09:00", Goals: []series.Goal{{Kind: models.ExitActed}},
+	}))
+	w.must(w.Series.Start(ctx, w.owner, id, 2))
+	w.must(w.Series.Work(ctx))
+	must[uuid.UUID](w)(w.Series.AddStep(ctx, w.owner, id, series.StepInput{Kind: models.StepMail}))
 }
 
 // tight are limits that a few signatures from one device pass.

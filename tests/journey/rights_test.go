@@ -24,6 +24,7 @@ import (
 	"kithline/campaigns/petitions"
 	news "kithline/campaigns/posts"
 	"kithline/campaigns/segments"
+	"kithline/campaigns/series"
 	"kithline/campaigns/supporters"
 	"kithline/campaigns/tokens"
 	"kithline/campaigns/users"
@@ -99,6 +100,10 @@ var posts = map[string]actor.Right{
 	"/admin/mailings": actor.WriteMailing, "/admin/mailings/:id": actor.WriteMailing, "/admin/mailings/:id/draft": actor.WriteMailing,
 	"/admin/mailings/:id/send": actor.Send, "/admin/mailings/:id/pause": actor.Send, "/admin/mailings/:id/resume": actor.Send,
 	"/admin/mailings/:id/stop": actor.Send, "/admin/mailings/:id/unknown": actor.Send,
+	"/admin/series": actor.WriteMailing, "/admin/series/:id/edit": actor.WriteMailing, "/admin/series/:id/steps": actor.WriteMailing,
+	"/admin/series/:id/steps/:step": actor.WriteMailing, "/admin/series/:id/steps/:step/move": actor.WriteMailing, "/admin/series/:id/steps/:step/remove": actor.WriteMailing,
+	"/admin/series/:id/start": actor.Send, "/admin/series/:id/pause": actor.Send, "/admin/series/:id/resume": actor.Send, "/admin/series/:id/end": actor.Send,
+	"/admin/series/:id/unknown":           actor.Send,
 	"/admin/supporters/:id/districts/set": actor.EditSupporters, "/admin/supporters/:id/districts/unset": actor.EditSupporters, "/admin/supporters/:id/districts/point": actor.EditSupporters,
 	"/admin/duplicates/:id/merge": actor.EditSupporters, "/admin/duplicates/:id/different": actor.EditSupporters, "/admin/duplicates/merges/:id/undo": actor.EditSupporters,
 	"/admin/forms": actor.EditSupporters, "/admin/forms/:id/edit": actor.EditSupporters, "/admin/forms/:id/draft": actor.EditSupporters,
@@ -231,6 +236,14 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	w.ids["/petitions/mine/:id"] = w.ids["/admin/petitions/:id"]
 	w.ids[":locale"], w.ids[":starter"] = []string{"es", "xx"}, []string{uuid.NewString()}
 	w.ids["/admin/mailings/:id"] = []string{m.String()}
+	course, err := a.Series.Create(ctx, owner, "Welcome", mailings.To{Newsletter: true}, series.Welcome)
+	must(err)
+	steps, err := a.Series.Steps(ctx, owner, course)
+	must(err)
+	must(a.DB.Create(&models.SeriesPerson{
+		ID: models.NewID(), SeriesID: course, SupporterID: supporter.ID, State: models.SeriesActive, Round: 1, DueAt: a.Clock.Now(), EnteredAt: a.Clock.Now(), UpdatedAt: a.Clock.Now(),
+	}).Error)
+	w.ids["/admin/series/:id"], w.ids[":step"] = []string{course.String()}, []string{steps[0].ID.String(), steps[1].ID.String()}
 	chosen, err := a.Segments.Create(ctx, owner, segments.Input{Name: "Everybody", Rule: segments.Everybody()})
 	must(err)
 	w.ids["/admin/segments/:id"] = []string{chosen.String()}
