@@ -246,7 +246,7 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Petitions: a.Petitions, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Mail: words, Sender: a.mail.sender, Enqueue: enqueue,
-		BaseURL: a.Config.Web.BaseURL,
+		BaseURL: a.Config.Web.BaseURL, Files: a.Files,
 		Words: mailings.Words{
 			Text: text, Date: func(lang string, t time.Time) string { return page(lang).Date(t) }, Number: func(lang string, n int64) string { return page(lang).Number(n) },
 		},
@@ -333,6 +333,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountMe(a.fiber, a.web, a.Me, use)
 	public.MountConfirm(a.fiber, a.web, a.Waiting)
 	public.MountUnsubscribe(a.fiber, a.web, a.Mailings, a.Consents)
+	public.MountArchive(a.fiber, a.web, a.Mailings)
 	public.MountOutbox(a.fiber, a.web, a.Outbox, func(c *fiber.Ctx) bool {
 		return a.web.ForLocalName(c) && a.mail.captures(c.UserContext())
 	})
@@ -349,6 +350,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountHandover(a.fiber, a.web, a.Petitions, a.Packs)
 	admin.MountPetitions(a.fiber, a.web, a.Petitions, a.Campaigns, a.Posts)
 	admin.MountAbuse(a.fiber, a.web, a.Abuse, a.Petitions, a.Clock)
+	admin.MountMailTexts(a.fiber, a.web, a.Mailings, a.Organisation) // before the next: /admin/mailings/templates is no id
 	admin.MountMailings(a.fiber, a.web, a.Mailings)
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)
 	admin.MountFields(a.fiber, a.web, a.Supporters)

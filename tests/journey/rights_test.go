@@ -1,9 +1,12 @@
 package journey
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"image"
+	"image/png"
 	"maps"
 	"net/http"
 	"net/url"
@@ -99,6 +102,9 @@ var posts = map[string]actor.Right{
 	"/admin/mailings": actor.WriteMailing, "/admin/mailings/:id": actor.WriteMailing, "/admin/mailings/:id/draft": actor.WriteMailing,
 	"/admin/mailings/:id/send": actor.Send, "/admin/mailings/:id/pause": actor.Send, "/admin/mailings/:id/resume": actor.Send,
 	"/admin/mailings/:id/stop": actor.Send, "/admin/mailings/:id/unknown": actor.Send,
+	"/admin/mailings/templates/:template/delete": actor.WriteMailing, "/admin/mailings/pictures": actor.WriteMailing, "/admin/mailings/:id/template": actor.WriteMailing,
+	"/admin/mailings/:id/html": actor.WriteMailing, "/admin/mailings/:id/revisions/:revision": actor.WriteMailing, "/admin/mailings/:id/approval": actor.WriteMailing,
+	"/admin/mailings/:id/approve": actor.Send, "/admin/mailings/:id/public": actor.Send, "/admin/settings/words": actor.Administer,
 	"/admin/supporters/:id/districts/set": actor.EditSupporters, "/admin/supporters/:id/districts/unset": actor.EditSupporters, "/admin/supporters/:id/districts/point": actor.EditSupporters,
 	"/admin/duplicates/:id/merge": actor.EditSupporters, "/admin/duplicates/:id/different": actor.EditSupporters, "/admin/duplicates/merges/:id/undo": actor.EditSupporters,
 	"/admin/forms": actor.EditSupporters, "/admin/forms/:id/edit": actor.EditSupporters, "/admin/forms/:id/draft": actor.EditSupporters,
@@ -228,6 +234,14 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	w.ids["/petitions/mine/:id"] = w.ids["/admin/petitions/:id"]
 	w.ids[":locale"], w.ids[":starter"] = []string{"es", "xx"}, []string{uuid.NewString()}
 	w.ids["/admin/mailings/:id"] = []string{m.String()}
+	template, err := a.Mailings.SaveTemplate(ctx, owner, m, "Monthly")
+	must(err)
+	var dot bytes.Buffer
+	must(png.Encode(&dot, image.NewGray(image.Rect(0, 0, 4, 4))))
+	shown, err := a.Mailings.AddPicture(ctx, owner, "harbour.png", &dot)
+	must(err)
+	w.ids[":template"], w.ids[":revision"], w.ids[":picture"] = []string{template.String()}, []string{"2"}, []string{shown.FileID.String()}
+	w.ids[":mail"] = []string{a.Signer.MakeForever(tokens.WebCopy, m), "nothing"}
 	chosen, err := a.Segments.Create(ctx, owner, segments.Input{Name: "Everybody", Rule: segments.Everybody()})
 	must(err)
 	w.ids["/admin/segments/:id"] = []string{chosen.String()}
