@@ -277,7 +277,9 @@ func (h *mailingPages) save(c *fiber.Ctx) error {
 		return err
 	}
 	to := mailingPath(id)
-	if p.Form.Version != "" {
+	if m, err := h.svc.Get(ctx, a, id); err != nil {
+		return err
+	} else if p.Form.Version != "" && p.Form.Version != m.Locale {
 		to += "?version=" + p.Form.Version
 	}
 	switch what, which, _ := strings.Cut(p.Form.Do, ":"); what {
@@ -463,7 +465,7 @@ func (h *mailingPages) live(c *fiber.Ctx) error {
 	if c.Query("part") == "text" {
 		return h.web.RenderPart(c, "admin/mailings/compose", "text", &p)
 	}
-	if p.Checks, p.Audience, err = h.svc.Checks(ctx, a, id); err != nil {
+	if p.Checks, err = h.svc.LiveChecks(ctx, a, id); err != nil {
 		return err
 	}
 	p.Stops = p.Checks.Count(mailings.Stop)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -19,7 +20,6 @@ import (
 	"gorm.io/gorm"
 
 	"kithline/campaigns/actor"
-	"kithline/campaigns/organisation"
 	"kithline/mailer"
 	"kithline/models"
 	"kithline/models/database"
@@ -94,6 +94,50 @@ func (s *Service) Checks(ctx context.Context, a actor.Actor, id uuid.UUID) (Chec
 	return c, people, err
 }
 
+// countedFor is how old the numbers of people may be while somebody types.
+const countedFor = time.Minute
+
+// LiveChecks is Checks for a page that follows what is typed: whom the mailing would reach is counted at most once a minute as long as
+// it goes to the same people, and who lacks a value is left to Checks. It needs the right actor.WriteMailing.
+func (s *Service) LiveChecks(ctx context.Context, a actor.Actor, id uuid.UUID) (Checks, error) {
+	m, err := s.Get(ctx, a, id)
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.load(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	was, known := s.counted[id]
+	s.mu.Unlock()
+	if !known || time.Since(was.at) > countedFor || !same(was.mailing, aimed(m)) {
+		was = counted{at: time.Now(), mailing: aimed(m)}
+		if was.people, err = s.audience(ctx, m); err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		if len(s.counted) >= maxLoaded {
+			clear(s.counted)
+		}
+		s.counted[id] = was
+		s.mu.Unlock()
+	}
+	return s.checksOf(ctx, l, was.people, false)
+}
+
+// counted is whom a mailing would reach, as it was counted a moment ago.
+type counted struct {
+	at      time.Time
+	mailing models.Mailing
+	people  Audience
+}
+
+// aimed is a mailing with nothing but whom it goes to.
+func aimed(m models.Mailing) models.Mailing {
+	return models.Mailing{PetitionID: m.PetitionID, SegmentID: m.SegmentID, Purpose: m.Purpose, ScopeID: m.ScopeID}
+}
+
 // noted collects checks.
 type noted struct {
 	stop, think, fine Checks
@@ -116,6 +160,11 @@ func (n *noted) note(tone, key string, args ...any) { n.add(Check{Tone: tone, Ke
 
 // checks looks at everything: what is written, whom it would reach, and what it goes out by.
 func (s *Service) checks(ctx context.Context, l *loaded, people Audience) (Checks, error) {
+	return s.checksOf(ctx, l, people, true)
+}
+
+// checksOf is checks; lacking says whether those are counted who have nothing to put into a field.
+func (s *Service) checksOf(ctx context.Context, l *loaded, people Audience, lacking bool) (Checks, error) {
 	n := &noted{}
 	for i := range l.versions {
 		if v := &l.versions[i]; len(l.versions) > 1 {
@@ -148,7 +197,7 @@ func (s *Service) checks(ctx context.Context, l *loaded, people Audience) (Check
 	if l.from.Transport == nil {
 		n.add(Check{Tone: Think, Key: "mailings.check_transport", Path: "/admin/settings/mail"})
 	}
-	if err := s.checkPeople(ctx, n, l, people); err != nil {
+	if err := s.checkPeople(ctx, n, l, people, lacking); err != nil {
 		return nil, err
 	}
 	if s.Domain != nil {
@@ -407,7 +456,7 @@ func (s *Service) usual(ctx context.Context, m models.Mailing) (int, bool, error
 const hitMost = 5
 
 // checkPeople looks at whom the mailing would reach: whether they are far more than usual, and who has nothing to put into a field.
-func (s *Service) checkPeople(ctx context.Context, n *noted, l *loaded, people Audience) error {
+func (s *Service) checkPeople(ctx context.Context, n *noted, l *loaded, people Audience, lacking bool) error {
 	usual, known, err := s.usual(ctx, l.mailing)
 	if err != nil {
 		return err
@@ -423,7 +472,7 @@ func (s *Service) checkPeople(ctx context.Context, n *noted, l *loaded, people A
 			}
 		}
 	}
-	if len(fields) == 0 || people.People == 0 || l.mailing.State != models.MailingDraft {
+	if !lacking || len(fields) == 0 || people.People == 0 || l.mailing.State != models.MailingDraft {
 		return nil
 	}
 	for _, field := range ofPerson {
@@ -483,15 +532,4 @@ func oneClick(base string) bool {
 	}
 	ip := net.ParseIP(u.Hostname())
 	return u.Scheme == "https" || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// languages are those of the organisation that a mailing has no version in.
-func languagesLeft(org models.Organisation, texts []Text) []string {
-	var out []string
-	for _, lang := range organisation.Spoken(org) {
-		if !slices.ContainsFunc(texts, func(t Text) bool { return t.Locale == lang }) {
-			out = append(out, lang)
-		}
-	}
-	return out
 }

@@ -76,15 +76,16 @@ type Options struct {
 // Service writes, sends and reports mailings, and ends subscriptions. It is safe for concurrent use.
 type Service struct {
 	Options
-	mu    sync.Mutex
-	ready map[uuid.UUID]*loaded
+	mu      sync.Mutex
+	ready   map[uuid.UUID]*loaded
+	counted map[uuid.UUID]counted
 
 	stoppers map[string]Stopper // by the kind of delivery
 }
 
 // New makes the service. Register its renderers, workers and periodic job before mail is sent.
 func New(o Options) *Service {
-	return &Service{Options: o, ready: map[uuid.UUID]*loaded{}, stoppers: map[string]Stopper{}}
+	return &Service{Options: o, ready: map[uuid.UUID]*loaded{}, counted: map[uuid.UUID]counted{}, stoppers: map[string]Stopper{}}
 }
 
 // Kinds of the deliveries of this package.

@@ -412,6 +412,21 @@ func TestChecksOfWords(t *testing.T) {
 				}
 			}
 		}
+		// While somebody types the people are not counted again and again.
+		w.put(id, mailings.Draft{Subject: "Tuesday", Body: "Hi {{given_name|friend}}"})
+		live, err := w.svc.LiveChecks(ctx, w.user, id)
+		w.must(err)
+		if live.Count(mailings.Stop) != 0 || strings.Contains(said(live, mailings.Fine), "lack") {
+			t.Errorf("%+v", live)
+		}
+		w.must(db.Exec("UPDATE signatures SET state = 'invalidated'").Error)
+		if live, err = w.svc.LiveChecks(ctx, w.user, id); err != nil || live.Count(mailings.Stop) != 0 {
+			t.Errorf("counted again: %+v, %v", live, err)
+		}
+		if list := w.checks(id); said(list, mailings.Stop) != "nobody" {
+			t.Errorf("%+v", list)
+		}
+		w.must(db.Exec("UPDATE signatures SET state = 'confirmed'").Error)
 		w.orgSet(map[string]any{"health_words": "tuesday group"})
 		w.put(id, mailings.Draft{Subject: "News of the Tuesday Group", Body: "x"})
 		if got := said(w.checks(id), mailings.Stop); got != "neutral" {
