@@ -52,7 +52,7 @@ func BlockKinds() []string {
 
 // inSpanish are the names of what a block says, as they may be written besides.
 var inSpanish = map[string]string{
-	"texto": "words", "enlace": "link", "archivo": "file", "descripcion": "alt", "quien": "who", "titulo": "title", "minutos": "minutes",
+	"texto": "words", "enlace": "link", "archivo": "file", "descripcion": "alt", "quien": "who", "titulo": "title", "minutos": "minutes", //nolint:misspell // Spanish
 	"energia": "energy", "requiere": "needs", "cuando": "when", "hasta": "until", "donde": "where", "acceso": "access",
 }
 

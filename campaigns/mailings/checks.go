@@ -255,6 +255,11 @@ func (s *Service) checkText(n *noted, l *loaded, v *version) {
 	if c.nameless {
 		n.note(Think, "mailings.check_nameless")
 	}
+	for _, day := range c.days {
+		if at, _, ok := readWhen(day); ok && at.Format(time.DateOnly) < s.Clock.Now().In(l.zone).Format(time.DateOnly) {
+			n.note(Think, "mailings.check_event_over", "Date", s.Words.Date(t.Locale, at))
+		}
+	}
 	if c.own {
 		for _, words := range faint(string(sample.HTML)) {
 			n.note(Think, "mailings.check_contrast", "Words", words)

@@ -30,6 +30,7 @@ type compiled struct {
 	nameless bool     // {{given_name}} stands somewhere without a fallback
 	personal []span   // the fields that differ from person to person, each once
 	own      bool     // HTML that the organisation brought
+	days     []string // of events, as they are written
 }
 
 // compiledLine is a subject and its preheader.
@@ -101,6 +102,9 @@ func (c *compiled) fromMarkdown(t Text, body []span, with kit) error {
 	onPage, pageSay := page, in
 	pageSay.onPage = true
 	for i, b := range blocks {
+		if b.kind == "event" {
+			c.days = append(c.days, b.values["when"])
+		}
 		if _, there := with.pictures[pictureName(b.values["file"])]; b.kind == "picture" && !there {
 			c.problems = append(c.problems, MergeProblem{"body", "error.block_no_picture", short(b.values["file"]), b.lines["file"]})
 			continue

@@ -3,7 +3,9 @@ package mailings
 import (
 	"bytes"
 	"context"
+	"html"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,7 +32,16 @@ func (s *Service) ImportHTML(ctx context.Context, a actor.Actor, id uuid.UUID, s
 	case m.Revision != seenRevision: // before a picture is stored
 		return Taken{}, fault.New(fault.Conflict, "error.mailing_changed")
 	}
-	clean, taken, err := cleanHTML(tidyText(src), s.BaseURL, func(content []byte) (string, error) {
+	src = tidyText(src)
+	parts, wrong := parseMerge(src, "html", false)
+	if err := mergeFault(wrong); err != nil && len(src) <= MaxHTML {
+		return Taken{}, err
+	}
+	k := newMarks(src, parts) // so that a field in a link comes through as it was written
+	if len(src) <= MaxHTML {
+		src = k.marked()
+	}
+	clean, taken, err := cleanHTML(src, s.BaseURL, func(content []byte) (string, error) {
 		p, err := s.AddPicture(ctx, a, "picture", bytes.NewReader(content))
 		return s.BaseURL + PicturePath(p.FileID), err
 	})
@@ -40,10 +51,7 @@ func (s *Service) ImportHTML(ctx context.Context, a actor.Actor, id uuid.UUID, s
 	if clean == "" {
 		return taken, errHTML("error.html_empty")
 	}
-	_, wrong := parseMerge(clean, "html", false)
-	if err := mergeFault(wrong); err != nil {
-		return taken, err
-	}
+	clean = k.written(clean)
 	_, err = s.change(ctx, a, id, seenRevision, func(tx *gorm.DB, m *models.Mailing, now time.Time) error {
 		if err := s.putText(ctx, tx, m, locale, now, func(t *Text) { t.Format, t.Body, t.Plain = models.FormatHTML, clean, "" }); err != nil {
 			return err
@@ -51,6 +59,18 @@ func (s *Service) ImportHTML(ctx context.Context, a actor.Actor, id uuid.UUID, s
 		return audit.Write(ctx, tx, a, now, "mailing.import_html", "mailings", id, map[string]any{"bytes": len(clean)})
 	})
 	return taken, err
+}
+
+// written puts fields back where their marks stand, as they are written in HTML.
+func (k *marks) written(clean string) string {
+	for i := len(k.fields) - 1; i >= 0; i-- {
+		f := "{{" + k.fields[i].field
+		if k.fields[i].fallback != "" {
+			f += "|" + html.EscapeString(html.UnescapeString(k.fields[i].fallback))
+		}
+		clean = strings.ReplaceAll(clean, k.mark(i), f+"}}")
+	}
+	return clean
 }
 
 // BackToMarkdown puts plain Markdown, made of the text part, in the place of HTML that was brought; the HTML is kept as a revision. It

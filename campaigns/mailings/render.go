@@ -34,8 +34,6 @@ type loaded struct {
 	zone     *time.Location
 	from     deliveries.Sender
 	versions []version // by language, the first one first
-	compiled *compiled // of the first version
-	shared   values    // of the first version
 	at       time.Time
 }
 
@@ -78,8 +76,6 @@ func (v *version) person(p recipient) values {
 	out[fieldGivenName], out[fieldChapter] = calledBy(p.GivenName), oneLine(p.Chapter)
 	return out
 }
-
-func (l *loaded) empty() bool { return len(l.compiled.text) == 0 || len(l.compiled.html) == 0 }
 
 // load makes what all copies share; a mailing of the same revision and colour is not compiled again.
 func (s *Service) load(ctx context.Context, m models.Mailing) (*loaded, error) {
@@ -133,7 +129,6 @@ func (s *Service) load(ctx context.Context, m models.Mailing) (*loaded, error) {
 		}
 		l.versions = append(l.versions, v)
 	}
-	l.compiled, l.shared = l.versions[0].compiled, l.versions[0].shared
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, o := range s.ready {
@@ -173,11 +168,6 @@ func (s *Service) current(ctx context.Context, id uuid.UUID) (*loaded, error) {
 		return nil, err
 	}
 	return s.load(ctx, m)
-}
-
-// person is what the merge fields stand for in the first language, for one person.
-func (l *loaded) person(givenName string) values {
-	return l.versions[0].person(recipient{GivenName: givenName})
 }
 
 // recipient is what a copy says of its person.

@@ -84,7 +84,7 @@ func TestVersionsByLanguage(t *testing.T) {
 		if _, err := w.svc.Save(ctx, w.user, id, mailings.Draft{Revision: r, PetitionID: w.petition.ID, Version: "fr", Subject: "x", Body: "x"}); key(err) != "error.mailing_language_unknown" {
 			t.Errorf("a version that there is not: %v", err)
 		}
-		r = w.put(id, mailings.Draft{Version: "es", Subject: "Martes", Preheader: "Dos minutos", Body: "Hola {{given_name|amiga}}, {{signature_count}}."})
+		w.put(id, mailings.Draft{Version: "es", Subject: "Martes", Preheader: "Dos minutos", Body: "Hola {{given_name|amiga}}, {{signature_count}}."})
 		if texts, err := w.svc.Texts(ctx, w.user, id); err != nil || len(texts) != 2 || texts[0].Lines[0].Subject != "Tuesday" || texts[1].Lines[0] != (mailings.Line{Subject: "Martes", Preheader: "Dos minutos"}) {
 			t.Errorf("%+v, %v", texts, err)
 		}
@@ -325,7 +325,7 @@ func TestPicturesAndHTML(t *testing.T) {
 			t.Errorf("%s", prev.HTML)
 		}
 
-		src := `<style>p{color:#333}</style><p>Hello {{given_name|friend}}</p><img src="data:image/png;base64,` + b64(pngOf(t, 20, 10)) + `"><img src="https://other.example/x.png">`
+		src := `<style>p{color:#333}</style><p>Hello {{given_name|friend}}</p><p>{{chapter|<b>"all" & more}} <a href="{{petition_url}}?a=1">x</a></p><img src="data:image/png;base64,` + b64(pngOf(t, 20, 10)) + `"><img src="https://other.example/x.png">`
 		if _, err := w.svc.ImportHTML(ctx, w.user, id, r-1, "", src); key(err) != "error.mailing_changed" {
 			t.Errorf("an old page: %v", err)
 		}
@@ -341,11 +341,16 @@ func TestPicturesAndHTML(t *testing.T) {
 		}
 		m, err := w.svc.Get(ctx, w.user, id)
 		w.must(err)
-		if m.Format != models.FormatHTML || !strings.Contains(m.Body, `<p style="color:#333">Hello {{given_name|friend}}</p>`) || !strings.Contains(m.Body, mailings.PicturePath(uuid.Nil)[:12]) || strings.Contains(m.Body, "data:") {
+		if m.Format != models.FormatHTML || !strings.Contains(m.Body, `<p style="color:#333">Hello {{given_name|friend}}</p>`) || !strings.Contains(m.Body, mailings.PicturePath(uuid.Nil)[:12]) ||
+			!strings.Contains(m.Body, `{{chapter|&lt;b&gt;&#34;all&#34; &amp; more}} <a href="{{petition_url}}?a=1">x</a>`) || strings.Contains(m.Body, "data:") {
 			t.Errorf("%+v", m)
 		}
 		if s := said(w.checks(id), mailings.Stop); !strings.Contains(s, "alt") {
 			t.Errorf("a picture without words: %s", s)
+		}
+		if prev, err = w.svc.Preview(ctx, w.user, id); err != nil || !strings.Contains(prev.HTML, `&lt;b&gt;&#34;all&#34; &amp; more <a href="https://act.example.org/petitions/twenty-visits?a=1">x</a>`) ||
+			!strings.Contains(prev.Text, `<b>"all" & more x (https://act.example.org/petitions/twenty-visits?a=1)`) {
+			t.Errorf("%s\n%s, %v", prev.HTML, prev.Text, err)
 		}
 		// The text part is one's own where it is written; the HTML stays as it is whatever the form says.
 		w.put(id, mailings.Draft{Subject: "S", Body: "not taken", Plain: "Dear {{given_name|you}}"})
@@ -385,6 +390,8 @@ func TestChecksOfWords(t *testing.T) {
 			{mailings.Draft{Subject: "A free lunch", Body: "x"}, "", "subject_pushy", ""},
 			{mailings.Draft{Subject: "The freedom of the town", Body: "x"}, "", "", ""},
 			{mailings.Draft{Subject: "One", More: []mailings.Line{{Subject: "One"}}, Body: "x"}, "", "subject_twice", ""},
+			{mailings.Draft{Subject: "Tuesday", Body: "::: event\ntitle: x\nwhen: 2027-01-31\nwhere: y\n:::"}, "", "event_over", ""},
+			{mailings.Draft{Subject: "Tuesday", Body: "::: event\ntitle: x\nwhen: 2027-02-01\nwhere: y\n:::"}, "", "", ""},
 			{mailings.Draft{Subject: "Tuesday", Body: "on [[the day]]"}, "placeholder", "", ""},
 			{mailings.Draft{Subject: "Tuesday", Body: "[x](/petitions/twenty-visits) [y](/petitions/nothing) [z](/admin/users)"}, "link_gone link_gone", "", ""},
 			{mailings.Draft{Subject: "Tuesday", Body: "[x](http://other.example/) [y](https://nohost)"}, "link_broken", "http", ""},
