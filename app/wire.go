@@ -262,7 +262,12 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Petitions: a.Petitions, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Mail: words, Sender: a.mail.sender, Enqueue: enqueue,
-		BaseURL: a.Config.Web.BaseURL,
+		BaseURL: a.Config.Web.BaseURL, Files: a.Files,
+		Domain: a.domainChecks,
+		ApproveAbove: func(ctx context.Context) (int, error) {
+			l, err := a.Deliverability.Limits(ctx)
+			return l.ApproveAbove, err
+		},
 		Words: mailings.Words{
 			Text: text, Date: func(lang string, t time.Time) string { return page(lang).Date(t) }, Number: func(lang string, n int64) string { return page(lang).Number(n) },
 		},
@@ -299,6 +304,19 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Today.Register("mailings", a.Mailings.Today)
 	a.Today.Register("series", a.Series.Today)
 	a.Today.Register("duplicates", a.Duplicates.Today)
+}
+
+// domainChecks are what DNS says about the domain that mail comes from, among the checks of a mailing.
+func (a *App) domainChecks(ctx context.Context) []mailings.Check {
+	found, err := a.Deliverability.Checks(ctx)
+	if err != nil {
+		a.Log.Error("what DNS says of the sender could not be read", "error", err.Error())
+	}
+	out := make([]mailings.Check, len(found))
+	for i, f := range found {
+		out[i] = mailings.Check{Tone: string(f.Tone), Key: f.Key, Args: f.Values()}
+	}
+	return out
 }
 
 // previewOf makes the words of a mail as they would go out, with the organisation's letterhead.
@@ -353,6 +371,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountMe(a.fiber, a.web, a.Me, use)
 	public.MountConfirm(a.fiber, a.web, a.Waiting)
 	public.MountUnsubscribe(a.fiber, a.web, a.Mailings, a.Consents)
+	public.MountArchive(a.fiber, a.web, a.Mailings)
 	public.MountOutbox(a.fiber, a.web, a.Outbox, func(c *fiber.Ctx) bool {
 		return a.web.ForLocalName(c) && a.mail.captures(c.UserContext())
 	})
@@ -369,6 +388,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountHandover(a.fiber, a.web, a.Petitions, a.Packs)
 	admin.MountPetitions(a.fiber, a.web, a.Petitions, a.Campaigns, a.Posts)
 	admin.MountAbuse(a.fiber, a.web, a.Abuse, a.Petitions, a.Clock)
+	admin.MountMailTexts(a.fiber, a.web, a.Mailings, a.Organisation) // before the next: /admin/mailings/templates is no id
 	admin.MountMailings(a.fiber, a.web, a.Mailings)
 	admin.MountSeries(a.fiber, a.web, a.Series)
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)

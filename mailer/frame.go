@@ -29,7 +29,8 @@ type Form struct {
 	Subject, Preheader, Text []Piece
 	HTML                     []Piece // the words are sanitized and styled HTML, see Renderer.Style; values are escaped
 	ListID                   string
-	Pause                    bool // copies have a PauseURL
+	WebURL                   string // the same mail as a page of the site; may be empty
+	Pause                    bool   // copies have a PauseURL
 }
 
 // Copy is what one copy of a Form has of its own.
@@ -49,7 +50,7 @@ func (f *Form) Body(c Copy) BulkBody {
 	return BulkBody{
 		Subject: fill(f.Subject, c.Values, as), Preheader: fill(f.Preheader, c.Values, as), Text: fill(f.Text, c.Values, as),
 		HTML:   template.HTML(fill(f.HTML, c.Values, escapeText)), //nolint:gosec // sanitized, values escaped
-		Reason: c.Reason, UnsubscribeURL: c.UnsubscribeURL, PauseURL: c.PauseURL, Lang: f.Lang,
+		Reason: c.Reason, UnsubscribeURL: c.UnsubscribeURL, PauseURL: c.PauseURL, WebURL: f.WebURL, Lang: f.Lang,
 	}
 }
 
@@ -136,7 +137,7 @@ func (r *Renderer) Frame(lh Letterhead, form *Form, from Message) (*Frame, error
 	m := newMarker()
 	body := BulkBody{
 		Subject: m.mark(atSubject), Preheader: m.mark(atPreheader), HTML: template.HTML(m.inOne(form.HTML)), Text: m.inOne(form.Text), //nolint:gosec // as in Body
-		Reason: m.mark(atReason), UnsubscribeURL: m.mark(atUnsubscribe), Lang: form.Lang,
+		Reason: m.mark(atReason), UnsubscribeURL: m.mark(atUnsubscribe), WebURL: form.WebURL, Lang: form.Lang,
 	}
 	if form.Pause {
 		body.PauseURL = m.mark(atPause)

@@ -20,7 +20,7 @@ import (
 func aForm() *Form {
 	long := "The bill on the table says one thing: whoever is sent to a clinic is seen within eight weeks, and that is decided on Tuesday = 16 March — ¿sí? "
 	return &Form{
-		Lang: "en", ListID: "newsletter-0a1b2c.act.example.org", Pause: true,
+		Lang: "en", ListID: "newsletter-0a1b2c.act.example.org", Pause: true, WebURL: "https://act.example.org/m/x?version=es&a=1",
 		Subject:   []Piece{{Text: "Tuesday, "}, {Value: 1}, {Text: ": "}, {Value: 2}},
 		Preheader: []Piece{{Value: 2}, {Text: " – five minutes"}},
 		Text: []Piece{

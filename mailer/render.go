@@ -70,6 +70,7 @@ type BulkBody struct {
 	Reason             string // why the person gets it, a sentence; may be empty
 	UnsubscribeURL     string
 	PauseURL           string // may be empty
+	WebURL             string // the same mail as a page of the site; may be empty
 	Lang               string
 }
 

@@ -96,18 +96,30 @@ type Mailing struct {
 	ScopeID       uuid.UUID
 	Subject       string
 	Preheader     string
-	Body          string // Markdown with merge fields
-	Locale        string
+	Variants      string     // further subjects with their preheaders, a JSON array; "" for none
+	Format        MailFormat // of Body
+	Body          string     // Markdown or sanitized HTML, with merge fields
+	Plain         string     // the text part beside HTML; "" makes it from the HTML
+	Locale        string     // its first language; others are MailingTexts
+	NamesCause    bool       // the neutral-subject switch is off
+	Public        bool       // shown in the archive once it was sent
+	Slug          string     // its address there; "" until it is public
 	State         MailingState
 	Revision      int
 	AudienceCount int
 	CreatedBy     *uuid.UUID
+	EditedBy      *uuid.UUID // who saved it last
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
-	FrozenAt      *time.Time
-	FinishedAt    *time.Time
-	PausedAt      *time.Time
-	PausedReason  string // locale key
+	// A second person's yes, for large audiences: it is good for the revision that was looked at.
+	ApprovalAskedAt  *time.Time
+	ApprovedAt       *time.Time
+	ApprovedBy       *uuid.UUID
+	ApprovedRevision int
+	FrozenAt         *time.Time
+	FinishedAt       *time.Time
+	PausedAt         *time.Time
+	PausedReason     string // locale key
 }
 
 // MailingState is where a mailing is on its way.

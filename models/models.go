@@ -20,7 +20,7 @@ func All() []any {
 		&Mailbox{}, &Supporter{}, &Consent{}, &ConsentText{},
 		&User{}, &Session{}, &Invitation{}, &LoginLink{}, &LoginFailure{},
 		&Campaign{}, &Petition{}, &Signature{}, &Post{},
-		&Mailing{}, &Delivery{}, &File{}, &Import{},
+		&Mailing{}, &MailingText{}, &MailingRevision{}, &MailTemplate{}, &MailPicture{}, &Delivery{}, &MailRate{}, &MailNode{}, &File{}, &Import{},
 		&Chapter{}, &Phone{}, &Tag{}, &Tagging{}, &CustomField{}, &FieldValue{}, &Note{}, &Duplicate{}, &Merge{},
 		&Division{}, &PostalDivision{}, &Boundary{}, &SupporterDivision{},
 		&Topic{}, &Partner{}, &Form{}, &Submission{}, &Segment{}, &SegmentMember{}, &Export{}, &Erasure{}, &RecoveryCode{},

@@ -30,6 +30,7 @@ type Organisation struct {
 	RetentionMonths    int        // suggested for campaigns: how long names stay once one ended
 	ReviewNearHours    int        // a submitted petition is near its time after so many
 	ReviewDueHours     int        // and overdue after so many
+	HealthWords        string     // further words that a neutral subject does not say, a line each
 	SetupAt            *time.Time // nil until the first owner finished setup
 	CreatedAt          time.Time
 	UpdatedAt          time.Time

@@ -202,7 +202,7 @@ var PersonalColumns = []Personal{
 var NotPersonal = map[string][]string{
 	"organisations": {
 		"id", "name", "short_name", "legal_name", "postal_address", "phone", "from_name", "from_address", "reply_to", "time_zone",
-		"languages", "accent", "crisis_line", "minimum_age", "smtp_host", "smtp_port", "smtp_tls", "smtp_username", "retention_months", "review_near_hours", "review_due_hours", "setup_at",
+		"languages", "accent", "crisis_line", "minimum_age", "smtp_host", "smtp_port", "smtp_tls", "smtp_username", "retention_months", "review_near_hours", "review_due_hours", "health_words", "setup_at",
 		"created_at", "updated_at",
 	},
 	"site_texts":     {"id", "name", "locale", "body", "updated_by", "updated_at"},
@@ -237,7 +237,12 @@ var NotPersonal = map[string][]string{
 	"mailings": {
 		"id", "campaign_id", "petition_id", "segment_id", "chapter_id", "purpose", "scope_id", "subject", "preheader", "body", "locale", "state", "revision",
 		"audience_count", "created_by", "created_at", "updated_at", "frozen_at", "finished_at", "paused_at", "paused_reason",
+		"format", "plain", "variants", "names_cause", "public", "slug", "edited_by", "approval_asked_at", "approved_at", "approved_by", "approved_revision",
 	},
+	"mailing_texts":     {"id", "mailing_id", "locale", "format", "subject", "preheader", "variants", "body", "plain", "created_at", "updated_at"},
+	"mailing_revisions": {"id", "mailing_id", "revision", "by_hand", "content", "created_by", "created_at"},
+	"mail_templates":    {"id", "name", "chapter_id", "content", "created_by", "created_at"},
+	"mail_pictures":     {"id", "name", "chapter_id", "file_id", "width", "height", "created_by", "created_at"},
 	"deliveries": {
 		"id", "subject_id", "mailing_id", "variant", "purpose", "scope_id", "dedupe_key", "priority", "state", "on_unknown", "attempt", "deferrals", "not_before",
 		"lease_until", "node", "expires_at", "reply_code", "created_at", "updated_at",

@@ -25,6 +25,7 @@ func MountMailings(r fiber.Router, w *web.Web, s *mailings.Service) {
 	r.Get("/admin/mailings/:id", w.Signed, h.show)
 	r.Post("/admin/mailings/:id", w.Signed, h.save)
 	r.Post("/admin/mailings/:id/draft", w.Signed, h.autosave)
+	r.Get("/admin/mailings/:id/live", w.Signed, h.live)
 	r.Get("/admin/mailings/:id/preview", w.Signed, h.preview)
 	r.Get("/admin/mailings/:id/preview/mail", w.Signed, h.mail)
 	r.Get("/admin/mailings/:id/send", w.Signed, h.before)
@@ -62,10 +63,13 @@ type mailingsPage struct {
 	Next string
 	To   []web.Option
 	Form mailingNewForm
+
+	Templates []web.Option
 }
 
 type mailingNewForm struct {
-	To string `form:"to"`
+	To       string `form:"to"`
+	Template string `form:"template"`
 }
 
 // toNewsletter is the choice of the whole newsletter; before a topic's id it is that topic. Anything else is a petition's id.
@@ -140,6 +144,14 @@ func (h *mailingPages) renderList(c *fiber.Ctx, status int, p *mailingsPage) err
 	if p.To, err = h.to(c, p.Page); err != nil {
 		return err
 	}
+	templates, err := h.svc.Templates(c.UserContext(), a)
+	if err != nil {
+		return err
+	}
+	p.Templates = []web.Option{{Label: p.T("mailings.template_none")}}
+	for _, t := range templates {
+		p.Templates = append(p.Templates, web.Option{Value: t.Key, Label: templateName(p.Page, t)})
+	}
 	return h.web.RenderStatus(c, status, "admin/mailings/list", p)
 }
 
@@ -166,7 +178,9 @@ func (h *mailingPages) create(c *fiber.Ctx) error {
 	err := web.Bind(c, &p.Form)
 	var id uuid.UUID
 	if err == nil {
-		id, err = h.svc.CreateTo(c.UserContext(), h.web.Actor(c), readTo(p.Form.To))
+		to := readTo(p.Form.To)
+		to.Template = p.Form.Template
+		id, err = h.svc.CreateTo(c.UserContext(), h.web.Actor(c), to)
 	}
 	if p.Failed(err) {
 		return h.renderList(c, fiber.StatusUnprocessableEntity, &p)

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -26,12 +27,34 @@ func TestMailingPages(t *testing.T) {
 				sent.State, sent.FrozenAt, sent.AudienceCount = state, &later, 12
 				list := mailingsPage{Page: p}
 				compose := composePage{Page: p, Mailing: m, To: []web.Option{{Value: "a", Label: "Twenty visits"}}}
+				en := mailings.Text{Locale: "en", Lines: []mailings.Line{{Subject: "Tuesday <9>"}}, Body: "<b>x"}
+				compose.Text, compose.Texts = en, []mailings.Text{en}
 				preview := mailingPreviewPage{Page: p, ID: m.ID, Name: "Tuesday"}
+				own := mailings.Text{Locale: "es", Lines: []mailings.Line{{Subject: "Martes", Preheader: "Dos"}, {Subject: "Otro"}}, Format: models.FormatHTML, Body: "<p>x", Plain: "x"}
+				brought := htmlPage{Page: p, Mailing: m, Text: en}
+				kept := revisionsPage{Page: p, Mailing: m}
+				approval := approvePage{composePage: compose}
+				shelf, pictures, naming := templatesPage{Page: p}, picturesPage{Page: p}, templatePage{Page: p, Mailing: m}
 				report := mailingReportPage{Page: p, Report: mailings.Report{Progress: mailings.Progress{Mailing: sent, State: state}}}
 				if full {
 					list.To, list.Next = compose.To, "abc"
 					list.Rows = []mailings.Row{{Mailing: m, Petition: "Twenty visits"}, {Mailing: sent, Sent: 3, Topic: "Research", Segment: "North"}, {Mailing: models.Mailing{ID: uuid.New(), State: models.MailingDraft}}}
 					compose.HasText, compose.Stops = true, 1
+					compose.Texts, compose.Left, compose.Screens, compose.Sender, compose.Plain = []mailings.Text{en, own}, []web.Option{{Value: "es", Label: "Español"}}, own.Lines, "WCPC", "text"
+					if state == models.MailingSending {
+						compose.Text = own
+					}
+					asked := now
+					compose.Mailing.ApprovalAskedAt = &asked
+					compose.Form.Subject2 = "Other"
+					brought.Text, brought.Taken, brought.Form.Source = own, []string{"A picture"}, "<b>"
+					brought.Errors = []web.FieldError{{Name: "html", Text: "Wrong."}, {Name: "file", Text: "Wrong."}}
+					r := mailings.Revision{MailingRevision: models.MailingRevision{Revision: 3, ByHand: true, CreatedAt: now}, Written: mailings.Written{Texts: compose.Texts}}
+					kept.Rows, kept.Shown = []mailings.Revision{r, {MailingRevision: models.MailingRevision{Revision: 2, CreatedAt: now}}}, r
+					shelf.Own = []mailings.Template{{Name: "Monthly <b>", ID: uuid.New()}}
+					pictures.Rows = []models.MailPicture{{ID: uuid.New(), Name: "harbour", FileID: uuid.New(), Width: 800, Height: 600}}
+					pictures.Errors, naming.Errors = []web.FieldError{{Name: "picture", Text: "Wrong."}}, []web.FieldError{{Name: "name", Text: "Wrong."}}
+					preview.Versions = []web.Link{{Label: "English"}, {URL: "/x?version=es", Label: "Español"}}
 					compose.Form = composeForm{Revision: 3, To: "a", Subject: "Tuesday", Body: "<b>{{goal}}</b>"}
 					segment := uuid.New()
 					compose.Mailing.SegmentID = &segment
@@ -40,19 +63,29 @@ func TestMailingPages(t *testing.T) {
 					compose.Checks = mailings.Checks{
 						{Tone: mailings.Stop, Key: "error.merge_unknown", Args: []any{"Name", "x", "Line", 2}},
 						{Tone: mailings.Think, Key: "mailings.check_subject_long", Args: []any{"Count", 70}},
-						{Tone: mailings.Fine, Key: "mailings.check_reading", Args: []any{"Count", 40}},
+						{Tone: mailings.Fine, Key: "mailings.check_reading", Args: []any{"Count", 40}, Locale: "es"},
+						{Tone: mailings.Fine, Key: "mailings.check_lack_given_name", Args: []any{"Count", 2, "Words", "friend"}, People: []uuid.UUID{uuid.New(), uuid.New()}},
+						{Tone: mailings.Stop, Key: "mailings.check_approval", Args: []any{"Count", 5000}, Approve: true},
+						{Tone: mailings.Think, Key: "mailings.check_transport", Path: "/admin/settings/mail"},
 					}
+					approval.composePage = compose
+					approval.Checks = approval.Checks[2:]
 					compose.Errors = []web.FieldError{{Name: "subject", Text: "Wrong."}, {Name: "body", Text: "Wrong."}, {Text: "Wrong."}}
 					preview.Preview = mailings.Preview{Subject: "S", Preheader: "P", Text: "<b>", HTML: "<p>"}
 					report.Total, report.Sent, report.Waiting, report.Later, report.Refused, report.Left, report.Expired, report.Unknown, report.Open, report.Paused = 12, 3, 1, 1, 1, 1, 2, 2, 1, 1
 					report.Domains = []mailings.Domain{{Name: "mail.example.org", People: 8, Sent: 3}, {Others: 4, People: 4}}
 					report.Problems = []mailings.Problem{{ID: uuid.New(), At: now, Domain: "d", State: models.DeliveryFailed, Code: 550, Reply: "no <such> user"}, {State: models.DeliveryUnknown, At: now}}
 				}
+				if compose.Own() { // whose HTML has a page of its own
+					compose.Errors = slices.DeleteFunc(compose.Errors, func(e web.FieldError) bool { return e.Name == "body" })
+				}
 				send := compose
-				send.Errors = send.Errors[min(2, len(send.Errors)):] // those of no field
+				send.Errors = slices.DeleteFunc(slices.Clone(send.Errors), func(e web.FieldError) bool { return e.Name != "" }) // those of no field
 				return map[string]any{
 					"admin/mailings/list": &list, "admin/mailings/compose": &compose, "admin/mailings/send": &send, "admin/mailings/preview": &preview,
-					"admin/mailings/report": &report, "admin/mailings/stop": &report,
+					"admin/mailings/report": &report, "admin/mailings/stop": &report, "admin/mailings/templates": &shelf, "admin/mailings/template": &naming,
+					"admin/mailings/pictures": &pictures, "admin/mailings/html": &brought, "admin/mailings/revisions": &kept, "admin/mailings/revision": &kept,
+					"admin/mailings/approve": &approval,
 				}
 			})
 		}

@@ -45,4 +45,19 @@ func TestUnsubscribeAndOutboxPages(t *testing.T) {
 			return map[string]any{"public/outbox/list": &outboxPage{p, m}, "public/outbox/show": &show}
 		})
 	}
+	at := webtest.Time
+	for _, m := range []mailings.WebCopy{
+		{Title: "Tuesday <9>", Lang: "en", Languages: []string{"en", "es"}, HTML: "<p>Hello</p>", At: &at, Slug: "tuesday"},
+		{Title: "Martes", Lang: "es", Languages: []string{"es"}, Document: "<html>", Text: "x"},
+	} {
+		webtest.All(t, "public/archive/", func(_ *web.Web, p web.Page) map[string]any {
+			p.Title = m.Title
+			list := archivePage{Page: p}
+			one := mailCopyPage{Page: p, Copy: m, Body: m.HTML}
+			if m.At != nil {
+				list.Rows, one.Versions = []mailings.WebCopy{m}, []web.Link{{URL: "?version=es", Label: "Español"}}
+			}
+			return map[string]any{"public/archive/list": &list, "public/archive/mail": &one}
+		})
+	}
 }

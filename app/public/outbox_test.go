@@ -93,7 +93,7 @@ func TestOutbox(t *testing.T) {
 	status, body, head = get(t, app, "/outbox/"+m.ID+"/html")
 	csp := head["Content-Security-Policy"][0]
 	if status != 200 || !strings.Contains(body, `<head><base target="_top"><style>`) || !strings.HasPrefix(csp, "default-src 'none'; style-src 'unsafe-inline';") ||
-		strings.Contains(csp, "script-src") || strings.Contains(csp, "img-src") || !strings.HasSuffix(csp, "sandbox allow-top-navigation-by-user-activation") || !strings.Contains(csp, "frame-ancestors 'self'") {
+		strings.Contains(csp, "script-src") || !strings.Contains(csp, "; img-src 'self'; base-uri") || !strings.HasSuffix(csp, "sandbox allow-top-navigation-by-user-activation") || !strings.Contains(csp, "frame-ancestors 'self'") {
 		t.Errorf("its HTML: %d %s %s", status, csp, body)
 	}
 	status, body, head = get(t, app, "/outbox/"+m.ID+".eml")

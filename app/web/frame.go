@@ -12,14 +12,14 @@ func ShowFrames(c *fiber.Ctx) {
 }
 
 // Document answers with a whole HTML document that is not a page of ours but something to look at in a frame: a mail. It has
-// its own styles and nothing else: no script, no picture, no form, no origin. Where leave is set, its links may take the
+// its own styles, pictures of this site, and nothing else: no script, no form, no origin. Where leave is set, its links may take the
 // place of the page around it, when somebody presses them.
 func Document(c *fiber.Ctx, document string, leave bool) error {
 	sandbox := "sandbox"
 	if leave {
 		sandbox += " allow-top-navigation-by-user-activation"
 	}
-	c.Set(fiber.HeaderContentSecurityPolicy, "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "+sandbox)
+	c.Set(fiber.HeaderContentSecurityPolicy, "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "+sandbox)
 	c.Set(fiber.HeaderXFrameOptions, "SAMEORIGIN")
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)

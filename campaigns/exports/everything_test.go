@@ -91,6 +91,7 @@ func (w *world) fill() {
 		&models.Delivery{ID: models.NewID(), Kind: "mailing", MailboxID: june.ID, SubjectID: mailing.ID, MailingID: &mailing.ID, Purpose: models.PurposeNewsletter, DedupeKey: "m", State: models.DeliverySending, OnUnknown: models.Park, NotBefore: at, CreatedAt: at, UpdatedAt: at},
 		&models.Import{ID: models.NewID(), FileID: &upload.ID, Run: 1, State: models.ImportRunning, Mapping: `{}`, CreatedBy: &boss.UserID, CreatedAt: at, UpdatedAt: at},
 	)
+	w.create(rows.AroundMailing(rows.Mailed{Mailing: mailing.ID, User: boss.UserID, File: picture.ID, At: at, Later: later, Word: func(s string) string { return s + " " + text }})...)
 	division := models.Division{ID: models.NewID(), OCDID: "ocd-division/country:us/state:nc/cd:4", Name: text, Country: "US", Region: "NC", Kind: models.DivisionCongress, CreatedAt: at, UpdatedAt: at}
 	form := models.Form{ID: models.NewID(), Slug: "join-us", Title: text, State: models.FormOpen, Questions: "[]", Consents: "[]", Tags: "[]", CreatedAt: at, UpdatedAt: at}
 	segment := models.Segment{ID: models.NewID(), Name: text, Rule: "{}", FrozenAt: &later, FrozenCount: 1, Revision: 1, CreatedBy: &boss.UserID, CreatedAt: at, UpdatedAt: at}

@@ -18,52 +18,147 @@ import (
 	"kithline/models"
 )
 
-// compiled is a mailing ready to be spliced: made once for each revision, then only values are put in.
+// compiled is a text of a mailing ready to be spliced: made once for each revision, then only values are put in.
 type compiled struct {
-	subject, preheader []span
-	html               []span // what stands between values is sanitized, styled HTML; values are escaped
-	text               []span
-	problems           []MergeProblem
-	links              []string // where they lead, absolute, each once; those to {{petition_url}} are not here
-	nameless           bool     // {{given_name}} stands somewhere without a fallback
+	lines    []compiledLine // the first one, and those that are tried beside it
+	html     []span         // what stands between values is sanitized, styled HTML; values are escaped
+	text     []span
+	page     []span // the same as a part of a page of the site, with its classes; none for HTML that the organisation brought
+	problems []MergeProblem
+	links    []string // where they lead, absolute, each once; those to {{petition_url}} are not here
+	pictures []string // the addresses of the pictures that are shown
+	nameless bool     // {{given_name}} stands somewhere without a fallback
+	personal []span   // the fields that differ from person to person, each once
+	own      bool     // HTML that the organisation brought
+	days     []string // of events, as they are written
 }
 
-// compile makes Markdown with merge fields into the parts of a mail. base is the site's address without a slash at its end.
-// It never fails over what somebody typed: what is wrong stands in problems, and the result can be previewed all the same.
-func compile(m models.Mailing, base string, words *mailer.Renderer, accent mailer.Accent) (*compiled, error) {
-	c := &compiled{}
-	var bad []MergeProblem
-	c.subject, bad = parseMerge(m.Subject, "subject", false)
-	c.problems = append(c.problems, bad...)
-	c.preheader, bad = parseMerge(m.Preheader, "preheader", false)
-	c.problems = append(c.problems, bad...)
-	body, bad := parseMerge(m.Body, "body", true)
-	c.problems = append(c.problems, bad...)
-	if m.Purpose == models.PurposeNewsletter {
-		c.problems = append(c.problems, withoutPetition("subject", c.subject)...)
-		c.problems = append(c.problems, withoutPetition("preheader", c.preheader)...)
-		c.problems = append(c.problems, withoutPetition("body", body)...)
-	}
-	for _, parts := range [][]span{c.subject, c.preheader, body} {
-		c.nameless = c.nameless || slices.ContainsFunc(parts, func(p span) bool { return p.field == fieldGivenName && p.fallback == "" })
-	}
+// compiledLine is a subject and its preheader.
+type compiledLine struct{ subject, preheader []span }
 
-	k := newMarks(m.Body, body)
-	source := k.source(base)
-	c.text = k.split(strings.TrimSpace(markdown.Text(source)))
-	clean, err := k.settle(c, string(markdown.HTML(source)), base)
-	if err != nil {
-		return nil, err
+// kit is what compiling needs beside the words.
+type kit struct {
+	base     string // the site's address without a slash at its end
+	mail     *mailer.Renderer
+	accent   mailer.Accent
+	words    Words
+	pictures pictured
+}
+
+// lineField names the form's field of the subject or preheader in a place, from 0.
+func lineField(name string, place int) string {
+	if place == 0 {
+		return name
 	}
+	return name + "_" + strconv.Itoa(place+1)
+}
+
+// compile makes a text with merge fields into the parts of a mail. It never fails over what somebody typed: what is wrong stands
+// in problems, and the result can be previewed all the same.
+func compile(t Text, purpose models.Purpose, k kit) (*compiled, error) {
+	c := &compiled{own: t.Format == models.FormatHTML}
+	var all [][]span
+	read := func(src, form string, markdown bool) []span {
+		parts, bad := parseMerge(src, form, markdown)
+		c.problems = append(c.problems, bad...)
+		if purpose == models.PurposeNewsletter {
+			c.problems = append(c.problems, withoutPetition(form, parts)...)
+		}
+		all = append(all, parts)
+		return parts
+	}
+	for i, l := range t.Lines {
+		c.lines = append(c.lines, compiledLine{read(l.Subject, lineField("subject", i), false), read(l.Preheader, lineField("preheader", i), false)})
+	}
+	body := read(t.Body, "body", !c.own)
+	var err error
+	if c.own {
+		err = c.fromHTML(t, body, k, func(src string) []span { return read(src, "plain", false) })
+	} else {
+		err = c.fromMarkdown(t, body, k)
+	}
+	for _, parts := range all {
+		for _, p := range parts {
+			c.nameless = c.nameless || p.field == fieldGivenName && p.fallback == ""
+			if slices.Contains(ofPerson, p.field) && !slices.Contains(c.personal, p) {
+				c.personal = append(c.personal, p)
+			}
+		}
+	}
+	return c, err
+}
+
+func (c *compiled) fromMarkdown(t Text, body []span, with kit) error {
+	k := newMarks(t.Body, body)
+	place := func(n int) string { return k.prefix + "b" + strconv.Itoa(n) + markTail }
+	source, blocks, bad := cutBlocks(k.source(with.base), place)
+	for i := range bad {
+		bad[i].Name = k.unmarked(bad[i].Name)
+	}
+	c.problems = append(c.problems, bad...)
+	in := say{lang: t.Locale, words: with.words, base: with.base, pictures: with.pictures}
+
+	plain, page := strings.TrimSpace(markdown.Text(source)), string(markdown.HTML(source))
+	onPage, pageSay := page, in
+	pageSay.onPage = true
+	for i, b := range blocks {
+		if b.kind == "event" {
+			c.days = append(c.days, b.values["when"])
+		}
+		if _, there := with.pictures[pictureName(b.values["file"])]; b.kind == "picture" && !there {
+			c.problems = append(c.problems, MergeProblem{"body", "error.block_no_picture", short(b.values["file"]), b.lines["file"]})
+			continue
+		}
+		stand := "<p>" + place(i) + "</p>"
+		if !strings.Contains(page, stand) {
+			c.problems = append(c.problems, MergeProblem{"body", "error.block_lost", b.kind, b.line})
+			continue
+		}
+		page = strings.Replace(page, stand, in.html(b), 1)
+		onPage = strings.Replace(onPage, stand, pageSay.html(b), 1)
+		plain = strings.Replace(plain, place(i), in.text(b), 1)
+	}
+	for i := range blocks { // what could not be shown leaves no trace
+		page, onPage, plain = strings.Replace(page, place(i), "", 1), strings.Replace(onPage, place(i), "", 1), strings.Replace(plain, place(i), "", 1)
+	}
+	c.text = k.split(strings.TrimSpace(plain))
+	clean, err := k.settle(c, page, with.base, inMail)
+	if err != nil {
+		return err
+	}
+	site, err := k.settle(&compiled{}, onPage, with.base, asItIs)
+	if err != nil {
+		return err
+	}
+	c.page = k.split(site)
 	styled := template.HTML(clean) //nolint:gosec // sanitized above
 	if strings.TrimSpace(clean) != "" {
 		// The inliner keeps a few words for itself; a text that holds one goes out in the reader's own style.
-		if s, err := words.Style(styled, accent); err == nil {
+		if s, err := with.mail.Style(styled, with.accent); err == nil {
 			styled = s
 		}
 	}
 	c.html = k.split(string(styled))
-	return c, nil
+	return nil
+}
+
+// fromHTML takes HTML that the organisation brought, with its own styles on its elements. It is sanitized once more.
+func (c *compiled) fromHTML(t Text, body []span, with kit, readPlain func(string) []span) error {
+	for i := range body {
+		body[i].fallback = html.UnescapeString(body[i].fallback)
+	}
+	k := newMarks(t.Body, body)
+	clean, err := k.settle(c, sanitizeMail(k.marked(), with.base), with.base, asItIs)
+	if err != nil {
+		return err
+	}
+	c.html = k.split(clean)
+	if t.Plain != "" {
+		c.text = readPlain(t.Plain)
+	} else {
+		c.text = k.split(htmlText(clean))
+	}
+	return nil
 }
 
 // marks are the words that stand for merge fields on their way through Markdown, the sanitizer and the inliner. A mark is
@@ -104,6 +199,11 @@ var ownPath = regexp.MustCompile(`(\]\(\s*<?|(?m:^ {0,3}\[[^\]\n]+\]:[ \t]*<?))(
 // source is the Markdown with marks in the place of fields, and paths of this site as full addresses, so that the text part
 // has them too.
 func (k *marks) source(base string) string {
+	return ownPath.ReplaceAllString(k.marked(), "${1}"+strings.ReplaceAll(base, "$", "$$")+"${2}")
+}
+
+// marked is the text with marks in the place of fields.
+func (k *marks) marked() string {
 	var b strings.Builder
 	for _, s := range k.spans {
 		if s.field == "" {
@@ -112,7 +212,15 @@ func (k *marks) source(base string) string {
 		}
 		b.WriteString(k.mark(slices.Index(k.fields, s)))
 	}
-	return ownPath.ReplaceAllString(b.String(), "${1}"+strings.ReplaceAll(base, "$", "$$")+"${2}")
+	return b.String()
+}
+
+// unmarked is a piece of the text as it was written, for what an error shows.
+func (k *marks) unmarked(s string) string {
+	for i, f := range k.fields {
+		s = strings.ReplaceAll(s, k.mark(i), "{{"+f.field+"}}")
+	}
+	return s
 }
 
 // next finds the first mark in s.
@@ -154,7 +262,9 @@ func (k *marks) split(s string) []span {
 // settle goes through the sanitized HTML: addresses become absolute, an address field in the running text becomes a link,
 // and a field may stand in an address only as its beginning and only where it is an address itself: no value of a person's
 // ever decides where a link leads. It notes what the checks ask for.
-func (k *marks) settle(c *compiled, page, base string) (string, error) {
+//
+// heading says how large a heading becomes.
+func (k *marks) settle(c *compiled, page, base string, heading func(string) string) (string, error) {
 	root, err := url.Parse(base + "/")
 	if err != nil {
 		return "", fmt.Errorf("mailings: the address of the site: %w", err)
@@ -174,13 +284,13 @@ func (k *marks) settle(c *compiled, page, base string) (string, error) {
 				inLink++
 			}
 			t.Attr = k.attributes(c, t, root)
-			t.Data = inMail(t.Data)
+			t.Data = heading(t.Data)
 			b.WriteString(t.String())
 		case html.EndTagToken:
 			if t.Data == "a" && inLink > 0 {
 				inLink--
 			}
-			t.Data = inMail(t.Data)
+			t.Data = heading(t.Data)
 			b.WriteString(t.String())
 		case html.TextToken:
 			rest := t.Data
@@ -201,6 +311,9 @@ func (k *marks) settle(c *compiled, page, base string) (string, error) {
 		}
 	}
 }
+
+// asItIs leaves headings as large as they are.
+func asItIs(tag string) string { return tag }
 
 // inMail makes headings as large as a mail has them: it has no other first heading, as a page has.
 func inMail(tag string) string {
@@ -228,8 +341,18 @@ func (k *marks) attributes(c *compiled, t html.Token, root *url.URL) []html.Attr
 				c.problems = append(c.problems, MergeProblem{"body", "error.merge_in_link", k.fields[n].field, k.lines[n]})
 				continue
 			}
+		case marked && (a.Key == "alt" || a.Key == "title"):
+			c.problems = append(c.problems, MergeProblem{"body", "error.merge_in_alt", k.fields[n].field, k.lines[n]})
+			continue
 		case marked, a.Key == "rel":
 			continue
+		case a.Key == "src":
+			u, err := root.Parse(a.Val)
+			if err != nil {
+				continue
+			}
+			a.Val = u.String()
+			c.pictures = append(c.pictures, a.Val)
 		case address:
 			u, err := root.Parse(a.Val)
 			if err != nil {
@@ -250,10 +373,21 @@ type copyOf struct {
 	HTML                     template.HTML
 }
 
-func (c *compiled) fill(v values) copyOf {
+// fill makes the mail for one person with the first subject.
+func (c *compiled) fill(v values) copyOf { return c.fillWith(v, 0) }
+
+// fillWith makes the mail for one person with the subject in a place, from 0; the first one where there is none.
+func (c *compiled) fillWith(v values, variant int) copyOf {
 	as := func(s string) string { return s }
+	if variant < 0 || variant >= len(c.lines) {
+		variant = 0
+	}
+	var line compiledLine
+	if len(c.lines) > 0 {
+		line = c.lines[variant]
+	}
 	return copyOf{
-		Subject: oneLine(splice(c.subject, v, as)), Preheader: oneLine(splice(c.preheader, v, as)), Text: splice(c.text, v, as),
+		Subject: oneLine(splice(line.subject, v, as)), Preheader: oneLine(splice(line.preheader, v, as)), Text: splice(c.text, v, as),
 		HTML: template.HTML(splice(c.html, v, html.EscapeString)), //nolint:gosec // sanitized, values escaped
 	}
 }

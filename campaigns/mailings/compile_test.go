@@ -2,11 +2,13 @@ package mailings
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"kithline/mailer"
 	"kithline/models"
@@ -25,9 +27,20 @@ func renderer(t testing.TB) *mailer.Renderer {
 	return r
 }
 
+// tools are what compiling needs, with words that are their keys.
+func tools(r *mailer.Renderer) kit {
+	return kit{base: base, mail: r, accent: mailer.DefaultAccent, words: Words{
+		Text: func(lang, key string, args ...any) string {
+			return strings.TrimSpace(key + " " + fmt.Sprintln(args...))
+		},
+		Date:   func(_ string, t time.Time) string { return t.Format("Monday 2 January 2006") },
+		Number: func(_ string, n int64) string { return fmt.Sprint(n) },
+	}}
+}
+
 func compiledBody(t testing.TB, body string) *compiled {
 	t.Helper()
-	c, err := compile(models.Mailing{Subject: "Subject", Body: body}, base, renderer(t), mailer.DefaultAccent)
+	c, err := compile(Text{Locale: "en", Lines: []Line{{"Subject", ""}}, Body: body}, models.PurposeUpdates, tools(renderer(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,9 +151,9 @@ func TestCompileLinks(t *testing.T) {
 
 // What a person typed as their name reaches no markup, no header and no new line.
 func TestCompileKeepsValuesValues(t *testing.T) {
-	c, err := compile(models.Mailing{
-		Subject: "For {{given_name}}", Preheader: "{{given_name}}!", Body: "**{{given_name}}** and `{{given_name}}` and [a {{given_name}}](/x)\n\n    {{given_name}}\n",
-	}, base, renderer(t), mailer.DefaultAccent)
+	c, err := compile(Text{
+		Lines: []Line{{"For {{given_name}}", "{{given_name}}!"}}, Body: "**{{given_name}}** and `{{given_name}}` and [a {{given_name}}](/x)\n\n    {{given_name}}\n",
+	}, models.PurposeUpdates, tools(renderer(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,8 +162,8 @@ func TestCompileKeepsValuesValues(t *testing.T) {
 		"<script>alert(1)</script>", `"><img src=x onerror=alert(1)>`, "</p></td></tr></table>", "{{goal}}", "{{.Secret}}", "*em* [l](http://evil.example)",
 		"June\r\nBcc: someone@example.org", "June\u2028x", "&lt;b&gt;", "=?utf-8?q?x?=", "<!--", "${x}", "$1",
 	} {
-		l := &loaded{compiled: c, shared: values{fieldGoal: "5,000"}}
-		mail := c.fill(l.person(name))
+		v := &version{compiled: c, shared: values{fieldGoal: "5,000"}}
+		mail := c.fill(v.person(recipient{GivenName: name}))
 		if strings.ContainsAny(mail.Subject+mail.Preheader, "\r\n\u2028") {
 			t.Errorf("%q: a line break in %q", name, mail.Subject)
 		}
@@ -191,7 +204,7 @@ func FuzzCompile(f *testing.F) {
 		if len(body) > 4000 {
 			return
 		}
-		c, err := compile(models.Mailing{Body: body}, base, words, mailer.DefaultAccent)
+		c, err := compile(Text{Body: body}, models.PurposeUpdates, tools(words))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,9 +12,11 @@ type form struct {
 	fields []span
 }
 
-func newForm(c *compiled, lang, listID string) *form {
-	f := &form{Form: mailer.Form{Lang: lang, ListID: listID}}
-	f.Subject, f.Preheader, f.Text, f.HTML = f.pieces(c.subject), f.pieces(c.preheader), f.pieces(c.text), f.pieces(c.html)
+// newForm makes it with the subject in a place; web is the address of the mailing's copy on the site.
+func newForm(c *compiled, variant int, lang, listID, web string) *form {
+	f := &form{Form: mailer.Form{Lang: lang, ListID: listID, WebURL: web}}
+	f.Subject, f.Preheader = f.pieces(c.lines[variant].subject), f.pieces(c.lines[variant].preheader)
+	f.Text, f.HTML = f.pieces(c.text), f.pieces(c.html)
 	return f
 }
 

@@ -10,8 +10,11 @@
 // added, and who leaves the list before their mail is on the wire is suppressed. The trigger of the deliveries table refuses
 // a row without consent, whatever this package does.
 //
-// The words are Markdown with merge fields. They are compiled once for each revision; for each person only values are put
-// in, see merge.go and compile.go.
+// The words are Markdown with blocks and merge fields, or HTML that the organisation brings, in one language or several; each
+// person gets the version in their own language, or the first one. They are compiled once for each revision; for each person
+// only values are put in, see texts.go, blocks.go, htmlin.go, merge.go and compile.go. What was saved is kept as revisions, and
+// a text can be kept as a template. Before a mailing goes out it is looked at (checks.go), by a second person too where many
+// would get it (approve.go). One that is public can be read on the site once it went out (archive.go).
 //
 // States: draft, freezing, sending, paused, finished; cancelled when somebody stopped it for good. A mailing is finished once
 // none of its deliveries is queued, claimed, sending or deferred. Deliveries whose fate is unknown after a crash are parked
@@ -33,6 +36,7 @@ import (
 	"kithline/campaigns/clock"
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/fault"
+	"kithline/campaigns/files"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/paging"
 	"kithline/campaigns/tokens"
@@ -49,7 +53,7 @@ type Words struct {
 	Number func(lang string, n int64) string
 }
 
-// Options of a Service. All are needed.
+// Options of a Service. All are needed but for the functions that say so.
 type Options struct {
 	DB           *database.DB
 	Vault        *vault.Vault
@@ -61,20 +65,27 @@ type Options struct {
 	Enqueue      func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error // jobs.Client.Enqueue
 	BaseURL      string                                                           // of the site, without a slash at the end
 	Words        Words
+	Files        *files.Service
+
+	// Domain looks at what the sending domain shows to mail servers (DKIM, SPF, DMARC), as checks before sending. May be nil.
+	Domain func(context.Context) []Check
+	// ApproveAbove says how many people a mailing may reach without a second person's yes; 0 for any number. May be nil: any number.
+	ApproveAbove func(context.Context) (int, error)
 }
 
 // Service writes, sends and reports mailings, and ends subscriptions. It is safe for concurrent use.
 type Service struct {
 	Options
-	mu    sync.Mutex
-	ready map[uuid.UUID]*loaded
+	mu      sync.Mutex
+	ready   map[uuid.UUID]*loaded
+	counted map[uuid.UUID]counted
 
 	stoppers map[string]Stopper // by the kind of delivery
 }
 
 // New makes the service. Register its renderers, workers and periodic job before mail is sent.
 func New(o Options) *Service {
-	return &Service{Options: o, ready: map[uuid.UUID]*loaded{}, stoppers: map[string]Stopper{}}
+	return &Service{Options: o, ready: map[uuid.UUID]*loaded{}, counted: map[uuid.UUID]counted{}, stoppers: map[string]Stopper{}}
 }
 
 // Kinds of the deliveries of this package.

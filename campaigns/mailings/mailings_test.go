@@ -965,7 +965,7 @@ func TestPreviewAndChecks(t *testing.T) {
 		for _, c := range checks {
 			keys = append(keys, c.Tone+" "+strings.TrimPrefix(c.Key, "mailings.check_"))
 		}
-		want := "warn subject_long, warn http, warn picture, warn nameless, good reading, good size, good footer, good tracking"
+		want := "warn subject_long, warn picture, warn nameless, warn http, good reading, good size, good footer, good tracking"
 		if got := strings.Join(keys, ", "); got != want || people.People != 1 || checks.Count(mailings.Stop) != 0 || checks.Count(mailings.Think) != 4 {
 			t.Errorf("%s", got)
 		}

@@ -60,7 +60,7 @@ func (s *Service) MailPreview(ctx context.Context, a actor.Actor, m Mail) (Previ
 	if err := a.Need(actor.WriteMailing); err != nil {
 		return Preview{}, err
 	}
-	return s.preview(ctx, a, m.mailing())
+	return s.preview(ctx, a, m.mailing(), "", 0)
 }
 
 // MailMaker gets a mail ready that is about to go out, and returns what makes one copy of it, for a deliveries.Batch of the feature: for
@@ -79,7 +79,8 @@ func (s *Service) MailTest(ctx context.Context, m Mail, d models.Delivery) (deli
 	if err != nil {
 		return deliveries.Content{}, err
 	}
-	if len(l.compiled.problems) > 0 || l.empty() || m.Subject == "" { // changed since the button was pressed
+	v := l.in("")
+	if len(v.compiled.problems) > 0 || v.empty() || m.Subject == "" { // changed since the button was pressed
 		return deliveries.Content{}, fault.New(fault.Gone, "error.mail_gone")
 	}
 	var u models.User
@@ -90,8 +91,8 @@ func (s *Service) MailTest(ctx context.Context, m Mail, d models.Delivery) (deli
 	if err != nil {
 		return deliveries.Content{}, err
 	}
-	c := s.content(l, d, recipient{GivenName: name})
-	c.Bulk.Form = l.form.titled(s.Words.Text(m.Locale, "mailings.test_subject", "Subject", l.compiled.fill(l.person(name)).Subject))
+	c := s.contentOf(l, v, d, recipient{GivenName: name}, 0)
+	c.Bulk.Form = v.form(0).titled(s.Words.Text(m.Locale, "mailings.test_subject", "Subject", v.compiled.fill(v.person(recipient{GivenName: name})).Subject))
 	return c, nil
 }
 

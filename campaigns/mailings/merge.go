@@ -14,10 +14,11 @@ import (
 // no calls. A backslash before the braces, \{{, writes the braces themselves.
 
 // Fields lists the merge fields by name, in the order that the page explains them.
-var Fields = []string{fieldGivenName, fieldTitle, fieldURL, fieldCount, fieldGoal, fieldOrganisation}
+var Fields = []string{fieldGivenName, fieldChapter, fieldTitle, fieldURL, fieldCount, fieldGoal, fieldOrganisation}
 
 const (
 	fieldGivenName    = "given_name"
+	fieldChapter      = "chapter"
 	fieldTitle        = "petition_title"
 	fieldURL          = "petition_url"
 	fieldCount        = "signature_count"
@@ -104,6 +105,9 @@ func parseMerge(src, form string, markdown bool) ([]span, []MergeProblem) {
 	words(len(src))
 	return out, bad
 }
+
+// ofPerson are the fields that differ from person to person.
+var ofPerson = []string{fieldGivenName, fieldChapter}
 
 // ofPetition are the fields that stand for something only where a mailing goes to the signers of a petition.
 var ofPetition = []string{fieldTitle, fieldURL, fieldCount, fieldGoal}

@@ -17,19 +17,27 @@ import (
 type Preview struct {
 	Subject, Preheader string
 	Text, HTML         string // the whole parts, HTML a document of its own; empty while there is no text
+	Sender             string // the name it comes from
+	Locale             string
+	Screens            []Line // each subject as a locked screen shows it
 }
 
-// Preview makes the mail with the writer's own name in it. It needs the right actor.WriteMailing. A merge field that does
-// not exist stands in it as it was typed: see Checks.
+// Preview makes the mail in its first language: see PreviewIn.
 func (s *Service) Preview(ctx context.Context, a actor.Actor, id uuid.UUID) (Preview, error) {
+	return s.PreviewIn(ctx, a, id, "", 0)
+}
+
+// PreviewIn makes the mail in a language with one of its subjects, from 0, and with the writer's own name in it; the first ones where
+// there are no such. It needs the right actor.WriteMailing. A merge field that does not exist stands in it as it was typed: see Checks.
+func (s *Service) PreviewIn(ctx context.Context, a actor.Actor, id uuid.UUID, locale string, variant int) (Preview, error) {
 	m, err := s.Get(ctx, a, id)
 	if err != nil {
 		return Preview{}, err
 	}
-	return s.preview(ctx, a, m)
+	return s.preview(ctx, a, m, locale, variant)
 }
 
-func (s *Service) preview(ctx context.Context, a actor.Actor, m models.Mailing) (Preview, error) {
+func (s *Service) preview(ctx context.Context, a actor.Actor, m models.Mailing, locale string, variant int) (Preview, error) {
 	name := ""
 	if a.Kind == actor.User {
 		var u models.User
@@ -45,19 +53,25 @@ func (s *Service) preview(ctx context.Context, a actor.Actor, m models.Mailing) 
 	if err != nil {
 		return Preview{}, err
 	}
-	c := l.compiled.fill(l.person(name))
-	p := Preview{Subject: c.Subject, Preheader: c.Preheader}
-	if l.empty() {
+	v := l.in(locale)
+	who := v.person(recipient{GivenName: name})
+	c := v.compiled.fillWith(who, variant)
+	p := Preview{Subject: c.Subject, Preheader: c.Preheader, Sender: l.from.FromName, Locale: v.text.Locale}
+	for i := range v.text.Lines {
+		o := v.compiled.fillWith(who, i)
+		p.Screens = append(p.Screens, Line{o.Subject, o.Preheader})
+	}
+	if v.empty() {
 		return p, nil
 	}
 	head := l.from.Letterhead
 	if strings.TrimSpace(head.PostalAddress) == "" { // the checks say so; the rest can be looked at
-		head.PostalAddress = s.Words.Text(m.Locale, "mailings.address_missing")
+		head.PostalAddress = s.Words.Text(v.text.Locale, "mailings.address_missing")
 	}
 	r, err := s.Mail.Bulk(head, mailer.BulkBody{
-		Subject: c.Subject, Preheader: c.Preheader, HTML: c.HTML, Text: c.Text, Reason: s.reason(l, nil), UnsubscribeURL: s.BaseURL + "/u/",
-		Lang: m.Locale,
+		Subject: c.Subject, Preheader: c.Preheader, HTML: c.HTML, Text: c.Text, Reason: s.reason(l, v.text.Locale, nil), WebURL: v.web, UnsubscribeURL: s.BaseURL + "/u/",
+		Lang: v.text.Locale,
 	})
-	p.Text, p.HTML = r.Text, r.HTML
+	p.Text, p.HTML = r.Text, s.ownPictures(r.HTML)
 	return p, err
 }

@@ -33,13 +33,49 @@ type loaded struct {
 	org      models.Organisation
 	zone     *time.Location
 	from     deliveries.Sender
-	compiled *compiled
-	form     *form
-	shared   values
+	versions []version // by language, the first one first
 	at       time.Time
 }
 
-func (l *loaded) empty() bool { return len(l.compiled.text) == 0 || len(l.compiled.html) == 0 }
+// version is a mailing in one language, ready for its copies.
+type version struct {
+	text     Text
+	compiled *compiled
+	forms    []*form // for each subject
+	shared   values
+	web      string // the address of its copy on the site
+}
+
+// form is the text with the subject in a place, from 0; with the first one where there is none.
+func (v *version) form(variant int) *form {
+	if variant < 0 || variant >= len(v.forms) {
+		variant = 0
+	}
+	return v.forms[variant]
+}
+
+// in is the version for somebody who speaks a language: their own, or the first one.
+func (l *loaded) in(locale string) *version {
+	short, _, _ := strings.Cut(locale, "-")
+	for i := range l.versions {
+		if l.versions[i].text.Locale == locale || l.versions[i].text.Locale == short {
+			return &l.versions[i]
+		}
+	}
+	return &l.versions[0]
+}
+
+func (v *version) empty() bool { return len(v.compiled.text) == 0 || len(v.compiled.html) == 0 }
+
+// person is what the merge fields stand for, for one person.
+func (v *version) person(p recipient) values {
+	out := make(values, len(v.shared)+2)
+	for k, s := range v.shared {
+		out[k] = s
+	}
+	out[fieldGivenName], out[fieldChapter] = calledBy(p.GivenName), oneLine(p.Chapter)
+	return out
+}
 
 // load makes what all copies share; a mailing of the same revision and colour is not compiled again.
 func (s *Service) load(ctx context.Context, m models.Mailing) (*loaded, error) {
@@ -64,18 +100,34 @@ func (s *Service) load(ctx context.Context, m models.Mailing) (*loaded, error) {
 	s.mu.Lock()
 	was := s.ready[m.ID]
 	s.mu.Unlock()
-	if was != nil && was.mailing.Revision == m.Revision && was.from.Letterhead.Accent == l.from.Letterhead.Accent {
-		l.compiled, l.form = was.compiled, was.form
-	} else if l.compiled, err = compile(m, s.BaseURL, s.Mail, l.from.Letterhead.Accent); err != nil {
+	texts, err := textsOf(ctx, s.DB.DB, m)
+	if err != nil {
 		return nil, err
-	} else {
-		l.form = newForm(l.compiled, m.Locale, listID(m.Purpose, m.ScopeID)+"."+l.from.ListDomain)
 	}
-	lang := m.Locale
-	l.shared = values{
-		fieldTitle: oneLine(l.petition.Title), fieldURL: s.BaseURL + "/petitions/" + l.petition.Slug,
-		fieldCount: s.Words.Number(lang, int64(l.petition.Total())), fieldGoal: s.Words.Number(lang, int64(l.petition.Goal)),
-		fieldOrganisation: oneLine(l.org.Name),
+	again := was != nil && was.mailing.Revision == m.Revision && was.from.Letterhead.Accent == l.from.Letterhead.Accent && len(was.versions) == len(texts)
+	with := kit{base: s.BaseURL, mail: s.Mail, accent: l.from.Letterhead.Accent, words: s.Words}
+	if !again {
+		if with.pictures, err = s.picturesIn(ctx, texts); err != nil {
+			return nil, err
+		}
+	}
+	for i, t := range texts {
+		v := version{text: t, web: s.webURL(m, t.Locale)}
+		if again {
+			v.compiled, v.forms = was.versions[i].compiled, was.versions[i].forms
+		} else if v.compiled, err = compile(t, m.Purpose, with); err != nil {
+			return nil, err
+		} else {
+			for n := range v.compiled.lines {
+				v.forms = append(v.forms, newForm(v.compiled, n, t.Locale, listID(m.Purpose, m.ScopeID)+"."+l.from.ListDomain, v.web))
+			}
+		}
+		v.shared = values{
+			fieldTitle: oneLine(l.petition.Title), fieldURL: s.BaseURL + "/petitions/" + l.petition.Slug,
+			fieldCount: s.Words.Number(t.Locale, int64(l.petition.Total())), fieldGoal: s.Words.Number(t.Locale, int64(l.petition.Goal)),
+			fieldOrganisation: oneLine(l.org.Name),
+		}
+		l.versions = append(l.versions, v)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,19 +170,11 @@ func (s *Service) current(ctx context.Context, id uuid.UUID) (*loaded, error) {
 	return s.load(ctx, m)
 }
 
-// person is what the merge fields stand for, for one person.
-func (l *loaded) person(givenName string) values {
-	v := make(values, len(l.shared)+1)
-	for k, s := range l.shared {
-		v[k] = s
-	}
-	v[fieldGivenName] = calledBy(givenName)
-	return v
-}
-
 // recipient is what a copy says of its person.
 type recipient struct {
 	GivenName string
+	Chapter   string     // the name of their chapter; "" for none
+	Locale    string     // the language they speak; "" where that is not known
 	Agreed    *time.Time // when they agreed; nil where that is not known
 }
 
@@ -170,14 +214,17 @@ func (s *Service) recipients(ctx context.Context, m models.Mailing, boxes []uuid
 		ID, MailboxID   uuid.UUID
 		GivenNameSealed []byte
 		GivenAt         *time.Time
+		Locale, Chapter string
 	}
 	agreed := "LEFT JOIN consents c ON c.mailbox_id = b.id AND c.purpose = ? AND c.scope_id = ? AND c.withdrawn_at IS NULL"
-	table, q := "signatures", s.DB.WithContext(ctx).Table("mailboxes b").Select("s.id, b.id AS mailbox_id, s.given_name_sealed, c.given_at").
+	table, q := "signatures", s.DB.WithContext(ctx).Table("mailboxes b").
+		Select("s.id, b.id AS mailbox_id, s.given_name_sealed, c.given_at, COALESCE(NULLIF(p.locale, ''), s.locale) AS locale, COALESCE(h.name, '') AS chapter").
 		Joins("JOIN signatures s ON s.mailbox_id = b.id AND s.petition_id = ? AND s.state = 'confirmed'", m.PetitionID)
 	if m.PetitionID == nil {
-		table, q = "supporters", s.DB.WithContext(ctx).Table("mailboxes b").Select("p.id, b.id AS mailbox_id, p.given_name_sealed, c.given_at").
-			Joins("LEFT JOIN supporters p ON p.id = b.supporter_id")
+		table, q = "supporters", s.DB.WithContext(ctx).Table("mailboxes b").
+			Select("p.id, b.id AS mailbox_id, p.given_name_sealed, c.given_at, COALESCE(p.locale, '') AS locale, COALESCE(h.name, '') AS chapter")
 	}
+	q = q.Joins("LEFT JOIN supporters p ON p.id = b.supporter_id").Joins("LEFT JOIN chapters h ON h.id = p.chapter_id")
 	if err := database.WhereIn(q.Joins(agreed, m.Purpose, m.ScopeID), "b.id", boxes).Scan(&rows).Error; err != nil {
 		return nil, err
 	}
@@ -187,14 +234,14 @@ func (s *Service) recipients(ctx context.Context, m models.Mailing, boxes []uuid
 		if err != nil {
 			return nil, err
 		}
-		out[r.MailboxID] = recipient{GivenName: name, Agreed: r.GivenAt}
+		out[r.MailboxID] = recipient{GivenName: name, Chapter: r.Chapter, Locale: r.Locale, Agreed: r.GivenAt}
 	}
 	return out, nil
 }
 
 // reason is the sentence that says why the person gets this mail.
-func (s *Service) reason(l *loaded, agreed *time.Time) string {
-	lang, key := l.mailing.Locale, "mailings.reason"
+func (s *Service) reason(l *loaded, lang string, agreed *time.Time) string {
+	key := "mailings.reason"
 	if l.mailing.Purpose == models.PurposeNewsletter {
 		if key = "mailings.reason_topic"; l.about == "" {
 			key = "mailings.reason_newsletter"
@@ -206,12 +253,21 @@ func (s *Service) reason(l *loaded, agreed *time.Time) string {
 	return s.Words.Text(lang, key+"_date", "About", l.about, "Date", s.Words.Date(lang, agreed.In(l.zone)))
 }
 
-// content is the copy of one person.
+// variantOf is the place of the subject that a delivery goes out with, from 0: it is chosen when the audience is frozen.
+func variantOf(d models.Delivery) int { return d.Variant }
+
+// content is the copy of one person, in the version for them.
 func (s *Service) content(l *loaded, d models.Delivery, p recipient) deliveries.Content {
+	v := l.in(p.Locale)
+	return s.contentOf(l, v, d, p, variantOf(d))
+}
+
+func (s *Service) contentOf(l *loaded, v *version, d models.Delivery, p recipient, variant int) deliveries.Content {
+	f := v.form(variant)
 	return deliveries.Content{
-		Lang: l.mailing.Locale, ToName: calledBy(p.GivenName),
+		Lang: v.text.Locale, ToName: calledBy(p.GivenName),
 		Bulk: &deliveries.BulkContent{
-			Form: &l.form.Form, Values: l.form.values(l.person(p.GivenName)), Reason: s.reason(l, p.Agreed),
+			Form: &f.Form, Values: f.values(v.person(p)), Reason: s.reason(l, v.text.Locale, p.Agreed),
 			UnsubscribeURL: s.BaseURL + "/u/" + s.Signer.MakeForever(tokens.Unsubscribe, d.ID),
 		},
 	}
@@ -235,7 +291,8 @@ func (s *Service) RenderTest(ctx context.Context, d models.Delivery) (deliveries
 	if err != nil {
 		return deliveries.Content{}, err
 	}
-	if len(l.compiled.problems) > 0 || l.empty() || m.Subject == "" { // changed since the button was pressed
+	v := l.in(d.DedupeKey[strings.LastIndexByte(d.DedupeKey, '/')+1:])
+	if len(v.compiled.problems) > 0 || v.empty() || v.text.Lines[0].Subject == "" { // changed since the button was pressed
 		return deliveries.Content{}, fault.New(fault.Gone, "error.mail_gone")
 	}
 	var u models.User
@@ -246,8 +303,8 @@ func (s *Service) RenderTest(ctx context.Context, d models.Delivery) (deliveries
 	if err != nil {
 		return deliveries.Content{}, err
 	}
-	c := s.content(l, d, recipient{GivenName: name})
-	c.Bulk.Form = l.form.titled(s.Words.Text(m.Locale, "mailings.test_subject", "Subject", l.compiled.fill(l.person(name)).Subject))
+	c := s.contentOf(l, v, d, recipient{GivenName: name}, 0)
+	c.Bulk.Form = v.form(0).titled(s.Words.Text(v.text.Locale, "mailings.test_subject", "Subject", v.compiled.fill(v.person(recipient{GivenName: name})).Subject))
 	return c, nil
 }
 

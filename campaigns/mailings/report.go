@@ -206,6 +206,11 @@ func (s *Service) Today(ctx context.Context, a actor.Actor) ([]today.Queue, erro
 	if err != nil {
 		return nil, err
 	}
+	waiting, err := s.approvalQueue(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, waiting...)
 	var parked []struct {
 		MailingID uuid.UUID
 		N         int

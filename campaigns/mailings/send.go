@@ -41,8 +41,12 @@ func (s *Service) Send(ctx context.Context, a actor.Actor, id uuid.UUID, revisio
 	if err != nil {
 		return err
 	}
+	list, err := s.checks(ctx, l, people)
+	if err != nil {
+		return err
+	}
 	var stop fault.Fields
-	for _, c := range s.checks(l, people) {
+	for _, c := range list {
 		if c.Tone == Stop {
 			stop.Add("", c.Key, c.Args...)
 		}

@@ -1,9 +1,13 @@
 package browser
 
 import (
+	"context"
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
+	"kithline/campaigns/mailings"
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/posts"
 	"kithline/models"
@@ -41,6 +45,28 @@ func (tab *Tab) unharmed(name string) {
 		tab.t.Errorf("%s: markup of somebody's text: %s", name, html)
 	}
 	tab.Clean()
+}
+
+// attackedMailing has attacks in every field of a mailing: subjects, blocks, a second language that is HTML, the name of a template.
+func (w *world) attackedMailing(petition uuid.UUID, plain string, send bool) {
+	w.t.Helper()
+	ctx := context.Background()
+	one := strings.Join(strings.Fields(plain), " ")
+	id := must[uuid.UUID](w)(w.Mailings.Create(ctx, w.owner, petition))
+	line := mailings.Line{Subject: attacks[0], Preheader: one[:min(len(one), 190)]}
+	body := "::: quote\nwords: " + one + "\nwho: " + one + "\n:::\n\n::: action\ntitle: " + one + "\nlink: /petitions\nminutes: 1\nenergy: 1\nwords: " + one + "\n:::\n\n::: event\ntitle: " + one +
+		"\nwhen: 2027-03-16\nwhere: " + one + "\naccess: " + one + "\n:::\n\n" + plain
+	d := mailings.Draft{Revision: 1, PetitionID: petition, Subject: line.Subject, Preheader: line.Preheader, More: []mailings.Line{line}, Body: body, NamesCause: true, Public: true}
+	r := must[int](w)(w.Mailings.Save(ctx, w.owner, id, d))
+	r = must[int](w)(w.Mailings.AddLanguage(ctx, w.owner, id, r, "es"))
+	_, err := w.Mailings.ImportHTML(ctx, w.owner, id, r, "es", "<p>x</p>"+plain)
+	w.must(err)
+	if send {
+		w.must(w.Mailings.Send(ctx, w.owner, id, r+1))
+		return
+	}
+	_, err = w.Mailings.SaveTemplate(ctx, w.owner, id, attacks[0][:min(len(attacks[0]), mailings.MaxTemplateName)])
+	w.must(err)
 }
 
 // Texts of strangers, advocates and organizers stay texts on every page and in every mail that shows them.
@@ -81,8 +107,10 @@ func TestAttacks(t *testing.T) {
 	plain := strings.NewReplacer("{{", "{ {").Replace(all)
 	w.mailing(first.Petition.ID, subject, plain, true)
 	w.mailing(first.Petition.ID, subject, plain, false)
+	w.attackedMailing(first.Petition.ID, plain, true)
+	w.attackedMailing(first.Petition.ID, plain, false)
 
-	public := w.walk(t, tab, w.Client(t), func(name string) { tab.unharmed(name + " " + tab.Path()) }, public, "/", "/petitions/"+slugs[0], "/petitions/"+slugs[1])
+	public := w.walk(t, tab, w.Client(t), func(name string) { tab.unharmed(name + " " + tab.Path()) }, public, "/", "/archive", "/petitions/"+slugs[0], "/petitions/"+slugs[1])
 	w.signIn(tab)
 	organizers := w.walk(t, tab, w.Owner(t), func(name string) { tab.unharmed(name + " " + tab.Path()) }, organizers, "/admin", "/admin/petitions", "/admin/petitions/comments", "/admin/mailings", "/admin/supporters", "/admin/audit")
 	if len(public) < 3 || len(organizers) < 8 {

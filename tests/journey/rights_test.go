@@ -1,9 +1,12 @@
 package journey
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"image"
+	"image/png"
 	"maps"
 	"net/http"
 	"net/url"
@@ -104,6 +107,9 @@ var posts = map[string]actor.Right{
 	"/admin/series/:id/steps/:step": actor.WriteMailing, "/admin/series/:id/steps/:step/move": actor.WriteMailing, "/admin/series/:id/steps/:step/remove": actor.WriteMailing,
 	"/admin/series/:id/start": actor.Send, "/admin/series/:id/pause": actor.Send, "/admin/series/:id/resume": actor.Send, "/admin/series/:id/end": actor.Send,
 	"/admin/series/:id/unknown":           actor.Send,
+	"/admin/mailings/templates/:template/delete": actor.WriteMailing, "/admin/mailings/pictures": actor.WriteMailing, "/admin/mailings/:id/template": actor.WriteMailing,
+	"/admin/mailings/:id/html": actor.WriteMailing, "/admin/mailings/:id/revisions/:revision": actor.WriteMailing, "/admin/mailings/:id/approval": actor.WriteMailing,
+	"/admin/mailings/:id/approve": actor.Send, "/admin/mailings/:id/public": actor.Send, "/admin/settings/words": actor.Administer,
 	"/admin/supporters/:id/districts/set": actor.EditSupporters, "/admin/supporters/:id/districts/unset": actor.EditSupporters, "/admin/supporters/:id/districts/point": actor.EditSupporters,
 	"/admin/duplicates/:id/merge": actor.EditSupporters, "/admin/duplicates/:id/different": actor.EditSupporters, "/admin/duplicates/merges/:id/undo": actor.EditSupporters,
 	"/admin/forms": actor.EditSupporters, "/admin/forms/:id/edit": actor.EditSupporters, "/admin/forms/:id/draft": actor.EditSupporters,
@@ -244,6 +250,14 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 		ID: models.NewID(), SeriesID: course, SupporterID: supporter.ID, State: models.SeriesActive, Round: 1, DueAt: a.Clock.Now(), EnteredAt: a.Clock.Now(), UpdatedAt: a.Clock.Now(),
 	}).Error)
 	w.ids["/admin/series/:id"], w.ids[":step"] = []string{course.String()}, []string{steps[0].ID.String(), steps[1].ID.String()}
+	template, err := a.Mailings.SaveTemplate(ctx, owner, m, "Monthly")
+	must(err)
+	var dot bytes.Buffer
+	must(png.Encode(&dot, image.NewGray(image.Rect(0, 0, 4, 4))))
+	shown, err := a.Mailings.AddPicture(ctx, owner, "harbour.png", &dot)
+	must(err)
+	w.ids[":template"], w.ids[":revision"], w.ids[":picture"] = []string{template.String()}, []string{"2"}, []string{shown.FileID.String()}
+	w.ids[":mail"] = []string{a.Signer.MakeForever(tokens.WebCopy, m), "nothing"}
 	chosen, err := a.Segments.Create(ctx, owner, segments.Input{Name: "Everybody", Rule: segments.Everybody()})
 	must(err)
 	w.ids["/admin/segments/:id"] = []string{chosen.String()}

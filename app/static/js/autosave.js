@@ -2,6 +2,8 @@
 
    <form data-keep="petition-new">          in this browser, until a page carries data-kept="petition-new" (several with spaces between)
    <form data-autosave="/admin/x/draft">    on the server, two seconds after the last key; in this browser until it is there
+   <form data-autosave="..." data-keep="x-{revision}">   what is kept in this browser is of that value of the form's field: it never comes
+                                            back over what was saved since
 
    The server may answer an autosave with JSON: {"fields": {"version": "3"}, "autosave": "/...", "action": "/...", "address": "/..."}:
    values for fields of the form, new addresses for the form, and the address the browser shows from now on.
@@ -22,6 +24,12 @@
     try { localStorage.setItem(prefix + key, JSON.stringify({ at: Date.now(), values: values })); return true; } catch (e) { return false; }
   }
   function drop(key) { try { localStorage.removeItem(prefix + key); } catch (e) { /* no storage */ } }
+
+  function older(begin) {
+    try {
+      Object.keys(localStorage).forEach(function (k) { if (k.indexOf(prefix + begin) === 0) read(k.slice(prefix.length)); });
+    } catch (e) { /* no storage */ }
+  }
 
   function typed(field) {
     return field.name && !field.disabled && !/^(password|hidden|file|submit|button|reset|image)$/.test(field.type);
@@ -47,9 +55,10 @@
   }
 
   function tend(form) {
-    var url = form.dataset.autosave, key = form.dataset.keep || url, note = form.querySelector('[data-autosave-status]');
+    var url = form.dataset.autosave, named = form.dataset.keep || url, note = form.querySelector('[data-autosave-status]');
     var timer, busy = false, again = false, tries = 0, sent = JSON.stringify(values(form)), shown = '';
 
+    function key() { return named.replace('{revision}', form.elements.revision ? form.elements.revision.value : ''); }
     function say(word) {
       if (!note) return;
       var text = (note.dataset[word] || '').replace('{time}', new Date().toLocaleTimeString(document.documentElement.lang, { hour: '2-digit', minute: '2-digit', hour12: false }));
@@ -74,7 +83,7 @@
         .then(function (answer) {
           busy = false;
           if (!answer) return;
-          sent = now; tries = 0; drop(key); say('saved');
+          sent = now; tries = 0; drop(key()); say('saved'); form.dispatchEvent(new CustomEvent('autosaved', { bubbles: true }));
           Object.keys(answer.fields || {}).forEach(function (n) { if (form.elements[n]) form.elements[n].value = answer.fields[n]; });
           if (answer.autosave) url = answer.autosave;
           if (answer.action) form.action = answer.action;
@@ -88,11 +97,12 @@
         });
     }
 
-    var kept = read(key);
+    var kept = read(key());
+    if (named.indexOf('{revision}') >= 0) older(named.split('{revision}')[0]); // what is too old goes
     // Not over a form that came back from the server with its values and errors.
     if (kept && !form.querySelector('[aria-invalid="true"], .wrong') && JSON.stringify(kept) !== sent) { restore(form, kept); say('found'); later(wait); }
     form.addEventListener('input', function () {
-      if (write(key, values(form)) && !url) say('here');
+      if (write(key(), values(form)) && !url) say('here');
       if (url) later(wait);
     });
     form.addEventListener('submit', function () { clearTimeout(timer); url = ''; });
