@@ -30,6 +30,8 @@ type Organisation struct {
 	RetentionMonths    int        // suggested for campaigns: how long names stay once one ended
 	ReviewNearHours    int        // a submitted petition is near its time after so many
 	ReviewDueHours     int        // and overdue after so many
+	MailingsMost       int        // a person gets at most so many mailings ...
+	MailingsDays       int        // ... in so many days; 0 mailings is no limit
 	SetupAt            *time.Time // nil until the first owner finished setup
 	CreatedAt          time.Time
 	UpdatedAt          time.Time

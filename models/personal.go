@@ -202,7 +202,7 @@ var PersonalColumns = []Personal{
 var NotPersonal = map[string][]string{
 	"organisations": {
 		"id", "name", "short_name", "legal_name", "postal_address", "phone", "from_name", "from_address", "reply_to", "time_zone",
-		"languages", "accent", "crisis_line", "minimum_age", "smtp_host", "smtp_port", "smtp_tls", "smtp_username", "retention_months", "review_near_hours", "review_due_hours", "setup_at",
+		"languages", "accent", "crisis_line", "minimum_age", "smtp_host", "smtp_port", "smtp_tls", "smtp_username", "retention_months", "review_near_hours", "review_due_hours", "mailings_most", "mailings_days", "setup_at",
 		"created_at", "updated_at",
 	},
 	"site_texts":     {"id", "name", "locale", "body", "updated_by", "updated_at"},
@@ -237,6 +237,8 @@ var NotPersonal = map[string][]string{
 	"mailings": {
 		"id", "campaign_id", "petition_id", "segment_id", "chapter_id", "purpose", "scope_id", "subject", "preheader", "body", "locale", "state", "revision",
 		"audience_count", "created_by", "created_at", "updated_at", "frozen_at", "finished_at", "paused_at", "paused_reason",
+		"important", "send_at", "local_hour", "freeze_at", "expires_at", "test_percent", "test_minutes", "test_by_hand", "decide_at", "decided_at", "decided_by", "winner",
+		"track_clicks", "audience", "later_at",
 	},
 	"deliveries": {
 		"id", "subject_id", "mailing_id", "variant", "purpose", "scope_id", "dedupe_key", "priority", "state", "on_unknown", "attempt", "deferrals", "not_before",
@@ -244,6 +246,11 @@ var NotPersonal = map[string][]string{
 	},
 	"mail_rates":          {"key", "slices", "updated_at"},
 	"mail_nodes":          {"node", "lease_until", "members"},
+	"mailing_segments": {"mailing_id", "segment_id", "excluded"},
+	"mailing_topics":   {"mailing_id", "topic_id"},
+	"mailing_links":    {"id", "mailing_id", "number", "url"},
+	"mailing_clicks":   {"link_id", "day", "clicks"},
+	"unsubscribes":     {"delivery_id", "mailing_id", "how", "created_at"},
 	"imports": {
 		"id", "file_id", "run", "state", "dry_run", "mapping", "basis_purpose", "basis_scope_id", "basis_text", "basis_source",
 		"basis_text_id", "locale", "rows_total", "rows_done", "new_count", "updated_count", "unchanged_count", "suppressed_count",

@@ -36,7 +36,7 @@ func TestMailingPages(t *testing.T) {
 					segment := uuid.New()
 					compose.Mailing.SegmentID = &segment
 					compose.Segments, compose.Languages = []web.Option{{Label: "Everybody"}, {Value: segment.String(), Label: "North"}}, p.LanguageOptions()
-					compose.Audience = mailings.Audience{Confirmed: 11, People: 2, WithoutConsent: 3, Suppressed: 2, Paused: 2, Outside: 1, TooSoon: 1}
+					compose.Audience = mailings.Audience{All: 11, People: 2, WithoutConsent: 3, Suppressed: 2, Paused: 2, Outside: 1, TooSoon: 1}
 					compose.Checks = mailings.Checks{
 						{Tone: mailings.Stop, Key: "error.merge_unknown", Args: []any{"Name", "x", "Line", 2}},
 						{Tone: mailings.Think, Key: "mailings.check_subject_long", Args: []any{"Count", 70}},

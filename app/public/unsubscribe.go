@@ -166,7 +166,7 @@ func (h *unsubscribe) choose(c *fiber.Ctx) error {
 // leaveAll ends everything that the reader agreed to.
 func (h *unsubscribe) leaveAll(c *fiber.Ctx) error {
 	p := h.page(c)
-	if err := h.consents.LeaveAll(c.UserContext(), p.Token); err != nil {
+	if err := h.svc.LeaveAll(c.UserContext(), p.Token); err != nil {
 		return h.answer(c, &p, err)
 	}
 	h.web.Flash(c, "good", "preferences.left")

@@ -259,18 +259,8 @@ func (s *Service) turnOn(ctx context.Context, tx *gorm.DB, mailboxID uuid.UUID, 
 	return Give(ctx, tx, g, now)
 }
 
-// LeaveAll ends every consent of the mailbox of a mail's unsubscribe link. The fault is NotFound, error.link_unknown.
-func (s *Service) LeaveAll(ctx context.Context, token string) error {
-	box, err := s.mailboxOf(ctx, token)
-	if err != nil || box == uuid.Nil {
-		return err
-	}
-	now := s.clk.Now()
-	return s.db.Tx(ctx, func(tx *gorm.DB) error { return EndAll(ctx, tx, box, ByPage, now) })
-}
-
 // Frequencies lists how often somebody may want mail that goes to many.
-var Frequencies = []models.Frequency{models.AsItComes, models.Weekly, models.Monthly}
+var Frequencies = []models.Frequency{models.AsItComes, models.Weekly, models.Monthly, models.Important}
 
 // End is Withdraw, and what is queued for the same purpose and scope does not go any more.
 func End(ctx context.Context, tx *gorm.DB, mailboxID uuid.UUID, purpose models.Purpose, scopeID uuid.UUID, how string, now time.Time) error {

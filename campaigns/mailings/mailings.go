@@ -5,15 +5,15 @@
 // Each person gets one copy, however many of their addresses agreed: at the address that was verified first. Who paused all
 // mail is left out; newsletters leave out who wants them less often and got one lately.
 //
-// A mailing is a draft until it is sent. Sending freezes its audience: one transaction inserts a delivery for each person
-// who may be mailed at that moment, at most one for a mailbox, and from then on the deliveries are the truth: nobody is
-// added, and who leaves the list before their mail is on the wire is suppressed. The trigger of the deliveries table refuses
+// A mailing is a draft until it is sent, or scheduled for a time. Then its audience is frozen: one statement inserts a delivery for
+// each person who may be mailed at that moment, at most one for a mailbox, and from then on the deliveries are the truth: nobody is
+// added, unless an organizer sends it to those who came later, and who leaves the list before their mail is on the wire is suppressed. The trigger of the deliveries table refuses
 // a row without consent, whatever this package does.
 //
 // The words are Markdown with merge fields. They are compiled once for each revision; for each person only values are put
 // in, see merge.go and compile.go.
 //
-// States: draft, freezing, sending, paused, finished; cancelled when somebody stopped it for good. A mailing is finished once
+// States: draft, scheduled, freezing, sending, paused, finished; cancelled when somebody stopped it for good. A mailing is finished once
 // none of its deliveries is queued, claimed, sending or deferred. Deliveries whose fate is unknown after a crash are parked
 // until an organizer decides about all of them at once.
 package mailings
@@ -49,7 +49,7 @@ type Words struct {
 	Number func(lang string, n int64) string
 }
 
-// Options of a Service. All are needed.
+// Options of a Service. Those down to Words are needed.
 type Options struct {
 	DB           *database.DB
 	Vault        *vault.Vault
@@ -61,6 +61,13 @@ type Options struct {
 	Enqueue      func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error // jobs.Client.Enqueue
 	BaseURL      string                                                           // of the site, without a slash at the end
 	Words        Words
+
+	// Subjects lists the subjects of a mailing that are tried against each other, the first first; nil: each has its one.
+	Subjects func(ctx context.Context, tx *gorm.DB, m models.Mailing) ([]string, error)
+	// Quiet says from which minute of the day to which, where the person is, no mailing goes out; equal minutes, or nil: always.
+	Quiet func(ctx context.Context) (from, to int, err error)
+	// CountEvery is how old the numbers of a report may be: all who look share one count. 0 counts each time.
+	CountEvery time.Duration
 }
 
 // Service writes, sends and reports mailings, and ends subscriptions. It is safe for concurrent use.
@@ -68,6 +75,9 @@ type Service struct {
 	Options
 	mu    sync.Mutex
 	ready map[uuid.UUID]*loaded
+
+	counts  kept[counted] // of deliveries
+	results kept[results] // what came of mailings
 
 	stoppers map[string]Stopper // by the kind of delivery
 }

@@ -55,7 +55,7 @@ func (s *Service) preview(ctx context.Context, a actor.Actor, m models.Mailing) 
 		head.PostalAddress = s.Words.Text(m.Locale, "mailings.address_missing")
 	}
 	r, err := s.Mail.Bulk(head, mailer.BulkBody{
-		Subject: c.Subject, Preheader: c.Preheader, HTML: c.HTML, Text: c.Text, Reason: s.reason(l, nil), UnsubscribeURL: s.BaseURL + "/u/",
+		Subject: c.Subject, Preheader: c.Preheader, HTML: c.HTML, Text: c.Text, Reason: s.reason(l, m.ScopeID, nil), UnsubscribeURL: s.BaseURL + "/u/",
 		Lang: m.Locale,
 	})
 	p.Text, p.HTML = r.Text, r.HTML

@@ -33,9 +33,11 @@ type loaded struct {
 	org      models.Organisation
 	zone     *time.Location
 	from     deliveries.Sender
-	compiled *compiled
+	compiled *compiled // with counted links, where clicks are counted
 	form     *form
+	tracking bool // clicks are counted
 	shared   values
+	topics   map[uuid.UUID]string // names of a newsletter's further topics
 	at       time.Time
 }
 
@@ -64,18 +66,28 @@ func (s *Service) load(ctx context.Context, m models.Mailing) (*loaded, error) {
 	s.mu.Lock()
 	was := s.ready[m.ID]
 	s.mu.Unlock()
-	if was != nil && was.mailing.Revision == m.Revision && was.from.Letterhead.Accent == l.from.Letterhead.Accent {
-		l.compiled, l.form = was.compiled, was.form
-	} else if l.compiled, err = compile(m, s.BaseURL, s.Mail, l.from.Letterhead.Accent); err != nil {
-		return nil, err
-	} else {
-		l.form = newForm(l.compiled, m.Locale, listID(m.Purpose, m.ScopeID)+"."+l.from.ListDomain)
-	}
 	lang := m.Locale
 	l.shared = values{
 		fieldTitle: oneLine(l.petition.Title), fieldURL: s.BaseURL + "/petitions/" + l.petition.Slug,
 		fieldCount: s.Words.Number(lang, int64(l.petition.Total())), fieldGoal: s.Words.Number(lang, int64(l.petition.Goal)),
 		fieldOrganisation: oneLine(l.org.Name),
+	}
+	if l.topics, err = s.topicNames(ctx, m); err != nil {
+		return nil, err
+	}
+	l.tracking = m.TrackClicks && m.FrozenAt != nil
+	if was != nil && was.mailing.Revision == m.Revision && was.from.Letterhead.Accent == l.from.Letterhead.Accent && was.tracking == l.tracking {
+		l.compiled, l.form = was.compiled, was.form
+	} else {
+		if l.compiled, err = compile(m, s.BaseURL, s.Mail, l.from.Letterhead.Accent); err != nil {
+			return nil, err
+		}
+		counted, err := s.trackedLinks(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		l.compiled = trackLinks(l.compiled, counted, l.shared[fieldURL])
+		l.form = newForm(l.compiled, m.Locale, listID(m.Purpose, m.ScopeID)+"."+l.from.ListDomain)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,7 +183,7 @@ func (s *Service) recipients(ctx context.Context, m models.Mailing, boxes []uuid
 		GivenNameSealed []byte
 		GivenAt         *time.Time
 	}
-	agreed := "LEFT JOIN consents c ON c.mailbox_id = b.id AND c.purpose = ? AND c.scope_id = ? AND c.withdrawn_at IS NULL"
+	agreed := "LEFT JOIN consents c ON c.mailbox_id = b.id AND c.purpose = ? AND c.scope_id = ? AND c.withdrawn_at IS NULL" // to the first topic
 	table, q := "signatures", s.DB.WithContext(ctx).Table("mailboxes b").Select("s.id, b.id AS mailbox_id, s.given_name_sealed, c.given_at").
 		Joins("JOIN signatures s ON s.mailbox_id = b.id AND s.petition_id = ? AND s.state = 'confirmed'", m.PetitionID)
 	if m.PetitionID == nil {
@@ -193,17 +205,20 @@ func (s *Service) recipients(ctx context.Context, m models.Mailing, boxes []uuid
 }
 
 // reason is the sentence that says why the person gets this mail.
-func (s *Service) reason(l *loaded, agreed *time.Time) string {
-	lang, key := l.mailing.Locale, "mailings.reason"
+func (s *Service) reason(l *loaded, scope uuid.UUID, agreed *time.Time) string {
+	lang, key, about := l.mailing.Locale, "mailings.reason", l.about
+	if name, further := l.topics[scope]; further {
+		about = name
+	}
 	if l.mailing.Purpose == models.PurposeNewsletter {
-		if key = "mailings.reason_topic"; l.about == "" {
+		if key = "mailings.reason_topic"; about == "" {
 			key = "mailings.reason_newsletter"
 		}
 	}
 	if agreed == nil {
-		return s.Words.Text(lang, key, "About", l.about)
+		return s.Words.Text(lang, key, "About", about)
 	}
-	return s.Words.Text(lang, key+"_date", "About", l.about, "Date", s.Words.Date(lang, agreed.In(l.zone)))
+	return s.Words.Text(lang, key+"_date", "About", about, "Date", s.Words.Date(lang, agreed.In(l.zone)))
 }
 
 // content is the copy of one person.
@@ -211,10 +226,24 @@ func (s *Service) content(l *loaded, d models.Delivery, p recipient) deliveries.
 	return deliveries.Content{
 		Lang: l.mailing.Locale, ToName: calledBy(p.GivenName),
 		Bulk: &deliveries.BulkContent{
-			Form: &l.form.Form, Values: l.form.values(l.person(p.GivenName)), Reason: s.reason(l, p.Agreed),
+			Form: &l.form.Form, Values: l.form.values(l.person(p.GivenName)), Reason: s.reason(l, d.ScopeID, p.Agreed),
 			UnsubscribeURL: s.BaseURL + "/u/" + s.Signer.MakeForever(tokens.Unsubscribe, d.ID),
 		},
 	}
+}
+
+// topicNames are the names of a newsletter's further topics.
+func (s *Service) topicNames(ctx context.Context, m models.Mailing) (map[uuid.UUID]string, error) {
+	if m.Purpose != models.PurposeNewsletter {
+		return nil, nil
+	}
+	var rows []models.Topic
+	err := s.DB.WithContext(ctx).Select("id", "name").Where("id IN (SELECT topic_id FROM mailing_topics WHERE mailing_id = ?)", m.ID).Find(&rows).Error
+	out := make(map[uuid.UUID]string, len(rows))
+	for _, r := range rows {
+		out[r.ID] = r.Name
+	}
+	return out, err
 }
 
 // listID names a list in List-Id: the same for all mailings of a campaign or topic, and nothing that tells what it is about.

@@ -120,13 +120,7 @@ func (s *Service) SendUpdate(ctx context.Context, a actor.Actor, id uuid.UUID, s
 	if err != nil {
 		return err
 	}
-	var stop fault.Fields
-	for _, c := range s.checks(l, Audience{People: people.People}) {
-		if c.Tone == Stop {
-			stop.Add("", c.Key, c.Args...)
-		}
-	}
-	if err := stop.Err(); err != nil {
+	if err := stops(s.checks(l, Audience{People: people.People})); err != nil {
 		return err
 	}
 	return s.DB.Tx(ctx, func(tx *gorm.DB) error {
