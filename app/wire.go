@@ -262,7 +262,8 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Petitions: a.Petitions, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Mail: words, Sender: a.mail.sender, Enqueue: enqueue,
-		BaseURL: a.Config.Web.BaseURL,
+		BaseURL: a.Config.Web.BaseURL, CountEvery: time.Second,
+		Quiet: func(context.Context) (int, int, error) { return quietFrom, quietTo, nil },
 		Words: mailings.Words{
 			Text: text, Date: func(lang string, t time.Time) string { return page(lang).Date(t) }, Number: func(lang string, n int64) string { return page(lang).Number(n) },
 		},
@@ -300,6 +301,9 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Today.Register("series", a.Series.Today)
 	a.Today.Register("duplicates", a.Duplicates.Today)
 }
+
+// The hours in which nobody gets a mailing, where they are: minutes of the day.
+const quietFrom, quietTo = 20 * 60, 9 * 60
 
 // previewOf makes the words of a mail as they would go out, with the organisation's letterhead.
 func (a *App) previewOf(words *mailer.Renderer) func(context.Context, deliveries.Content) (subject, text string, err error) {
@@ -353,6 +357,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountMe(a.fiber, a.web, a.Me, use)
 	public.MountConfirm(a.fiber, a.web, a.Waiting)
 	public.MountUnsubscribe(a.fiber, a.web, a.Mailings, a.Consents)
+	public.MountClicks(a.fiber, a.web, a.Mailings, a.Log)
 	public.MountOutbox(a.fiber, a.web, a.Outbox, func(c *fiber.Ctx) bool {
 		return a.web.ForLocalName(c) && a.mail.captures(c.UserContext())
 	})

@@ -230,3 +230,16 @@ func (s *Service) When(ctx context.Context, a actor.Actor) (When, error) {
 	}
 	return w, err
 }
+
+// Before is what a plan can be made of: the subjects, and how many segments let people in. It needs the right actor.WriteMailing.
+func (s *Service) Before(ctx context.Context, a actor.Actor, id uuid.UUID) (subjects []string, segments int, err error) {
+	m, err := s.Get(ctx, a, id)
+	if err != nil {
+		return nil, 0, err
+	}
+	if subjects, err = s.subjects(ctx, s.DB.DB, m); err != nil {
+		return nil, 0, err
+	}
+	t, err := targetOf(ctx, s.DB.DB, m)
+	return subjects, len(t.in), err
+}

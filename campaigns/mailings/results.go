@@ -43,10 +43,10 @@ type Action struct {
 
 // Results are what came of a mailing.
 type Results struct {
-	Actions    []Action
-	Acted      int // people who signed anything within 7 days of their mail
-	Left       int // people who left the list by a link in it
-	Complained int // people who called it spam
+	Actions      []Action
+	Acted        int // people who signed anything within 7 days of their mail
+	Unsubscribed int // people who left the list by a link in it
+	Complained   int // people who called it spam
 }
 
 // results is all that is read together.
@@ -86,7 +86,7 @@ func (s *Service) read(ctx context.Context, p Progress) (r results, err error) {
 		if l.Spam {
 			r.Complained = l.N
 		} else {
-			r.Left = l.N
+			r.Unsubscribed = l.N
 		}
 	}
 	r.test, err = s.test(ctx, s.DB.DB, p.Mailing)
