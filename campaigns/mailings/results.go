@@ -219,11 +219,15 @@ func (s *Service) Problems(ctx context.Context, a actor.Actor, id uuid.UUID, c p
 const ByComplaint = "complaint"
 
 // NoteLeft notes in tx that the reader of a mail left by it: how is ByOneClick, ByPage or ByComplaint. What it was of, and for other
-// mail nothing, stands in the delivery. Again is no error.
+// mail nothing, stands in the delivery. Again is no error; that it was called spam stays.
 func NoteLeft(ctx context.Context, tx *gorm.DB, d models.Delivery, how string, now time.Time) error {
 	if d.MailingID == nil || d.Kind != KindMailing {
 		return nil
 	}
 	row := models.Unsubscribe{DeliveryID: d.ID, MailingID: *d.MailingID, How: how, CreatedAt: now}
-	return tx.WithContext(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "delivery_id"}}, DoNothing: true}).Create(&row).Error
+	again := clause.OnConflict{Columns: []clause.Column{{Name: "delivery_id"}}, DoNothing: true}
+	if how == ByComplaint {
+		again.DoNothing, again.DoUpdates = false, clause.AssignmentColumns([]string{"how"})
+	}
+	return tx.WithContext(ctx).Clauses(again).Create(&row).Error
 }
