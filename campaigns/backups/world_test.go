@@ -213,6 +213,8 @@ func (w *world) fill(zero bool) people {
 	sent := models.Mailing{
 		ID: models.NewID(), CampaignID: &p.campaign, PetitionID: &p.petition, Purpose: models.PurposeUpdates, ScopeID: p.scope, Subject: hard("Good news"), Preheader: "x", Body: hard("Hello {{given_name}}"), Locale: "en", State: models.MailingFinished,
 		Revision: 2, AudienceCount: 1, CreatedBy: &p.user, CreatedAt: at, UpdatedAt: later, FrozenAt: &at, FinishedAt: &later, PausedAt: &at, PausedReason: "mailings.paused_by_hand",
+		Important: true, SendAt: &at, LocalHour: true, FreezeAt: &at, ExpiresAt: &later, TestPercent: 20, TestMinutes: 240, TestByHand: true, DecideAt: &at, DecidedAt: &later, DecidedBy: &p.user,
+		Winner: 1, TrackClicks: true, Audience: `{"all":1,"people":1}`, LaterAt: &later,
 	}
 	w.create(&sent,
 		&models.Mailing{ID: models.NewID(), Purpose: models.PurposeNewsletter, State: models.MailingDraft, CreatedAt: at, UpdatedAt: at},
@@ -234,6 +236,7 @@ func (w *world) fill(zero bool) people {
 	}
 	w.create(rows.AroundPetition(around)...)
 	w.create(rows.Sending(around)...)
+	w.create(rows.AroundMailing(sent.ID, at, hard)...)
 	// What the delivery needed when it went was withdrawn since.
 	w.exec("UPDATE consents SET withdrawn_at = ?, withdrawn_how = 'mail' WHERE purpose = 'updates'", later)
 	return p

@@ -120,6 +120,7 @@ func (w *world) fill() {
 		&models.Invitation{ID: models.NewID(), MailboxID: june.ID, Role: "viewer", InvitedBy: ptr(boss.UserID), CreatedAt: at, ExpiresAt: later},
 		&models.VaultCheck{ID: 1, KeyID: w.vault.KeyID(), CheckValue: w.vault.CheckValue(), CreatedAt: at},
 	)
+	w.create(rows.AroundMailing(mailing.ID, at, func(s string) string { return s })...)
 	around := rows.Petitioned{
 		Petition: p.ID, Mailbox: june.ID, User: boss.UserID, Picture: picture.ID, File: upload.ID, At: at, Later: later, Word: func(string) string { return text }, Seal: w.vault.Seal,
 	}

@@ -60,7 +60,7 @@ CREATE INDEX unsubscribes_by_mailing ON unsubscribes (mailing_id);
 
 -- At most so many mailings a person in so many days; 0 is no limit.
 ALTER TABLE organisations ADD COLUMN mailings_most integer NOT NULL DEFAULT 0 CHECK (mailings_most >= 0);
-ALTER TABLE organisations ADD COLUMN mailings_days integer NOT NULL DEFAULT 7 CHECK (mailings_days > 0);
+ALTER TABLE organisations ADD COLUMN mailings_days integer NOT NULL DEFAULT 7 CHECK (mailings_days >= 0);
 
 -- Somebody may want nothing but the few mails that matter most.
 ALTER TABLE supporters DROP CONSTRAINT supporters_frequency_check;
@@ -118,3 +118,8 @@ CREATE TRIGGER mailboxes_held AFTER DELETE ON mailboxes
 REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION deliveries_hold('mailbox_id');
 CREATE TRIGGER mailings_held AFTER DELETE ON mailings
 REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION deliveries_hold('mailing_id');
+-- And what it is of never changes, as what it is for.
+DROP TRIGGER deliveries_keep_purpose ON deliveries;
+CREATE TRIGGER deliveries_keep_purpose BEFORE UPDATE OF purpose, scope_id, mailbox_id, mailing_id ON deliveries FOR EACH ROW
+WHEN (OLD.purpose <> NEW.purpose OR OLD.scope_id <> NEW.scope_id OR OLD.mailbox_id <> NEW.mailbox_id OR OLD.mailing_id IS DISTINCT FROM NEW.mailing_id)
+EXECUTE FUNCTION deliveries_keep_purpose();

@@ -60,7 +60,7 @@ CREATE INDEX unsubscribes_by_mailing ON unsubscribes (mailing_id);
 
 -- At most so many mailings a person in so many days; 0 is no limit.
 ALTER TABLE organisations ADD COLUMN mailings_most integer NOT NULL DEFAULT 0 CHECK (mailings_most >= 0);
-ALTER TABLE organisations ADD COLUMN mailings_days integer NOT NULL DEFAULT 7 CHECK (mailings_days > 0);
+ALTER TABLE organisations ADD COLUMN mailings_days integer NOT NULL DEFAULT 7 CHECK (mailings_days >= 0);
 
 -- Somebody may want nothing but the few mails that matter most.
 ALTER TABLE supporters ADD COLUMN frequency_new text NOT NULL DEFAULT '' CHECK (frequency_new IN ('', 'weekly', 'monthly', 'important'));
