@@ -136,7 +136,7 @@ func (s *Service) insert(ctx context.Context, tx *gorm.DB, t target, h hours, no
 		variant = sqlText{"CASE WHEN " + lot + " < ? THEN " + lot + " % ? ELSE 0 END", []any{seed, shareOf(m.TestPercent), seed, len(list)}}
 		due = sqlText{"CASE WHEN " + lot + " < ? THEN " + due.sql + " ELSE " + at + " END", append([]any{seed, shareOf(m.TestPercent)}, append(due.args, models.HeldUntil)...)}
 	}
-	key := "CAST(? AS text) || replace(CAST(k.mailbox_id AS text), '-', '')"
+	key := "CAST(? AS text) || " + database.Digits(tx, "k.mailbox_id")
 	prefix := "m/" + hex.EncodeToString(m.ID[:]) + "/"
 	var expires any
 	if m.ExpiresAt != nil {

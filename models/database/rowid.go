@@ -3,6 +3,7 @@ package database
 import (
 	"database/sql/driver"
 	"encoding/binary"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -15,12 +16,20 @@ import (
 // of the row's number, which is an integer expression, and of 48 random bits. Ids in the order of the numbers are in order too,
 // as long as there are fewer than 67 million; see docs/adr/0010-ids-of-a-frozen-audience.md.
 func RowID(tx *gorm.DB, at time.Time, number string) string {
-	ms := strconv.FormatInt(at.UnixMilli(), 10)
 	if !IsPostgres(tx) {
-		return "uuid_of_row(" + ms + ", " + number + ")"
+		return "uuid_of_row(" + strconv.FormatInt(at.UnixMilli(), 10) + ", " + number + ")"
 	}
-	return "CAST(lpad(to_hex(CAST(" + ms + " AS bigint)), 12, '0') || '7' || lpad(to_hex((" + number + " >> 14) & 4095), 3, '0')" +
-		" || to_hex(32768 | (" + number + " & 16383)) || right(CAST(gen_random_uuid() AS text), 12) AS uuid)"
+	// Three words of hexadecimal digits: the moment, which is the same for all; 7 and the upper bits of the number; 8 and the lower.
+	return fmt.Sprintf("CAST('%012x' || to_hex(28672 | ((%s >> 14) & 4095)) || to_hex(32768 | (%s & 16383)) || right(CAST(gen_random_uuid() AS text), 12) AS uuid)",
+		at.UnixMilli(), number, number)
+}
+
+// Digits is the SQL expression for the 32 digits of an id in a column.
+func Digits(tx *gorm.DB, column string) string {
+	if IsPostgres(tx) {
+		return "encode(uuid_send(" + column + "), 'hex')"
+	}
+	return "replace(" + column + ", '-', '')"
 }
 
 // SQLite gets a function for it.
