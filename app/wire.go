@@ -262,11 +262,15 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Petitions: a.Petitions, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Mail: words, Sender: a.mail.sender, Enqueue: enqueue,
-		BaseURL: a.Config.Web.BaseURL, Files: a.Files,
+		BaseURL: a.Config.Web.BaseURL, Files: a.Files, CountEvery: time.Second,
 		Domain: a.domainChecks,
 		ApproveAbove: func(ctx context.Context) (int, error) {
 			l, err := a.Deliverability.Limits(ctx)
 			return l.ApproveAbove, err
+		},
+		Quiet: func(ctx context.Context) (from, to int, err error) {
+			l, err := a.Deliverability.Limits(ctx)
+			return l.QuietFrom, l.QuietTo, err
 		},
 		Words: mailings.Words{
 			Text: text, Date: func(lang string, t time.Time) string { return page(lang).Date(t) }, Number: func(lang string, n int64) string { return page(lang).Number(n) },
@@ -372,6 +376,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountConfirm(a.fiber, a.web, a.Waiting)
 	public.MountUnsubscribe(a.fiber, a.web, a.Mailings, a.Consents)
 	public.MountArchive(a.fiber, a.web, a.Mailings)
+	public.MountClicks(a.fiber, a.web, a.Mailings, a.Log)
 	public.MountOutbox(a.fiber, a.web, a.Outbox, func(c *fiber.Ctx) bool {
 		return a.web.ForLocalName(c) && a.mail.captures(c.UserContext())
 	})

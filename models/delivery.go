@@ -47,6 +47,9 @@ type MailNode struct {
 	Members    int       // how many processes it counts with
 }
 
+// HeldUntil is when a delivery may go that waits for a decision: never by itself.
+var HeldUntil = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+
 // DeliveryState is where a delivery is on its way.
 type DeliveryState string
 
@@ -119,7 +122,22 @@ type Mailing struct {
 	FrozenAt         *time.Time
 	FinishedAt       *time.Time
 	PausedAt         *time.Time
-	PausedReason     string // locale key
+	PausedReason     string     // locale key
+	Important        bool       // goes to those too who want only what matters most
+	SendAt           *time.Time // when it is to go out; nil: as soon as it is started
+	LocalHour        bool       // SendAt is what the clock of the organisation shows, and holds by the clock of each person
+	FreezeAt         *time.Time // when a scheduled one is frozen
+	ExpiresAt        *time.Time // from then on it is worth nothing, and what has not gone out does not go
+	TestPercent      int        // so many of a hundred get different subjects first; 0: everybody has the first
+	TestMinutes      int        // how long the rest waits after them
+	TestByHand       bool       // an organizer chooses; else the numbers do
+	DecideAt         *time.Time // when the subject of the rest is decided at the latest
+	DecidedAt        *time.Time
+	DecidedBy        *uuid.UUID // nil: by the numbers, or by the time
+	Winner           int        // the subject of the rest
+	TrackClicks      bool       // clicks are counted for each link, never for a person
+	Audience         string     // JSON: who got it and why others did not, at the moment of the freeze
+	LaterAt          *time.Time // when it was last sent to those who came later
 }
 
 // MailingState is where a mailing is on its way.

@@ -25,6 +25,7 @@ func All() []any {
 		&Division{}, &PostalDivision{}, &Boundary{}, &SupporterDivision{},
 		&Topic{}, &Partner{}, &Form{}, &Submission{}, &Segment{}, &SegmentMember{}, &Export{}, &Erasure{}, &RecoveryCode{},
 		&PetitionStarter{}, &PetitionText{}, &PetitionClaim{}, &PetitionEdit{}, &PetitionTally{}, &PetitionThreshold{}, &PaperCount{},
+		&MailingSegment{}, &MailingTopic{}, &MailingLink{}, &MailingClick{}, &Unsubscribe{},
 		&SigningWindow{}, &AbuseRule{}, &Invalidation{}, &Handover{}, &PetitionPack{}, &PetitionDigest{},
 		&MailKey{}, &DomainCheck{}, &SendingLimits{},
 		&Series{}, &SeriesStep{}, &SeriesText{}, &SeriesExit{}, &SeriesPerson{},

@@ -31,6 +31,8 @@ type Organisation struct {
 	ReviewNearHours    int        // a submitted petition is near its time after so many
 	ReviewDueHours     int        // and overdue after so many
 	HealthWords        string     // further words that a neutral subject does not say, a line each
+	MailingsMost       int        // a person gets at most so many mailings ...
+	MailingsDays       int        // ... in so many days; 0 mailings is no limit
 	SetupAt            *time.Time // nil until the first owner finished setup
 	CreatedAt          time.Time
 	UpdatedAt          time.Time

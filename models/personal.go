@@ -202,7 +202,7 @@ var PersonalColumns = []Personal{
 var NotPersonal = map[string][]string{
 	"organisations": {
 		"id", "name", "short_name", "legal_name", "postal_address", "phone", "from_name", "from_address", "reply_to", "time_zone",
-		"languages", "accent", "crisis_line", "minimum_age", "smtp_host", "smtp_port", "smtp_tls", "smtp_username", "retention_months", "review_near_hours", "review_due_hours", "health_words", "setup_at",
+		"languages", "accent", "crisis_line", "minimum_age", "smtp_host", "smtp_port", "smtp_tls", "smtp_username", "retention_months", "review_near_hours", "review_due_hours", "health_words", "mailings_most", "mailings_days", "setup_at",
 		"created_at", "updated_at",
 	},
 	"site_texts":     {"id", "name", "locale", "body", "updated_by", "updated_at"},
@@ -238,6 +238,8 @@ var NotPersonal = map[string][]string{
 		"id", "campaign_id", "petition_id", "segment_id", "chapter_id", "purpose", "scope_id", "subject", "preheader", "body", "locale", "state", "revision",
 		"audience_count", "created_by", "created_at", "updated_at", "frozen_at", "finished_at", "paused_at", "paused_reason",
 		"format", "plain", "variants", "names_cause", "public", "slug", "edited_by", "approval_asked_at", "approved_at", "approved_by", "approved_revision",
+		"important", "send_at", "local_hour", "freeze_at", "expires_at", "test_percent", "test_minutes", "test_by_hand", "decide_at", "decided_at", "decided_by", "winner",
+		"track_clicks", "audience", "later_at",
 	},
 	"mailing_texts":     {"id", "mailing_id", "locale", "format", "subject", "preheader", "variants", "body", "plain", "created_at", "updated_at"},
 	"mailing_revisions": {"id", "mailing_id", "revision", "by_hand", "content", "created_by", "created_at"},
@@ -247,8 +249,13 @@ var NotPersonal = map[string][]string{
 		"id", "subject_id", "mailing_id", "variant", "purpose", "scope_id", "dedupe_key", "priority", "state", "on_unknown", "attempt", "deferrals", "not_before",
 		"lease_until", "node", "expires_at", "reply_code", "created_at", "updated_at",
 	},
-	"mail_rates":          {"key", "slices", "updated_at"},
-	"mail_nodes":          {"node", "lease_until", "members"},
+	"mail_rates":       {"key", "slices", "updated_at"},
+	"mail_nodes":       {"node", "lease_until", "members"},
+	"mailing_segments": {"mailing_id", "segment_id", "excluded"},
+	"mailing_topics":   {"mailing_id", "topic_id"},
+	"mailing_links":    {"id", "mailing_id", "number", "url"},
+	"mailing_clicks":   {"link_id", "day", "clicks"},
+	"unsubscribes":     {"delivery_id", "mailing_id", "how", "created_at"},
 	"imports": {
 		"id", "file_id", "run", "state", "dry_run", "mapping", "basis_purpose", "basis_scope_id", "basis_text", "basis_source",
 		"basis_text_id", "locale", "rows_total", "rows_done", "new_count", "updated_count", "unchanged_count", "suppressed_count",
@@ -308,10 +315,10 @@ var NotPersonal = map[string][]string{
 	"series_steps": {
 		"id", "series_id", "position", "kind", "wait_amount", "wait_unit", "until_weekday", "until_minute", "tag_id", "created_at", "updated_at", "removed_at",
 	},
-	"series_texts":        {"id", "step_id", "locale", "subject", "preheader", "body", "revision", "updated_at"},
-	"series_exits":        {"id", "series_id", "kind", "object_id", "created_at"},
-	"series_people":       {"id", "step_id", "done", "round", "due_at", "arrived_at", "updated_at"},
-	"petition_digests":    {"id", "petition_id", "every", "last_count", "before_count", "last_at", "stopped_at", "created_by", "created_at"},
+	"series_texts":     {"id", "step_id", "locale", "subject", "preheader", "body", "revision", "updated_at"},
+	"series_exits":     {"id", "series_id", "kind", "object_id", "created_at"},
+	"series_people":    {"id", "step_id", "done", "round", "due_at", "arrived_at", "updated_at"},
+	"petition_digests": {"id", "petition_id", "every", "last_count", "before_count", "last_at", "stopped_at", "created_by", "created_at"},
 }
 
 // sealKeys names the columns whose bytes, one after the other, are the row key that the sealed values of a table are bound to,

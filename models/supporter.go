@@ -32,8 +32,9 @@ type Frequency string
 // The frequencies.
 const (
 	AsItComes Frequency = ""
-	Weekly    Frequency = "weekly"  // at most one in 7 days
-	Monthly   Frequency = "monthly" // at most one in 30 days
+	Weekly    Frequency = "weekly"    // at most one in 7 days
+	Monthly   Frequency = "monthly"   // at most one in 30 days
+	Important Frequency = "important" // only mailings that are marked as important
 )
 
 // Phone is a telephone number of a supporter.

@@ -22,15 +22,27 @@ func MountMailings(r fiber.Router, w *web.Web, s *mailings.Service) {
 	h := &mailingPages{w, s}
 	r.Get("/admin/mailings", w.Signed, h.list)
 	r.Post("/admin/mailings", w.Signed, h.create)
+	r.Get("/admin/mailings/often", w.Signed, h.often) // before the next: no id
+	r.Post("/admin/mailings/often", w.Signed, h.setOften)
 	r.Get("/admin/mailings/:id", w.Signed, h.show)
 	r.Post("/admin/mailings/:id", w.Signed, h.save)
 	r.Post("/admin/mailings/:id/draft", w.Signed, h.autosave)
-	r.Get("/admin/mailings/:id/live", w.Signed, h.live)
+	r.Get("/admin/mailings/:id/follow", w.Signed, h.follow)
 	r.Get("/admin/mailings/:id/preview", w.Signed, h.preview)
 	r.Get("/admin/mailings/:id/preview/mail", w.Signed, h.mail)
+	r.Get("/admin/mailings/:id/audience", w.Signed, h.audience)
+	r.Post("/admin/mailings/:id/audience", w.Signed, h.setAudience)
 	r.Get("/admin/mailings/:id/send", w.Signed, h.before)
 	r.Post("/admin/mailings/:id/send", w.Signed, h.send)
 	r.Get("/admin/mailings/:id/progress", w.Signed, h.progress)
+	r.Get("/admin/mailings/:id/live", w.Signed, h.live)
+	r.Get("/admin/mailings/:id/report.csv", w.Signed, h.reportFile)
+	r.Get("/admin/mailings/:id/problems", w.Signed, h.problems)
+	r.Get("/admin/mailings/:id/problems.csv", w.Signed, h.problemsFile)
+	r.Post("/admin/mailings/:id/choose", w.Signed, h.choose)
+	r.Get("/admin/mailings/:id/later", w.Signed, h.later)
+	r.Post("/admin/mailings/:id/later", w.Signed, h.sendLater)
+	r.Post("/admin/mailings/:id/unschedule", w.Signed, h.unschedule)
 	r.Post("/admin/mailings/:id/pause", w.Signed, h.pause)
 	r.Post("/admin/mailings/:id/resume", w.Signed, h.resume)
 	r.Get("/admin/mailings/:id/stop", w.Signed, h.beforeStop)
@@ -45,7 +57,7 @@ func mailingPath(id uuid.UUID) string { return "/admin/mailings/" + id.String() 
 // mailingTone is the colour of a state.
 func mailingTone(s models.MailingState) string {
 	switch s {
-	case models.MailingFreezing, models.MailingSending:
+	case models.MailingScheduled, models.MailingFreezing, models.MailingSending:
 		return "on"
 	case models.MailingPaused:
 		return "warn"

@@ -449,8 +449,8 @@ func mailDocument(html string, dark bool) string {
 	).Replace(html)
 }
 
-// live is what follows the form while somebody types: the checks, the locked screen and the text.
-func (h *mailingPages) live(c *fiber.Ctx) error {
+// follow is what follows the form while somebody types: the checks, the locked screen and the text.
+func (h *mailingPages) follow(c *fiber.Ctx) error {
 	id, err := mailingID(c)
 	if err != nil {
 		return err

@@ -149,8 +149,8 @@ func TestSendAndReport(t *testing.T) {
 		people[3].Updates = false
 		factory.Signed(t, a, p, people...)
 		before = c.Get(page.Path + "/send").Want(200)
-		if got := before.Text(".count"); got != "3 people get it" || !strings.Contains(before.Text(".figures"), "Get no mail1") {
-			t.Errorf("%s; %s", got, before.Text(".figures"))
+		if got := before.Text(".count"); got != "3 people get it" || !strings.Contains(before.Text("table"), "or left the list− 1") {
+			t.Errorf("%s; %s", got, before.Text("table"))
 		}
 		report := before.Submit("form[action$='/send']", nil).Want(200)
 		for _, m := range waitSubject(t, a, "S", 3) {

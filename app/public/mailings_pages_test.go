@@ -31,7 +31,8 @@ func TestUnsubscribeAndOutboxPages(t *testing.T) {
 		{Subscription: undo, Left: true},
 		{Subscription: all, Left: true},
 		{Subscription: about, Back: true},
-		{Subscription: on(about), Preferences: chosen, Shown: []string{"a"}, Form: preferencesForm{On: []string{"a"}, Frequency: "weekly", Until: "2027-03-01"}},
+		{Subscription: on(about), Preferences: chosen, Shown: []string{"a"}, Form: preferencesForm{On: []string{"a"}, Frequency: "weekly"}, Rest: restForm{Do: "day", Until: "2027-03-01"}},
+		{Subscription: on(about), Preferences: consents.Preferences{Known: true, PausedUntil: &webtest.Time, UntilTold: true}},
 		{Subscription: about, Preferences: consents.Preferences{Known: true}},
 	} {
 		webtest.All(t, "public/unsubscribe/", func(_ *web.Web, p web.Page) map[string]any {

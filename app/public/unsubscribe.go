@@ -10,6 +10,7 @@ import (
 	"kithline/campaigns/consents"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/mailings"
+	"kithline/models"
 )
 
 type unsubscribe struct {
@@ -27,6 +28,7 @@ func MountUnsubscribe(r fiber.Router, w *web.Web, s *mailings.Service, c *consen
 	r.Post("/u/:token", h.leave)
 	r.Post("/u/:token/undo", h.undo)
 	r.Post("/u/:token/preferences", h.choose)
+	r.Post("/u/:token/rest", h.rest)
 	r.Post("/u/:token/leave", h.leaveAll)
 }
 
@@ -39,6 +41,7 @@ type unsubscribePage struct {
 
 	Preferences consents.Preferences
 	Form        preferencesForm
+	Rest        restForm
 	Shown       []string // values of the switches that are on
 }
 
@@ -110,9 +113,6 @@ func (h *unsubscribe) render(c *fiber.Ctx, status int, p *unsubscribePage, fresh
 	}
 	if p.Shown = on; fresh {
 		p.Form = preferencesForm{On: on, Frequency: string(p.Preferences.Frequency)}
-		if until := p.Preferences.PausedUntil; until != nil {
-			p.Form.Until = until.In(zoneOf(p.Page)).Format(time.DateOnly)
-		}
 	}
 	return h.web.RenderStatus(c, status, "public/unsubscribe/show", p)
 }
@@ -128,7 +128,11 @@ type preferencesForm struct {
 	Shown     []string `form:"shown,max=200"`
 	On        []string `form:"on,max=200"`
 	Frequency string   `form:"frequency,max=20"`
-	Until     string   `form:"until,max=20"`
+}
+
+type restForm struct {
+	Do    string `form:"do,max=20"`
+	Until string `form:"until,max=20"`
 }
 
 // choose keeps what was chosen on the page.
@@ -141,13 +145,6 @@ func (h *unsubscribe) choose(c *fiber.Ctx) error {
 	}
 	err = web.Bind(c, &p.Form)
 	in := consents.PreferencesInput{Shown: p.Form.Shown, On: p.Form.On, Frequency: p.Form.Frequency, Lang: p.Lang, Source: "preferences page"}
-	if err == nil && p.Form.Until != "" {
-		day, wrong := time.ParseInLocation(time.DateOnly, p.Form.Until, zoneOf(p.Page))
-		if wrong != nil {
-			err = fault.Fields{{Name: "until", Key: "error.pause_date"}}.Err()
-		}
-		in.PausedUntil = &day
-	}
 	if err == nil {
 		err = h.consents.SavePreferences(c.UserContext(), p.Token, in)
 	}
@@ -163,10 +160,66 @@ func (h *unsubscribe) choose(c *fiber.Ctx) error {
 	return web.SeeOther(c, "/u/"+p.Token)
 }
 
+// rest lets mail rest, or come again: each button is one answer, and nothing else on the page changes by it.
+func (h *unsubscribe) rest(c *fiber.Ctx) error {
+	p := h.page(c)
+	p.Title = p.T("preferences.rest")
+	var err error
+	if p.Subscription, err = h.svc.Subscription(c.UserContext(), p.Token); err != nil {
+		return h.answer(c, &p, err)
+	}
+	err = web.Bind(c, &p.Rest)
+	var until *time.Time
+	if err == nil {
+		until, err = h.restUntil(p.Rest, zoneOf(p.Page))
+	}
+	if err == nil {
+		err = h.consents.Rest(c.UserContext(), p.Token, until)
+	}
+	switch {
+	case p.Failed(err):
+		return h.render(c, fiber.StatusUnprocessableEntity, &p, true)
+	case fault.Is(err, fault.Gone):
+		return h.answer(c, &p, nil)
+	case err != nil:
+		return h.answer(c, &p, err)
+	}
+	done := "preferences.rests"
+	if until == nil {
+		done = "preferences.comes"
+	}
+	h.web.Flash(c, "good", done)
+	return web.SeeOther(c, "/u/"+p.Token)
+}
+
+// restUntil reads what a button stands for; nil ends the pause.
+func (h *unsubscribe) restUntil(f restForm, zone *time.Location) (*time.Time, error) {
+	at := h.consents.Today(zone)
+	switch f.Do {
+	case "month":
+		at = at.AddDate(0, 1, 0)
+	case "quarter":
+		at = at.AddDate(0, 3, 0)
+	case "told":
+		at = models.PausedUntilTold
+	case "day":
+		day, err := time.ParseInLocation(time.DateOnly, f.Until, zone)
+		if err != nil {
+			return nil, fault.Fields{{Name: "until", Key: "error.pause_date"}}.Err()
+		}
+		at = day
+	case "end":
+		return nil, nil //nolint:nilnil // no pause, and no error
+	default:
+		return nil, fault.New(fault.Invalid, "error.value_unknown")
+	}
+	return &at, nil
+}
+
 // leaveAll ends everything that the reader agreed to.
 func (h *unsubscribe) leaveAll(c *fiber.Ctx) error {
 	p := h.page(c)
-	if err := h.consents.LeaveAll(c.UserContext(), p.Token); err != nil {
+	if err := h.svc.LeaveAll(c.UserContext(), p.Token); err != nil {
 		return h.answer(c, &p, err)
 	}
 	h.web.Flash(c, "good", "preferences.left")

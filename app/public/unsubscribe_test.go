@@ -3,6 +3,7 @@ package public_test
 import (
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -186,6 +187,100 @@ func TestUnsubscribeByThePage(t *testing.T) {
 		gone := c.Get("/u/" + a.Signer.MakeForever(tokens.Unsubscribe, models.NewID())).Want(200)
 		if !strings.Contains(gone.Text("main"), "keep nothing about this mail") {
 			t.Errorf("an erased mail: %s", gone.Text("main"))
+		}
+	})
+}
+
+// On a bad day one press is enough: mail rests for a month, for three, until a day or until the person says, and comes again, without
+// signing in, and what else stands on the page stays as it is.
+func TestRestFromMail(t *testing.T) {
+	testapp.Each(t, func(t *testing.T, a *testapp.App) {
+		way, _, box := mailed(t, a)
+		c := a.Client(t)
+		until := func() *time.Time {
+			t.Helper()
+			var m models.Mailbox
+			if err := a.DB.Take(&m, "id = ?", box.ID).Error; err != nil {
+				t.Fatal(err)
+			}
+			return m.PausedUntil
+		}
+		if !c.Get(way).Want(200).Has("button[value='month']") || until() != nil {
+			t.Fatal("it rests by being looked at")
+		}
+		for _, step := range []struct{ button, want, say string }{
+			{"month", "2027-03-01T05:00:00Z", "Mail rests until"},
+			{"quarter", "2027-05-01T04:00:00Z", "Mail rests until"}, // summer time by then
+			{"told", "9999-12-31T00:00:00Z", "Mail rests until you say"},
+		} {
+			page := c.Get(way).Submit("button[value='"+step.button+"']", nil).Want(200)
+			if got := until(); got == nil || got.UTC().Format(time.RFC3339) != step.want || !strings.Contains(page.Text("main"), step.say) {
+				t.Errorf("%s: until %v: %s", step.button, got, page.Text("main"))
+			}
+		}
+		// Choosing something else leaves a pause without an end as it is.
+		saved := c.Get(way).Submit("form[action$='/preferences'] button", map[string]string{"frequency": "important"}).Want(200)
+		if got := until(); got == nil || got.Year() != 9999 {
+			t.Errorf("the pause ended by another choice: %v, %s", got, saved.Text("main"))
+		}
+		var frequency string
+		if err := a.DB.Raw("SELECT frequency FROM supporters WHERE id = (SELECT supporter_id FROM mailboxes WHERE id = ?)", box.ID).Scan(&frequency).Error; err != nil || frequency != "important" {
+			t.Errorf("how often: %q, %v", frequency, err)
+		}
+		wrong := c.Post(way+"/rest", url.Values{"do": {"day"}, "until": {"2020-01-01"}}).Want(422)
+		if !strings.Contains(wrong.Text("#until-error"), "day") || wrong.Doc.Find("#until").AttrOr("value", "") != "2020-01-01" {
+			t.Errorf("a day that is over: %s", wrong.Text("main"))
+		}
+		c.Post(way+"/rest", url.Values{"do": {"perhaps"}}).Want(422)
+		c.Post(way+"/rest", url.Values{"do": {"day"}, "until": {"2027-02-10"}}).Want(200)
+		if got := until(); got == nil || got.UTC().Format(time.RFC3339) != "2027-02-10T05:00:00Z" {
+			t.Errorf("until a day: %v", got)
+		}
+		if page := c.Get(way).Submit("button[value='end']", nil).Want(200); until() != nil || !strings.Contains(page.Text("main"), "Mail comes again") {
+			t.Errorf("not ended: %s", page.Text("main"))
+		}
+		c.Post("/u/"+a.Signer.MakeForever(tokens.Unsubscribe, models.NewID())+"/rest", url.Values{"do": {"month"}}).Want(200) // erased since: nothing to say
+		c.Post("/u/nonsense/rest", url.Values{"do": {"month"}}).Want(404)
+		if res, _ := raw(t, "POST", a.URL+way+"/rest", "application/x-www-form-urlencoded", "do=month", "Sec-Fetch-Site", "cross-site"); res.StatusCode != 403 || until() != nil {
+			t.Errorf("from another site: %d", res.StatusCode)
+		}
+	})
+}
+
+// A counted link leads where it stood for, counts one for each who follows it, and says nothing of them.
+func TestCountedLinks(t *testing.T) {
+	testapp.Each(t, func(t *testing.T, a *testapp.App) {
+		_, m, _ := mailed(t, a)
+		link := models.MailingLink{ID: models.NewID(), MailingID: m.ID, Number: 1, URL: "https://example.org/report?a=1&b=2"}
+		if err := a.DB.Create(&link).Error; err != nil {
+			t.Fatal(err)
+		}
+		at := a.URL + "/r/" + a.Signer.MakeForever(tokens.Link, link.ID)
+		count := func() (n int) {
+			t.Helper()
+			if err := a.DB.Raw("SELECT COALESCE(sum(clicks), 0) FROM mailing_clicks WHERE link_id = ?", link.ID).Scan(&n).Error; err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		for i, c := range []struct{ method, header, value string }{
+			{"GET", "", ""}, {"HEAD", "", ""}, {"GET", "Sec-Purpose", "prefetch;prerender"}, {"GET", "Referer", "https://mail.example.org/"},
+		} {
+			res, _ := raw(t, c.method, at, "", "", c.header, c.value)
+			if res.StatusCode != 302 || res.Header.Get("Location") != link.URL || res.Header.Get("Cache-Control") != "no-store" || res.Header.Get("Referrer-Policy") != "no-referrer" || len(res.Cookies()) > 0 {
+				t.Errorf("%d: %d to %q, %v", i, res.StatusCode, res.Header.Get("Location"), res.Header)
+			}
+		}
+		if n := count(); n != 2 {
+			t.Errorf("%d clicks", n)
+		}
+		for _, bad := range []string{"/r/nonsense?url=https://example.net/", "/r/" + a.Signer.MakeForever(tokens.Unsubscribe, link.ID), "/r/" + a.Signer.MakeForever(tokens.Link, m.ID)} {
+			if res, _ := raw(t, "GET", a.URL+bad, "", ""); res.StatusCode != 404 || res.Header.Get("Location") != "" {
+				t.Errorf("%s: %d to %q", bad, res.StatusCode, res.Header.Get("Location"))
+			}
+		}
+		if res, _ := raw(t, "GET", at+"?url=https://example.net/", "", ""); res.Header.Get("Location") != link.URL {
+			t.Errorf("it leads to %q", res.Header.Get("Location"))
 		}
 	})
 }

@@ -129,6 +129,19 @@ func (w *Web) LiveNumbers(c *fiber.Ctx, s *petitions.Service, id uuid.UUID, a ac
 	if err != nil {
 		return err
 	}
+	return Live(w, c, a, news, end, func(n petitions.Numbers) map[string]string { return numbersIn(page, n) }, func(ctx context.Context) bool {
+		now, err := again(ctx)
+		if err == nil {
+			_, err = s.Get(ctx, now, id)
+		}
+		return err != nil && !ours(err)
+	})
+}
+
+// Live answers with what comes over news, each in the words of say, as server-sent events for the script live.js: until the reader
+// goes, news is closed, gone says that a may not look any more, or ten minutes are over; the browser then asks again by itself. end is called
+// at the end, and where a has too many live pages open, which is a TooMany fault.
+func Live[T any](w *Web, c *fiber.Ctx, a actor.Actor, news <-chan T, end func(), say func(T) map[string]string, gone func(context.Context) bool) error {
 	release, err := w.streams.Take(a.UserID.String() + a.MailboxID.String())
 	if err != nil {
 		end()
@@ -137,17 +150,11 @@ func (w *Web) LiveNumbers(c *fiber.Ctx, s *petitions.Service, id uuid.UUID, a ac
 	return w.Stream(c, "text/event-stream", func(ctx context.Context, out *bufio.Writer) error {
 		defer release()
 		defer end()
-		return w.follow(ctx, out, page, news, func() (gone bool) {
-			now, err := again(ctx)
-			if err == nil {
-				_, err = s.Get(ctx, now, id)
-			}
-			return err != nil && !ours(err)
-		})
+		return follow(w, out, news, say, func() bool { return gone(ctx) })
 	})
 }
 
-func (w *Web) follow(ctx context.Context, out *bufio.Writer, page Page, news <-chan petitions.Numbers, gone func() bool) error {
+func follow[T any](w *Web, out *bufio.Writer, news <-chan T, words func(T) map[string]string, gone func() bool) error {
 	over := time.NewTimer(liveFor)
 	defer over.Stop()
 	beat, check := time.NewTicker(liveBeat), time.NewTicker(liveCheck)
@@ -165,8 +172,11 @@ func (w *Web) follow(ctx context.Context, out *bufio.Writer, page Page, news <-c
 	for {
 		var text string
 		select {
-		case n := <-news:
-			b, err := json.Marshal(numbersIn(page, n))
+		case n, more := <-news:
+			if !more {
+				return say("event: end\ndata: {}\n\n")
+			}
+			b, err := json.Marshal(words(n))
 			if err != nil {
 				return err
 			}

@@ -215,6 +215,8 @@ func (w *world) fill(zero bool) people {
 		Revision: 2, AudienceCount: 1, CreatedBy: &p.user, CreatedAt: at, UpdatedAt: later, FrozenAt: &at, FinishedAt: &later, PausedAt: &at, PausedReason: "mailings.paused_by_hand",
 		Variants: `[{"subject":"Other"}]`, Format: models.FormatHTML, Plain: hard("Hello"), NamesCause: true, Public: true, Slug: "good-news", EditedBy: &p.user, ApprovalAskedAt: &at,
 		ApprovedAt: &later, ApprovedBy: &p.user, ApprovedRevision: 2,
+		Important: true, SendAt: &at, LocalHour: true, FreezeAt: &at, ExpiresAt: &later, TestPercent: 20, TestMinutes: 240, TestByHand: true, DecideAt: &at, DecidedAt: &later, DecidedBy: &p.user,
+		Winner: 1, TrackClicks: true, Audience: `{"all":1,"people":1}`, LaterAt: &later,
 	}
 	w.create(&sent,
 		&models.Mailing{ID: models.NewID(), Purpose: models.PurposeNewsletter, State: models.MailingDraft, CreatedAt: at, UpdatedAt: at},
@@ -237,6 +239,7 @@ func (w *world) fill(zero bool) people {
 	w.create(rows.AroundPetition(around)...)
 	w.create(rows.Sending(around)...)
 	w.create(rows.AroundMailing(rows.Mailed{Mailing: sent.ID, User: p.user, File: p.stored[0].ID, At: at, Later: later, Word: hard})...)
+	w.create(rows.SendingOf(sent.ID, at, hard)...)
 	// What the delivery needed when it went was withdrawn since.
 	w.exec("UPDATE consents SET withdrawn_at = ?, withdrawn_how = 'mail' WHERE purpose = 'updates'", later)
 	return p

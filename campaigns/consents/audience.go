@@ -18,9 +18,10 @@ func InForce(purpose models.Purpose, scopeID uuid.UUID) (sql string, args []any)
 
 // NotTooSoon is a condition on supporters, named alias in the query, for mail that goes to many at a time: it leaves out
 // who wants it at most once a week or once a month and got some within 7 or 30 days. What waits to be sent counts as got;
-// what failed, expired or was suppressed does not.
+// what failed, expired or was suppressed does not. Who wants only what matters most is left out always: a mailing that does
+// asks for them besides.
 func NotTooSoon(alias string, now time.Time) (sql string, args []any) {
-	sql = `(` + alias + `.frequency = '' OR NOT EXISTS (
+	sql = `(` + alias + `.frequency = '' OR ` + alias + `.frequency <> 'important' AND NOT EXISTS (
 		SELECT 1 FROM deliveries soon JOIN mailboxes soon_box ON soon_box.id = soon.mailbox_id
 		WHERE soon_box.supporter_id = ` + alias + `.id AND (soon.mailing_id IS NOT NULL OR soon.kind = 'series')
 			AND soon.state NOT IN ('failed', 'expired', 'suppressed')

@@ -28,6 +28,7 @@ type Preferences struct {
 	HasRecord   bool // there is a record to note the frequency in
 	Frequency   models.Frequency
 	PausedUntil *time.Time // nil where mail does not rest now
+	UntilTold   bool       // it rests until the person ends it
 }
 
 // Any reports whether anything is agreed to.
@@ -82,7 +83,7 @@ func (s *Service) PreferencesOf(ctx context.Context, mailboxID uuid.UUID, lang s
 	}
 	p.Known = true
 	if box.PausedUntil != nil && now.Before(*box.PausedUntil) {
-		p.PausedUntil = box.PausedUntil
+		p.PausedUntil, p.UntilTold = box.PausedUntil, box.PausedUntil.Equal(models.PausedUntilTold)
 	}
 	if box.SupporterID != nil {
 		var record models.Supporter
@@ -164,20 +165,19 @@ func choiceOf(a Ask, name string, texts map[uuid.UUID]string, c models.Consent) 
 
 // PreferencesInput is what was chosen.
 type PreferencesInput struct {
-	Shown       []string // values of the switches that were on when the page was made: no other is turned off
-	On          []string // values of the switches that are on now
-	Frequency   string   // "", weekly, monthly
-	PausedUntil *time.Time
-	Lang        string
-	Source      string // the page, for the record
+	Shown     []string // values of the switches that were on when the page was made: no other is turned off
+	On        []string // values of the switches that are on now
+	Frequency string   // one of Frequencies
+	Lang      string
+	Source    string // the page, for the record
 }
 
 // pauseMost is how long mail may rest.
 const pauseMost = 2 * 366 * 24 * time.Hour
 
 // SavePreferences keeps what was chosen at the mailbox of a mail's unsubscribe link. The faults are NotFound,
-// error.link_unknown; Gone, error.preferences_gone where nothing is known of the mail any more; Invalid with the fields on,
-// frequency, until.
+// error.link_unknown; Gone, error.preferences_gone where nothing is known of the mail any more; Invalid with the fields on and
+// frequency. A pause stays as it is: see Rest.
 func (s *Service) SavePreferences(ctx context.Context, token string, in PreferencesInput) error {
 	box, err := s.mailboxOf(ctx, token)
 	if err != nil {
@@ -193,9 +193,6 @@ func (s *Service) SavePreferencesOf(ctx context.Context, mailboxID uuid.UUID, in
 	frequency := models.Frequency(in.Frequency)
 	if !slices.Contains(Frequencies, frequency) {
 		bad.Add("frequency", "error.value_unknown")
-	}
-	if in.PausedUntil != nil && (!in.PausedUntil.After(now) || in.PausedUntil.After(now.Add(pauseMost))) {
-		bad.Add("until", "error.pause_date")
 	}
 	if err := bad.Err(); err != nil {
 		return err
@@ -239,8 +236,33 @@ func (s *Service) SavePreferencesOf(ctx context.Context, mailboxID uuid.UUID, in
 				return err
 			}
 		}
-		return tx.Model(&models.Mailbox{}).Where("id = ?", mailboxID).Updates(map[string]any{"paused_until": in.PausedUntil, "updated_at": now}).Error
+		return nil
 	})
+}
+
+// Rest lets mail to the mailbox of a mail's unsubscribe link rest until a moment, or until the person ends it, which is
+// models.PausedUntilTold; nil ends it. What waits to be sent for a purpose is not sent meanwhile. The faults are NotFound,
+// error.link_unknown; Gone, error.preferences_gone where nothing is known of the mail any more; Invalid with the field until.
+func (s *Service) Rest(ctx context.Context, token string, until *time.Time) error {
+	box, err := s.mailboxOf(ctx, token)
+	if err != nil {
+		return err
+	}
+	now := s.clk.Now()
+	if until != nil && !until.Equal(models.PausedUntilTold) && (!until.After(now) || until.After(now.Add(pauseMost))) {
+		return fault.Fields{{Name: "until", Key: "error.pause_date"}}.Err()
+	}
+	r := s.db.WithContext(ctx).Model(&models.Mailbox{}).Where("id = ?", box).Updates(map[string]any{"paused_until": until, "updated_at": now})
+	if r.Error == nil && r.RowsAffected == 0 {
+		return fault.New(fault.Gone, "error.preferences_gone")
+	}
+	return r.Error
+}
+
+// Today is the beginning of this day in a time zone.
+func (s *Service) Today(zone *time.Location) time.Time {
+	y, m, d := s.clk.Now().In(zone).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, zone)
 }
 
 // turnOn records a yes that was given by a switch: in the words beside it, or again in those of before.
@@ -259,18 +281,8 @@ func (s *Service) turnOn(ctx context.Context, tx *gorm.DB, mailboxID uuid.UUID, 
 	return Give(ctx, tx, g, now)
 }
 
-// LeaveAll ends every consent of the mailbox of a mail's unsubscribe link. The fault is NotFound, error.link_unknown.
-func (s *Service) LeaveAll(ctx context.Context, token string) error {
-	box, err := s.mailboxOf(ctx, token)
-	if err != nil || box == uuid.Nil {
-		return err
-	}
-	now := s.clk.Now()
-	return s.db.Tx(ctx, func(tx *gorm.DB) error { return EndAll(ctx, tx, box, ByPage, now) })
-}
-
 // Frequencies lists how often somebody may want mail that goes to many.
-var Frequencies = []models.Frequency{models.AsItComes, models.Weekly, models.Monthly}
+var Frequencies = []models.Frequency{models.AsItComes, models.Weekly, models.Monthly, models.Important}
 
 // End is Withdraw, and what is queued for the same purpose and scope does not go any more.
 func End(ctx context.Context, tx *gorm.DB, mailboxID uuid.UUID, purpose models.Purpose, scopeID uuid.UUID, how string, now time.Time) error {

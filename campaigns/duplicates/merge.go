@@ -111,7 +111,7 @@ func choose(col, one, other string, choices map[string]string) string {
 		if c := choices[col]; c == ChooseOne || c == ChooseOther {
 			return c
 		}
-		rare := []string{string(models.AsItComes), string(models.Weekly), string(models.Monthly)}
+		rare := []string{string(models.AsItComes), string(models.Weekly), string(models.Monthly), string(models.Important)}
 		if slices.Index(rare, other) > slices.Index(rare, one) {
 			return ChooseOther
 		}

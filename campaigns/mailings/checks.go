@@ -20,9 +20,9 @@ import (
 	"gorm.io/gorm"
 
 	"kithline/campaigns/actor"
+	"kithline/campaigns/segments"
 	"kithline/mailer"
 	"kithline/models"
-	"kithline/models/database"
 )
 
 // How a check came out.
@@ -109,25 +109,25 @@ func (s *Service) LiveChecks(ctx context.Context, a actor.Actor, id uuid.UUID) (
 		return nil, err
 	}
 	s.mu.Lock()
-	was, known := s.counted[id]
+	was, known := s.headcounts[id]
 	s.mu.Unlock()
 	if !known || time.Since(was.at) > countedFor || !same(was.mailing, aimed(m)) {
-		was = counted{at: time.Now(), mailing: aimed(m)}
+		was = headcount{at: time.Now(), mailing: aimed(m)}
 		if was.people, err = s.audience(ctx, m); err != nil {
 			return nil, err
 		}
 		s.mu.Lock()
-		if len(s.counted) >= maxLoaded {
-			clear(s.counted)
+		if len(s.headcounts) >= maxLoaded {
+			clear(s.headcounts)
 		}
-		s.counted[id] = was
+		s.headcounts[id] = was
 		s.mu.Unlock()
 	}
 	return s.checksOf(ctx, l, was.people, false)
 }
 
-// counted is whom a mailing would reach, as it was counted a moment ago.
-type counted struct {
+// headcount is whom a mailing would reach, as it was counted a moment ago.
+type headcount struct {
 	at      time.Time
 	mailing models.Mailing
 	people  Audience
@@ -369,7 +369,7 @@ func (s *Service) travels(l *loaded, v *version, c copyOf) (int, error) {
 		head.PostalAddress = s.Words.Text(v.text.Locale, "mailings.address_missing")
 	}
 	r, err := s.Mail.Bulk(head, mailer.BulkBody{
-		Subject: c.Subject, Preheader: c.Preheader, HTML: c.HTML, Text: c.Text, Reason: s.reason(l, v.text.Locale, nil), WebURL: v.web,
+		Subject: c.Subject, Preheader: c.Preheader, HTML: c.HTML, Text: c.Text, Reason: s.reason(l, v.text.Locale, l.mailing.ScopeID, nil), WebURL: v.web,
 		UnsubscribeURL: s.BaseURL + "/u/" + strings.Repeat("x", 51), Lang: v.text.Locale,
 	})
 	if err != nil {
@@ -502,29 +502,29 @@ func (s *Service) checkPeople(ctx context.Context, n *noted, l *loaded, people A
 func (s *Service) lacking(ctx context.Context, m models.Mailing, field string) (int, []uuid.UUID, error) {
 	var count int64
 	var some []uuid.UUID
-	err := s.DB.Tx(ctx, func(tx *gorm.DB) error {
-		if err := gather(ctx, tx, m, s.Clock.Now()); err != nil {
+	err := segments.Tuned(ctx, s.DB, func(tx *gorm.DB) error {
+		t, err := targetOf(ctx, tx, m)
+		if err != nil {
 			return err
 		}
-		from := people + " x JOIN mailboxes b ON b.id = x.id LEFT JOIN supporters p ON p.id = b.supporter_id"
-		where, args := "p.chapter_id IS NULL", []any(nil)
+		who, err := t.chosen(ctx, tx, s.Clock.Now(), false)
+		if err != nil {
+			return err
+		}
+		from := "(" + who.sql + ") x JOIN mailboxes b ON b.id = x.mailbox_id LEFT JOIN supporters p ON p.id = b.supporter_id"
+		where, args := "p.chapter_id IS NULL", who.args
 		if field == fieldGivenName {
 			where = "p.given_name_sealed IS NULL"
 			if m.PetitionID != nil {
 				from += " JOIN signatures s ON s.mailbox_id = b.id AND s.petition_id = ? AND s.state = 'confirmed'"
-				where, args = "s.given_name_sealed IS NULL", []any{*m.PetitionID}
+				where, args = "s.given_name_sealed IS NULL", append(args, *m.PetitionID)
 			}
 		}
-		if err := tx.Raw("SELECT count(DISTINCT b.id) FROM "+from+" WHERE "+where, args...).Scan(&count).Error; err != nil {
+		where = " WHERE x.place = 1 AND " + where
+		if err := tx.Raw("SELECT count(DISTINCT b.id) FROM "+from+where, args...).Scan(&count).Error; err != nil || count == 0 {
 			return err
 		}
-		if count > 0 {
-			err := tx.Raw("SELECT DISTINCT p.id FROM "+from+" WHERE "+where+" AND p.id IS NOT NULL ORDER BY p.id LIMIT ?", append(args, hitMost)...).Scan(&some).Error
-			if err != nil {
-				return err
-			}
-		}
-		return database.PutAway(tx, people)
+		return tx.Raw("SELECT DISTINCT p.id FROM "+from+where+" AND p.id IS NOT NULL ORDER BY p.id LIMIT ?", append(args, hitMost)...).Scan(&some).Error
 	})
 	return int(count), some, err
 }

@@ -2,39 +2,61 @@ package mailings
 
 import (
 	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/riverqueue/river"
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/jobs"
+	"kithline/campaigns/segments"
 	"kithline/models"
 	"kithline/models/database"
 )
 
-// freezeBatch is how many deliveries one statement inserts: 22 columns each, below SQLite's 32,766 and PostgreSQL's 65,535
-// parameters.
-const freezeBatch = 1000
-
-// Freeze makes the deliveries of a mailing that is to be sent, in one transaction: all of its audience, or nothing. It may run
-// any number of times, on several nodes at once: a mailing that is not freezing stays as it is.
+// Freeze makes the deliveries of a mailing that is to be sent, in one transaction and one statement: all of its audience, or
+// nothing. One that was sent before gets those who came later. It may run any number of times, on several nodes at once: a mailing
+// that is not freezing stays as it is.
 func (s *Service) Freeze(ctx context.Context, id uuid.UUID) error {
 	err := analyze(ctx, s.DB)
 	if err != nil {
 		return err
 	}
+	m, err := find(ctx, s.DB.DB, id)
+	if err != nil {
+		return err
+	}
+	if m.State != models.MailingFreezing {
+		return nil
+	}
+	var links []string
+	if m.TrackClicks {
+		l, err := s.load(ctx, m)
+		if err != nil {
+			return err
+		}
+		links = l.tracked()
+	}
+	// Counted before the transaction, which on SQLite keeps everybody else from writing.
+	var who Audience
+	if m.FrozenAt == nil {
+		if who, err = s.audience(ctx, m); err != nil {
+			return err
+		}
+	}
 	for range 5 { // somebody may leave the list between being counted and being inserted: the trigger then refuses all
-		if err = s.freeze(ctx, id); !database.NoConsent(err) {
+		if err = s.freeze(ctx, id, who, links); !database.NoConsent(err) {
 			return err
 		}
 	}
 	return err
 }
 
-func (s *Service) freeze(ctx context.Context, id uuid.UUID) error {
+func (s *Service) freeze(ctx context.Context, id uuid.UUID, who Audience, links []string) error {
 	return s.DB.Tx(ctx, func(tx *gorm.DB) error {
 		now := s.Clock.Now()
 		// The row's lock: a second run waits here and then finds the mailing sending.
@@ -46,50 +68,109 @@ func (s *Service) freeze(ctx context.Context, id uuid.UUID) error {
 		if err != nil {
 			return err
 		}
-		if err := gather(ctx, tx, m, now); err != nil {
+		if err := segments.Tune(tx); err != nil {
 			return err
 		}
-		after := uuid.Nil
-		for {
-			boxes, err := nextPeople(ctx, tx, after, freezeBatch)
+		t, err := targetOf(ctx, tx, m)
+		if err != nil {
+			return err
+		}
+		set := map[string]any{"state": models.MailingSending, "freeze_at": nil, "updated_at": now}
+		h, err := s.hours(ctx, tx, m, now)
+		if err != nil {
+			return err
+		}
+		n, err := s.insert(ctx, tx, t, h, now)
+		if err != nil {
+			return err
+		}
+		if m.FrozenAt == nil {
+			who.All, who.People = who.All-who.People+int(n), int(n) // whoever came or left in between
+			parts, err := json.Marshal(who)
 			if err != nil {
 				return err
 			}
-			if len(boxes) == 0 {
-				break
-			}
-			after = boxes[len(boxes)-1]
-			rows := make([]models.Delivery, len(boxes))
-			for i, box := range boxes {
-				rows[i] = deliveries.New{
-					Kind: KindMailing, MailboxID: box, SubjectID: m.ID, MailingID: &m.ID, Purpose: m.Purpose, ScopeID: m.ScopeID,
-					DedupeKey: "mailing/" + m.ID.String() + "/" + box.String(), Priority: models.PriorityBulk, OnUnknown: models.Park,
-				}.Row(now)
-			}
-			err = tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "dedupe_key"}}, DoNothing: true}).Create(&rows).Error
+			set["frozen_at"], set["audience"] = now, string(parts)
+		} else {
+			set["later_at"] = now
+		}
+		if m.TestPercent > 0 && m.DecidedAt == nil && n > 0 {
+			last, err := lastOfTest(tx, id)
 			if err != nil {
 				return err
 			}
+			set["decide_at"] = last.Add(time.Duration(m.TestMinutes) * time.Minute)
 		}
-		if err := database.PutAway(tx, people); err != nil {
+		if err := keepLinks(tx, id, links); err != nil {
 			return err
 		}
-		var n int64
-		if err := tx.Model(&models.Delivery{}).Where("mailing_id = ?", id).Count(&n).Error; err != nil {
-			return err
-		}
+		set["audience_count"] = gorm.Expr("audience_count + ?", n)
 		deliveries.Wake(tx)
-		return tx.Model(&models.Mailing{}).Where("id = ?", id).
-			Updates(map[string]any{"state": models.MailingSending, "frozen_at": now, "audience_count": n, "updated_at": now}).Error
+		return tx.Model(&models.Mailing{}).Where("id = ?", id).Updates(set).Error
 	})
+}
+
+// insert makes the deliveries of a target, in the order of the mailboxes' ids, which keeps the indexes in order too. It returns
+// how many they are.
+func (s *Service) insert(ctx context.Context, tx *gorm.DB, t target, h hours, now time.Time) (int64, error) {
+	m, zoned := t.m, len(h.by) > 0
+	list := subjects(m)
+	who, err := t.chosen(ctx, tx, now, zoned)
+	if err != nil {
+		return 0, err
+	}
+	at := database.TimeArg(tx)
+	due := sqlText{at, []any{h.home}}
+	if zoned {
+		if err := h.aside(tx); err != nil {
+			return 0, err
+		}
+		due = sqlText{"COALESCE(z.due, " + at + ")", due.args}
+	}
+	variant := sqlText{"CAST(? AS integer)", []any{m.Winner}}
+	if m.TestPercent > 0 && m.DecidedAt == nil {
+		lot, seed := lotOf(m.ID)
+		variant = sqlText{"CASE WHEN " + lot + " < ? THEN " + lot + " % ? ELSE 0 END", []any{seed, shareOf(m.TestPercent), seed, len(list)}}
+		due = sqlText{"CASE WHEN " + lot + " < ? THEN " + due.sql + " ELSE " + at + " END", append([]any{seed, shareOf(m.TestPercent)}, append(due.args, models.HeldUntil)...)}
+	}
+	key := "CAST(? AS text) || " + database.Digits(tx, "k.mailbox_id")
+	prefix := "m/" + hex.EncodeToString(m.ID[:]) + "/"
+	var expires any
+	if m.ExpiresAt != nil {
+		expires = *m.ExpiresAt
+	}
+	var q sqlText
+	q.add(`INSERT INTO deliveries (id, kind, mailbox_id, subject_id, mailing_id, purpose, scope_id, dedupe_key, priority, state, on_unknown, attempt, deferrals,
+		not_before, lease_until, node, expires_at, reply_code, reply, created_at, updated_at, sent_at, variant)
+		SELECT `+database.RowID(tx, now, "k.number")+", ?, k.mailbox_id, ?, ?, ?, k.scope_id, "+key+", ?, ?, ?, 0, 0, ", KindMailing, m.ID, m.ID, m.Purpose, prefix,
+		models.PriorityBulk, models.DeliveryQueued, models.Park)
+	q.add(due.sql, due.args...)
+	q.add(", NULL, '', "+at+", 0, '', "+at+", "+at+", NULL, ", expires, now, now)
+	q.add(variant.sql, variant.args...)
+	q.add(" FROM (SELECT f.*, row_number() OVER (ORDER BY f.mailbox_id) AS number FROM (")
+	q.add(who.sql, who.args...)
+	q.add(") f WHERE f.place = 1) k")
+	if zoned {
+		q.add(" LEFT JOIN " + zones + " z ON z.name = k.zone")
+	}
+	q.add(" WHERE 1 = 1 ON CONFLICT (dedupe_key) DO NOTHING") // the WHERE tells SQLite that ON is not a join's
+	r := tx.WithContext(ctx).Exec(q.sql, q.args...)
+	if r.Error != nil || !zoned {
+		return r.RowsAffected, r.Error
+	}
+	return r.RowsAffected, database.PutAway(tx, zones)
 }
 
 // stuckAfter is how long a mailing may wait for its freezing before the periodic job does it.
 const stuckAfter = 2 * time.Minute
 
-// Tidy ends mailings that have nothing more to send, expires what came back to a stopped one, and freezes one whose job was
-// lost. It may run at any time, on several nodes at once.
+// Tidy starts what is scheduled for now, decides tests whose time is over, ends mailings that have nothing more to send, expires
+// what came back to a stopped one, and freezes one whose job was lost. It may run at any time, on several nodes at once.
 func (s *Service) Tidy(ctx context.Context) error {
+	return errors.Join(s.due(ctx), s.decideDue(ctx), s.tidy(ctx))
+}
+
+func (s *Service) tidy(ctx context.Context) error {
 	now := s.Clock.Now()
 	err := s.DB.Tx(ctx, func(tx *gorm.DB) error {
 		if err := expireStopped(tx, now, "SELECT id FROM mailings WHERE state = 'cancelled' AND finished_at > ?", now.Add(-7*24*time.Hour)); err != nil {

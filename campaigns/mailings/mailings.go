@@ -5,9 +5,9 @@
 // Each person gets one copy, however many of their addresses agreed: at the address that was verified first. Who paused all
 // mail is left out; newsletters leave out who wants them less often and got one lately.
 //
-// A mailing is a draft until it is sent. Sending freezes its audience: one transaction inserts a delivery for each person
-// who may be mailed at that moment, at most one for a mailbox, and from then on the deliveries are the truth: nobody is
-// added, and who leaves the list before their mail is on the wire is suppressed. The trigger of the deliveries table refuses
+// A mailing is a draft until it is sent, or scheduled for a time. Then its audience is frozen: one statement inserts a delivery for
+// each person who may be mailed at that moment, at most one for a mailbox, and from then on the deliveries are the truth: nobody is
+// added, unless an organizer sends it to those who came later, and who leaves the list before their mail is on the wire is suppressed. The trigger of the deliveries table refuses
 // a row without consent, whatever this package does.
 //
 // The words are Markdown with blocks and merge fields, or HTML that the organisation brings, in one language or several; each
@@ -16,7 +16,7 @@
 // a text can be kept as a template. Before a mailing goes out it is looked at (checks.go), by a second person too where many
 // would get it (approve.go). One that is public can be read on the site once it went out (archive.go).
 //
-// States: draft, freezing, sending, paused, finished; cancelled when somebody stopped it for good. A mailing is finished once
+// States: draft, scheduled, freezing, sending, paused, finished; cancelled when somebody stopped it for good. A mailing is finished once
 // none of its deliveries is queued, claimed, sending or deferred. Deliveries whose fate is unknown after a crash are parked
 // until an organizer decides about all of them at once.
 package mailings
@@ -71,21 +71,28 @@ type Options struct {
 	Domain func(context.Context) []Check
 	// ApproveAbove says how many people a mailing may reach without a second person's yes; 0 for any number. May be nil: any number.
 	ApproveAbove func(context.Context) (int, error)
+	// Quiet says from which minute of the day to which, where the person is, no mailing goes out; equal minutes, or nil: always.
+	Quiet func(ctx context.Context) (from, to int, err error)
+	// CountEvery is how old the numbers of a report may be: all who look share one count. 0 counts each time.
+	CountEvery time.Duration
 }
 
 // Service writes, sends and reports mailings, and ends subscriptions. It is safe for concurrent use.
 type Service struct {
 	Options
-	mu      sync.Mutex
-	ready   map[uuid.UUID]*loaded
-	counted map[uuid.UUID]counted
+	mu         sync.Mutex
+	ready      map[uuid.UUID]*loaded
+	headcounts map[uuid.UUID]headcount
+
+	counts  kept[counted] // of deliveries
+	results kept[results] // what came of mailings
 
 	stoppers map[string]Stopper // by the kind of delivery
 }
 
 // New makes the service. Register its renderers, workers and periodic job before mail is sent.
 func New(o Options) *Service {
-	return &Service{Options: o, ready: map[uuid.UUID]*loaded{}, counted: map[uuid.UUID]counted{}, stoppers: map[string]Stopper{}}
+	return &Service{Options: o, ready: map[uuid.UUID]*loaded{}, headcounts: map[uuid.UUID]headcount{}, stoppers: map[string]Stopper{}}
 }
 
 // Kinds of the deliveries of this package.

@@ -105,6 +105,9 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	return w
 }
 
+// quiet are the quiet hours that an organisation begins with.
+func (w *world) quiet(context.Context) (from, to int, err error) { return 20 * 60, 9 * 60, nil }
+
 func (w *world) must(err error) {
 	w.t.Helper()
 	if err != nil {
@@ -253,7 +256,7 @@ func TestFreezeTakesExactlyWhoMayBeMailed(t *testing.T) {
 		id := w.draft()
 		_, a, err := w.svc.Checks(ctx, w.user, id)
 		w.must(err)
-		if want := (mailings.Audience{Confirmed: 7, People: 2, WithoutConsent: 3, Suppressed: 2}); a != want {
+		if want := (mailings.Audience{All: 7, People: 2, WithoutConsent: 3, Suppressed: 2}); a != want {
 			t.Errorf("audience %+v, want %+v", a, want)
 		}
 		w.send(id)

@@ -69,7 +69,7 @@ func (s *Service) preview(ctx context.Context, a actor.Actor, m models.Mailing, 
 		head.PostalAddress = s.Words.Text(v.text.Locale, "mailings.address_missing")
 	}
 	r, err := s.Mail.Bulk(head, mailer.BulkBody{
-		Subject: c.Subject, Preheader: c.Preheader, HTML: c.HTML, Text: c.Text, Reason: s.reason(l, v.text.Locale, nil), WebURL: v.web, UnsubscribeURL: s.BaseURL + "/u/",
+		Subject: c.Subject, Preheader: c.Preheader, HTML: c.HTML, Text: c.Text, Reason: s.reason(l, v.text.Locale, m.ScopeID, nil), WebURL: v.web, UnsubscribeURL: s.BaseURL + "/u/",
 		Lang: v.text.Locale,
 	})
 	p.Text, p.HTML = r.Text, s.ownPictures(r.HTML)

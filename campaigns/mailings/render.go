@@ -33,7 +33,9 @@ type loaded struct {
 	org      models.Organisation
 	zone     *time.Location
 	from     deliveries.Sender
-	versions []version // by language, the first one first
+	versions []version            // by language, the first one first
+	tracking bool                 // clicks are counted
+	topics   map[uuid.UUID]string // names of a newsletter's further topics
 	at       time.Time
 }
 
@@ -100,34 +102,11 @@ func (s *Service) load(ctx context.Context, m models.Mailing) (*loaded, error) {
 	s.mu.Lock()
 	was := s.ready[m.ID]
 	s.mu.Unlock()
-	texts, err := textsOf(ctx, s.DB.DB, m)
-	if err != nil {
+	if l.topics, err = s.topicNames(ctx, m); err != nil {
 		return nil, err
 	}
-	again := was != nil && was.mailing.Revision == m.Revision && was.from.Letterhead.Accent == l.from.Letterhead.Accent && len(was.versions) == len(texts)
-	with := kit{base: s.BaseURL, mail: s.Mail, accent: l.from.Letterhead.Accent, words: s.Words}
-	if !again {
-		if with.pictures, err = s.picturesIn(ctx, texts); err != nil {
-			return nil, err
-		}
-	}
-	for i, t := range texts {
-		v := version{text: t, web: s.webURL(m, t.Locale)}
-		if again {
-			v.compiled, v.forms = was.versions[i].compiled, was.versions[i].forms
-		} else if v.compiled, err = compile(t, m.Purpose, with); err != nil {
-			return nil, err
-		} else {
-			for n := range v.compiled.lines {
-				v.forms = append(v.forms, newForm(v.compiled, n, t.Locale, listID(m.Purpose, m.ScopeID)+"."+l.from.ListDomain, v.web))
-			}
-		}
-		v.shared = values{
-			fieldTitle: oneLine(l.petition.Title), fieldURL: s.BaseURL + "/petitions/" + l.petition.Slug,
-			fieldCount: s.Words.Number(t.Locale, int64(l.petition.Total())), fieldGoal: s.Words.Number(t.Locale, int64(l.petition.Goal)),
-			fieldOrganisation: oneLine(l.org.Name),
-		}
-		l.versions = append(l.versions, v)
+	if l.versions, err = s.versions(ctx, l, was); err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,6 +117,49 @@ func (s *Service) load(ctx context.Context, m models.Mailing) (*loaded, error) {
 	}
 	s.ready[m.ID] = l
 	return l, nil
+}
+
+// versions makes the mailing in each of its languages; what was made of the same words a moment ago is used again.
+func (s *Service) versions(ctx context.Context, l, was *loaded) ([]version, error) {
+	m := l.mailing
+	texts, err := textsOf(ctx, s.DB.DB, m)
+	if err != nil {
+		return nil, err
+	}
+	l.tracking = m.TrackClicks && m.FrozenAt != nil
+	again := was != nil && was.mailing.Revision == m.Revision && was.from.Letterhead.Accent == l.from.Letterhead.Accent && was.tracking == l.tracking && len(was.versions) == len(texts)
+	with := kit{base: s.BaseURL, mail: s.Mail, accent: l.from.Letterhead.Accent, words: s.Words}
+	var counted map[string]string
+	if !again {
+		if with.pictures, err = s.picturesIn(ctx, texts); err != nil {
+			return nil, err
+		}
+		if counted, err = s.trackedLinks(ctx, m); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]version, len(texts))
+	for i, t := range texts {
+		v := version{text: t, web: s.webURL(m, t.Locale)}
+		v.shared = values{
+			fieldTitle: oneLine(l.petition.Title), fieldURL: s.BaseURL + "/petitions/" + l.petition.Slug,
+			fieldCount: s.Words.Number(t.Locale, int64(l.petition.Total())), fieldGoal: s.Words.Number(t.Locale, int64(l.petition.Goal)),
+			fieldOrganisation: oneLine(l.org.Name),
+		}
+		if again {
+			v.compiled, v.forms = was.versions[i].compiled, was.versions[i].forms
+		} else {
+			if v.compiled, err = compile(t, m.Purpose, with); err != nil {
+				return nil, err
+			}
+			v.compiled = trackLinks(v.compiled, counted, v.shared[fieldURL])
+			for n := range v.compiled.lines {
+				v.forms = append(v.forms, newForm(v.compiled, n, t.Locale, listID(m.Purpose, m.ScopeID)+"."+l.from.ListDomain, v.web))
+			}
+		}
+		out[i] = v
+	}
+	return out, nil
 }
 
 // about is what mail for a purpose and scope is about, for those who get it: a campaign's title, a topic's name; "" for the whole
@@ -216,7 +238,7 @@ func (s *Service) recipients(ctx context.Context, m models.Mailing, boxes []uuid
 		GivenAt         *time.Time
 		Locale, Chapter string
 	}
-	agreed := "LEFT JOIN consents c ON c.mailbox_id = b.id AND c.purpose = ? AND c.scope_id = ? AND c.withdrawn_at IS NULL"
+	agreed := "LEFT JOIN consents c ON c.mailbox_id = b.id AND c.purpose = ? AND c.scope_id = ? AND c.withdrawn_at IS NULL" // to the first topic
 	table, q := "signatures", s.DB.WithContext(ctx).Table("mailboxes b").
 		Select("s.id, b.id AS mailbox_id, s.given_name_sealed, c.given_at, COALESCE(NULLIF(p.locale, ''), s.locale) AS locale, COALESCE(h.name, '') AS chapter").
 		Joins("JOIN signatures s ON s.mailbox_id = b.id AND s.petition_id = ? AND s.state = 'confirmed'", m.PetitionID)
@@ -240,17 +262,20 @@ func (s *Service) recipients(ctx context.Context, m models.Mailing, boxes []uuid
 }
 
 // reason is the sentence that says why the person gets this mail.
-func (s *Service) reason(l *loaded, lang string, agreed *time.Time) string {
-	key := "mailings.reason"
+func (s *Service) reason(l *loaded, lang string, scope uuid.UUID, agreed *time.Time) string {
+	key, about := "mailings.reason", l.about
+	if name, further := l.topics[scope]; further {
+		about = name
+	}
 	if l.mailing.Purpose == models.PurposeNewsletter {
-		if key = "mailings.reason_topic"; l.about == "" {
+		if key = "mailings.reason_topic"; about == "" {
 			key = "mailings.reason_newsletter"
 		}
 	}
 	if agreed == nil {
-		return s.Words.Text(lang, key, "About", l.about)
+		return s.Words.Text(lang, key, "About", about)
 	}
-	return s.Words.Text(lang, key+"_date", "About", l.about, "Date", s.Words.Date(lang, agreed.In(l.zone)))
+	return s.Words.Text(lang, key+"_date", "About", about, "Date", s.Words.Date(lang, agreed.In(l.zone)))
 }
 
 // variantOf is the place of the subject that a delivery goes out with, from 0: it is chosen when the audience is frozen.
@@ -267,10 +292,24 @@ func (s *Service) contentOf(l *loaded, v *version, d models.Delivery, p recipien
 	return deliveries.Content{
 		Lang: v.text.Locale, ToName: calledBy(p.GivenName),
 		Bulk: &deliveries.BulkContent{
-			Form: &f.Form, Values: f.values(v.person(p)), Reason: s.reason(l, v.text.Locale, p.Agreed),
+			Form: &f.Form, Values: f.values(v.person(p)), Reason: s.reason(l, v.text.Locale, d.ScopeID, p.Agreed),
 			UnsubscribeURL: s.BaseURL + "/u/" + s.Signer.MakeForever(tokens.Unsubscribe, d.ID),
 		},
 	}
+}
+
+// topicNames are the names of a newsletter's further topics.
+func (s *Service) topicNames(ctx context.Context, m models.Mailing) (map[uuid.UUID]string, error) {
+	if m.Purpose != models.PurposeNewsletter {
+		return nil, nil
+	}
+	var rows []models.Topic
+	err := s.DB.WithContext(ctx).Select("id", "name").Where("id IN (SELECT topic_id FROM mailing_topics WHERE mailing_id = ?)", m.ID).Find(&rows).Error
+	out := make(map[uuid.UUID]string, len(rows))
+	for _, r := range rows {
+		out[r.ID] = r.Name
+	}
+	return out, err
 }
 
 // listID names a list in List-Id: the same for all mailings of a campaign or topic, and nothing that tells what it is about.

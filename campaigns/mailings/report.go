@@ -1,10 +1,9 @@
 package mailings
 
 import (
-	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,6 +12,7 @@ import (
 	"kithline/campaigns/actor"
 	"kithline/campaigns/chapters"
 	"kithline/campaigns/deliveries"
+	"kithline/campaigns/paging"
 	"kithline/campaigns/today"
 	"kithline/models"
 )
@@ -47,13 +47,36 @@ func (s *Service) Progress(ctx context.Context, a actor.Actor, id uuid.UUID) (Pr
 	if err != nil {
 		return Progress{}, err
 	}
-	p := Progress{Mailing: m, State: m.State}
+	return s.count(ctx, m)
+}
+
+// counted is a count of the deliveries of a mailing, as it was when they were counted.
+type counted struct {
+	Progress
+	state models.MailingState
+	of    time.Time // when the mailing was last changed
+}
+
+// count counts, once in CountEvery for all who ask, unless the mailing was changed since.
+func (s *Service) count(ctx context.Context, m models.Mailing) (Progress, error) {
+	c, err := s.counts.get(m.ID, s.CountEvery, func(c counted) bool { return c.state == m.State && c.of.Equal(m.UpdatedAt) }, func() (counted, error) {
+		p, err := s.countNow(ctx, m)
+		return counted{p, m.State, m.UpdatedAt}, err
+	})
+	c.Mailing, c.State = m, m.State
+	if c.State == models.MailingSending && c.Waiting+c.Later == 0 {
+		c.State = models.MailingFinished
+	}
+	return c.Progress, err
+}
+
+func (s *Service) countNow(ctx context.Context, m models.Mailing) (p Progress, err error) {
 	var rows []struct {
 		State  models.DeliveryState
 		Paused bool
 		N      int
 	}
-	if err := s.DB.WithContext(ctx).Raw(`SELECT state, reply = '`+deliveries.ReplyPaused+`' AS paused, count(*) AS n FROM deliveries WHERE mailing_id = ? GROUP BY 1, 2`, id).Scan(&rows).Error; err != nil {
+	if err := s.DB.WithContext(ctx).Raw(`SELECT state, reply = '`+deliveries.ReplyPaused+`' AS paused, count(*) AS n FROM deliveries WHERE mailing_id = ? GROUP BY 1, 2`, m.ID).Scan(&rows).Error; err != nil {
 		return p, err
 	}
 	for _, r := range rows {
@@ -79,38 +102,14 @@ func (s *Service) Progress(ctx context.Context, a actor.Actor, id uuid.UUID) (Pr
 			p.Waiting += r.N
 		}
 	}
-	if p.State == models.MailingSending && p.Waiting+p.Later == 0 {
-		p.State = models.MailingFinished
-	}
 	if p.Unknown > 0 {
-		err = s.DB.WithContext(ctx).Raw(`SELECT count(*) FROM deliveries WHERE mailing_id = ? AND state = 'unknown' AND reply <> ?`, id, left).Scan(&p.Open).Error
+		err = s.DB.WithContext(ctx).Raw(`SELECT count(*) FROM deliveries WHERE mailing_id = ? AND state = 'unknown' AND reply <> ?`, m.ID, left).Scan(&p.Open).Error
 	}
 	return p, err
 }
 
-// Domain is how a mailing fares at one mail domain. Name is empty for all the smaller ones together, Others then says how
-// many those are.
-type Domain struct {
-	Name                               string
-	Others                             int
-	People, Sent, Later, Refused, Left int
-}
-
-// maxDomains is how many mail domains are shown by name.
-const maxDomains = 20
-
-// Problem is a delivery that was refused, or whose fate is unknown.
-type Problem struct {
-	ID     uuid.UUID
-	At     time.Time `gorm:"column:updated_at"`
-	Domain string
-	State  models.DeliveryState
-	Code   int `gorm:"column:reply_code"`
-	Reply  string
-}
-
-// maxProblems is how many are listed.
-const maxProblems = 200
+// shownProblems is how many deliveries a report lists itself.
+const shownProblems = 10
 
 // Report is a mailing's progress with all that stands behind the numbers.
 type Report struct {
@@ -118,8 +117,14 @@ type Report struct {
 	Petition models.Petition // none for a newsletter
 	Topic    string          // of a newsletter
 	Segment  string          // that narrows it
+	Frozen   Audience        // who got it and why others did not, at the moment of the freeze; its All is 0 where that was not kept
+	Test     Test            // of subjects
+	Next     *time.Time      // when the next mail may go; nil: now, or none is left
 	Domains  []Domain
-	Problems []Problem // the newest 200
+	Links    []Link // whose clicks are counted
+	Results
+	Failing  int       // how many deliveries Service.Problems lists
+	Problems []Problem // the newest 10 of them
 }
 
 // Report reads it all. It needs the right actor.SeeFigures, and returns a NotFound fault for an unknown id.
@@ -128,10 +133,10 @@ func (s *Service) Report(ctx context.Context, a actor.Actor, id uuid.UUID) (Repo
 	if err != nil {
 		return Report{}, err
 	}
-	r := Report{Progress: p}
-	db := s.DB.WithContext(ctx)
-	if p.Mailing.PetitionID != nil {
-		if err := db.Take(&r.Petition, "id = ?", *p.Mailing.PetitionID).Error; err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
+	r := Report{Progress: p, Failing: p.Refused + p.Unknown}
+	m, db := p.Mailing, s.DB.WithContext(ctx)
+	if m.PetitionID != nil {
+		if err := db.Take(&r.Petition, "id = ?", *m.PetitionID).Error; err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
 			return r, err
 		}
 	}
@@ -140,61 +145,50 @@ func (s *Service) Report(ctx context.Context, a actor.Actor, id uuid.UUID) (Repo
 		table, column string
 		of            func(models.Mailing) *uuid.UUID
 	}{{&r.Topic, "topics", "name", topicOf}, {&r.Segment, "segments", "name", func(m models.Mailing) *uuid.UUID { return m.SegmentID }}} {
-		names, err := s.named(ctx, x.table, x.column, []models.Mailing{p.Mailing}, x.of)
+		names, err := s.named(ctx, x.table, x.column, []models.Mailing{m}, x.of)
 		if err != nil {
 			return r, err
 		}
-		*x.into = names[p.Mailing.ID]
+		*x.into = names[m.ID]
 	}
-	var rows []struct {
-		Domain string
-		State  models.DeliveryState
-		N      int
-	}
-	err = db.Raw(`SELECT b.domain, d.state, count(*) AS n FROM deliveries d JOIN mailboxes b ON b.id = d.mailbox_id
-		WHERE d.mailing_id = ? GROUP BY b.domain, d.state`, id).Scan(&rows).Error
-	if err != nil {
-		return r, err
-	}
-	by := map[string]*Domain{}
-	for _, row := range rows {
-		d := by[row.Domain]
-		if d == nil {
-			d = &Domain{Name: row.Domain}
-			by[row.Domain] = d
-		}
-		d.People += row.N
-		switch row.State {
-		case models.DeliverySent:
-			d.Sent += row.N
-		case models.DeliveryDeferred:
-			d.Later += row.N
-		case models.DeliveryFailed:
-			d.Refused += row.N
-		case models.DeliverySuppressed:
-			d.Left += row.N
+	if m.Audience != "" {
+		if err := json.Unmarshal([]byte(m.Audience), &r.Frozen); err != nil {
+			return r, err
 		}
 	}
-	for _, d := range by {
-		r.Domains = append(r.Domains, *d)
+	if m.FrozenAt == nil {
+		return r, nil
 	}
-	slices.SortFunc(r.Domains, func(x, y Domain) int { return cmp.Or(y.People-x.People, cmp.Compare(x.Name, y.Name)) })
-	if len(r.Domains) > maxDomains {
-		rest := Domain{Others: len(r.Domains) - maxDomains}
-		for _, d := range r.Domains[maxDomains:] {
-			rest.People, rest.Sent, rest.Later = rest.People+d.People, rest.Sent+d.Sent, rest.Later+d.Later
-			rest.Refused, rest.Left = rest.Refused+d.Refused, rest.Left+d.Left
-		}
-		r.Domains = append(r.Domains[:maxDomains], rest)
-	}
-	err = db.Raw(`SELECT d.id, d.updated_at, b.domain, d.state, d.reply_code, d.reply FROM deliveries d JOIN mailboxes b ON b.id = d.mailbox_id
-		WHERE d.mailing_id = ? AND d.state IN ('failed', 'unknown') ORDER BY d.updated_at DESC, d.id DESC LIMIT ?`, id, maxProblems).Scan(&r.Problems).Error
-	for i := range r.Problems {
-		if r.Problems[i].Reply == left {
-			r.Problems[i].Reply = ""
+	if p.Waiting+p.Later > 0 {
+		if r.Next, err = s.next(ctx, id); err != nil {
+			return r, err
 		}
 	}
+	if r.Failing > 0 {
+		_, list, err := s.Problems(ctx, a, id, paging.Cursor{})
+		if err != nil {
+			return r, err
+		}
+		r.Problems = list.Rows[:min(len(list.Rows), shownProblems)]
+	}
+	if m.TrackClicks {
+		if r.Links, err = links(ctx, s.DB.DB, id); err != nil {
+			return r, err
+		}
+	}
+	all, err := s.results.get(id, 15*s.CountEvery, func(r results) bool { return r.state == p.State }, func() (results, error) { return s.read(ctx, p) })
+	r.Domains, r.Results, r.Test = all.domains, all.Results, all.test
 	return r, err
+}
+
+// next is when the next mail may go, nil for now.
+func (s *Service) next(ctx context.Context, id uuid.UUID) (*time.Time, error) {
+	var rows []models.Delivery
+	err := s.DB.WithContext(ctx).Select("not_before").Where("mailing_id = ? AND state IN ('queued', 'deferred')", id).Order("not_before").Limit(1).Find(&rows).Error
+	if err != nil || len(rows) == 0 || !rows[0].NotBefore.After(s.Clock.Now()) || !rows[0].NotBefore.Before(models.HeldUntil) {
+		return nil, err
+	}
+	return &rows[0].NotBefore, nil
 }
 
 // Today lists what waits for a decision: mails whose fate is unknown, and mailings that are paused.

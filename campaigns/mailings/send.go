@@ -16,59 +16,9 @@ import (
 // errMoved says that a mailing is no longer where its page showed it.
 var errMoved = fault.New(fault.Conflict, "error.mailing_moved")
 
-// Send starts a mailing: its audience is frozen by a job, then its mails go out. revision is what the organizer looked at:
-// words that were changed meanwhile are a Conflict fault, as is a mailing that was started already. It needs the right
-// actor.Send. What stops it is an Invalid fault with one entry for each check.
+// Send starts a mailing at once: Start without a plan.
 func (s *Service) Send(ctx context.Context, a actor.Actor, id uuid.UUID, revision int) error {
-	if err := a.Need(actor.Send); err != nil {
-		return err
-	}
-	m, err := seen(ctx, s.DB.DB, a, id)
-	if err != nil {
-		return err
-	}
-	if m.State != models.MailingDraft {
-		return errMoved
-	}
-	if m.Revision != revision {
-		return fault.New(fault.Conflict, "error.mailing_changed")
-	}
-	people, err := s.audience(ctx, m)
-	if err != nil {
-		return err
-	}
-	l, err := s.load(ctx, m)
-	if err != nil {
-		return err
-	}
-	list, err := s.checks(ctx, l, people)
-	if err != nil {
-		return err
-	}
-	var stop fault.Fields
-	for _, c := range list {
-		if c.Tone == Stop {
-			stop.Add("", c.Key, c.Args...)
-		}
-	}
-	if err := stop.Err(); err != nil {
-		return err
-	}
-	return s.DB.Tx(ctx, func(tx *gorm.DB) error {
-		now := s.Clock.Now()
-		r := tx.Model(&models.Mailing{}).Where("id = ? AND state = ? AND revision = ?", id, models.MailingDraft, revision).
-			Updates(map[string]any{"state": models.MailingFreezing, "updated_at": now})
-		if r.Error != nil {
-			return r.Error
-		}
-		if r.RowsAffected == 0 {
-			return errMoved
-		}
-		if err := audit.Write(ctx, tx, a, now, "mailing.send", "mailings", id, map[string]any{"revision": revision, "people": people.People}); err != nil {
-			return err
-		}
-		return s.Enqueue(ctx, tx, FreezeArgs{MailingID: id})
-	})
+	return s.Start(ctx, a, id, revision, Plan{})
 }
 
 // Pause holds a mailing: nothing more of it goes out but what is on the wire. It needs the right actor.Send; a mailing that is
@@ -99,7 +49,7 @@ func (s *Service) Resume(ctx context.Context, a actor.Actor, id uuid.UUID) error
 // Stop ends a mailing for good: what has not gone out never will. A draft is thrown away in the same way. It needs the right
 // actor.Send; a mailing that has ended is a Conflict fault.
 func (s *Service) Stop(ctx context.Context, a actor.Actor, id uuid.UUID) error {
-	from := []models.MailingState{models.MailingDraft, models.MailingFreezing, models.MailingSending, models.MailingPaused}
+	from := []models.MailingState{models.MailingDraft, models.MailingScheduled, models.MailingFreezing, models.MailingSending, models.MailingPaused}
 	return s.move(ctx, a, id, "mailing.stop", from, func(tx *gorm.DB) (map[string]any, error) {
 		return map[string]any{"state": models.MailingCancelled, "finished_at": s.Clock.Now()}, nil
 	})

@@ -122,6 +122,11 @@ func (s *Service) Unsubscribe(ctx context.Context, token, how string) (Subscript
 		if _, err := consents.Withdraw(ctx, tx, v.mailbox, v.Purpose, v.scope, how, now); err != nil {
 			return err
 		}
+		if v.Active {
+			if err := NoteLeft(ctx, tx, v.delivery, how, now); err != nil {
+				return err
+			}
+		}
 		// A claimed one too: the node that holds it asks for its state before it goes on the wire.
 		err = tx.Exec(`UPDATE deliveries SET state = 'suppressed', lease_until = NULL, updated_at = ?
 			WHERE mailbox_id = ? AND purpose = ? AND scope_id = ? AND state IN ('queued', 'claimed', 'deferred')`, now, v.mailbox, v.Purpose, v.scope).Error
@@ -161,8 +166,28 @@ func (s *Service) Undo(ctx context.Context, token string) (Subscription, error) 
 		if err != nil {
 			return err
 		}
+		if err := tx.Where("delivery_id = ? AND how <> ?", v.delivery.ID, ByComplaint).Delete(&models.Unsubscribe{}).Error; err != nil {
+			return err
+		}
 		v, err = s.subscription(ctx, tx, token)
 		return err
 	})
 	return v.Subscription, err
+}
+
+// LeaveAll ends every consent of the mailbox that the mail of a token went to. The fault is NotFound, error.link_unknown.
+func (s *Service) LeaveAll(ctx context.Context, token string) error {
+	return s.DB.Tx(ctx, func(tx *gorm.DB) error {
+		v, err := s.subscription(ctx, tx, token)
+		if err != nil || v.mailbox == uuid.Nil {
+			return err
+		}
+		now := s.Clock.Now()
+		if v.Active && v.stopper == nil {
+			if err := NoteLeft(ctx, tx, v.delivery, ByPage, now); err != nil {
+				return err
+			}
+		}
+		return consents.EndAll(ctx, tx, v.mailbox, consents.ByPage, now)
+	})
 }

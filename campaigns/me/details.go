@@ -14,6 +14,7 @@ import (
 	"gorm.io/gorm"
 
 	"kithline/campaigns/audit"
+	"kithline/campaigns/consents"
 	"kithline/campaigns/divisions"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/forms"
@@ -170,9 +171,7 @@ func (s *Service) check(d Details, had []string, o models.Organisation) (Details
 	if _, err := time.LoadLocation(d.TimeZone); err != nil || d.TimeZone == "Local" {
 		bad.Add("time_zone", "error.value_unknown")
 	}
-	switch models.Frequency(d.Frequency) {
-	case models.AsItComes, models.Weekly, models.Monthly:
-	default:
+	if !slices.Contains(consents.Frequencies, models.Frequency(d.Frequency)) {
 		bad.Add("frequency", "error.value_unknown")
 	}
 	d.Country = strings.ToUpper(strings.TrimSpace(d.Country))

@@ -52,7 +52,7 @@ func New(db *database.DB, v *vault.Vault, clk clock.Clock) *Service {
 func (s *Service) Ensure(ctx context.Context) (models.Organisation, error) {
 	now := s.clock.Now()
 	row := models.Organisation{
-		ID: ID, Name: "Kithline", ShortName: "Kithline", TimeZone: "UTC", Languages: strings.Join(Languages, ","), Accent: "#1c5c4d",
+		ID: ID, Name: "Kithline", ShortName: "Kithline", TimeZone: "UTC", Languages: strings.Join(Languages, ","), Accent: "#1c5c4d", MailingsDays: 7,
 		SMTPTLS: TLSStart, RetentionMonths: 24, ReviewNearHours: 72, ReviewDueHours: 120, CreatedAt: now, UpdatedAt: now,
 	}
 	err := s.db.WithContext(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "id"}}, DoNothing: true}).Create(&row).Error

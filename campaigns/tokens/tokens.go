@@ -45,6 +45,7 @@ const (
 	Erase       Kind = 11 // erase oneself, and nothing else: the mailbox
 	Prefill     Kind = 12 // the cookie of a browser whose forms are filled in: the mailbox
 	Signature   Kind = 20 // see, change and take back what one signed: the signature
+	Link        Kind = 21 // follow a counted link of a mailing: the link; has no end
 	Starter     Kind = 30 // go on with a petition that was begun without an account: the starter
 	Typed       Kind = 31 // the cookie of the browser in which a petition was begun: the starter
 	Proved      Kind = 32 // the cookie of a browser in which a starter proved their address: the mailbox

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -43,6 +44,31 @@ func NowPlus(tx *gorm.DB) string {
 		return "clock_timestamp() + make_interval(secs => ?)"
 	}
 	return "strftime('%Y-%m-%d %H:%M:%f000+00:00', 'now', ? || ' seconds')"
+}
+
+// DaysAfter is the SQL expression for a column of times moved by a number of days.
+func DaysAfter(tx *gorm.DB, column string, days int) string {
+	n := strconv.Itoa(days)
+	if IsPostgres(tx) {
+		return column + " + make_interval(days => " + n + ")"
+	}
+	return "strftime('%Y-%m-%d %H:%M:%f000+00:00', " + column + ", '+" + n + " days')"
+}
+
+// TimeArg is the place of a bound time where PostgreSQL cannot tell from its surroundings that it is one.
+func TimeArg(tx *gorm.DB) string {
+	if IsPostgres(tx) {
+		return "CAST(? AS timestamptz)"
+	}
+	return "?"
+}
+
+// IDType is the type of ids, for a bound one that PostgreSQL cannot tell from its surroundings.
+func IDType(tx *gorm.DB) string {
+	if IsPostgres(tx) {
+		return "uuid"
+	}
+	return "text"
 }
 
 // SkipLocked is the clause by which several nodes claim rows without waiting for each other. SQLite needs none: every

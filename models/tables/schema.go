@@ -120,7 +120,8 @@ func Ordered(ctx context.Context, q Querier, postgres bool, names []string) ([]s
 	query := `SELECT m.name, f."table" FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table'`
 	if postgres {
 		query = `SELECT c.conrelid::regclass::text, c.confrelid::regclass::text FROM pg_constraint c
-			JOIN pg_namespace n ON n.oid = c.connamespace WHERE c.contype = 'f' AND n.nspname = current_schema()`
+			JOIN pg_namespace n ON n.oid = c.connamespace WHERE c.contype = 'f' AND n.nspname = current_schema()
+			UNION ALL VALUES ('deliveries', 'mailboxes'), ('deliveries', 'mailings')` // which triggers hold instead
 	}
 	rows, err := q.QueryContext(ctx, query)
 	if err != nil {

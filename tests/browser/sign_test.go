@@ -154,7 +154,7 @@ type focused struct {
 const focusedNow = `(() => {
 	const e = document.activeElement, c = getComputedStyle(e), r = e.getBoundingClientRect();
 	return {Tag: e.tagName.toLowerCase(), Name: e.getAttribute('name') || e.id || '', Type: e.type || '', Href: e.getAttribute('href') || '', Text: (e.textContent || '').trim().slice(0, 40),
-		Seen: (e.matches(':focus-visible') || e.type === 'date') && c.outlineStyle !== 'none' && parseFloat(c.outlineWidth) >= 2 && r.width > 0 && r.bottom > 0 && r.top < innerHeight};
+		Seen: (e.matches(':focus-visible') || (e.type || '').startsWith('date')) && c.outlineStyle !== 'none' && parseFloat(c.outlineWidth) >= 2 && r.width > 0 && r.bottom > 0 && r.top < innerHeight};
 })()`
 
 // tabTo presses the tab key until the focus is where it is wanted, and fails where it cannot be seen on the way.
@@ -166,7 +166,7 @@ func tabTo(tab *Tab, wanted func(f focused) bool) focused {
 		if f.Tag == "body" {
 			continue
 		}
-		if !f.Seen && f.Type != "date" { // its parts mark themselves
+		if !f.Seen && !strings.HasPrefix(f.Type, "date") { // its parts mark themselves
 			tab.t.Errorf("%s: the focus on %+v cannot be seen", tab.Path(), f)
 		}
 		if wanted(f) {

@@ -552,9 +552,10 @@ func TestPreferences(t *testing.T) {
 			t.Errorf("%d switches are on", n)
 		}
 		shown := []string{value(p, "Mail about Research"), value(p, "Wennick Chronic Pain Coalition may call")}
-		// Calls end, visits begin, weekly, pause for ten days.
+		// A pause of ten days, which what is chosen below leaves as it is. Calls end, visits begin, weekly.
 		until := a.Clock.Now().AddDate(0, 0, 10).Format(time.DateOnly)
-		p = june.Post(way+"/preferences", url.Values{"shown": shown, "on": {shown[0], value(p, "Mail about Visits")}, "frequency": {"weekly"}, "until": {until}}).Want(200)
+		june.Post(way+"/rest", url.Values{"do": {"day"}, "until": {until}}).Want(200)
+		p = june.Post(way+"/preferences", url.Values{"shown": shown, "on": {shown[0], value(p, "Mail about Visits")}, "frequency": {"weekly"}}).Want(200)
 		if got := inForce(); !slices.Equal(got, []string{"newsletter research", "newsletter visits"}) {
 			t.Errorf("%q: %s", got, p.Text("main"))
 		}
@@ -570,7 +571,7 @@ func TestPreferences(t *testing.T) {
 		if err := a.DB.Take(&box, "id = ?", yes.MailboxID).Error; err != nil || box.PausedUntil == nil {
 			t.Errorf("%+v %v", box, err)
 		}
-		june.Post(way+"/preferences", url.Values{"until": {"2027-01-01"}}).Want(422)
+		june.Post(way+"/rest", url.Values{"do": {"day"}, "until": {"2027-01-01"}}).Want(422)
 		june.Post(way+"/preferences", url.Values{"on": {"phone:nonsense"}}).Want(422)
 		// A moment ago ended: it can be taken back here.
 		p = june.Get(way).Want(200)
@@ -578,6 +579,7 @@ func TestPreferences(t *testing.T) {
 		if got := inForce(); !slices.Contains(got, "phone ") {
 			t.Errorf("%q", got)
 		}
+		june.Get(way).Submit("button[value='end']", nil).Want(200)
 		box = models.Mailbox{}
 		if err := a.DB.Take(&box, "id = ?", yes.MailboxID).Error; err != nil || box.PausedUntil != nil {
 			t.Errorf("the pause is still there: %+v %v", box, err)

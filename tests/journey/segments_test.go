@@ -70,7 +70,7 @@ func TestWriteToASegment(t *testing.T) {
 		}
 		compose := owner.Get("/admin/mailings").Want(200).Submit("form[action='/admin/mailings'] button", nil).Want(200)
 		sent := compose.Submit("button[name='do'][value='next']", map[string]string{"subject": "To a few", "body": "Hello {{given_name|friend}}.", "segment": s.ID.String()}).Want(200)
-		if got := sent.Text("dl.figures"); !strings.Contains(got, "Left out") || !strings.Contains(sent.Text(".count"), "1 person gets it") {
+		if got := sent.Text("table"); !strings.Contains(got, "In the segments2") || !strings.Contains(got, "or left the list− 1") || !strings.Contains(sent.Text(".count"), "1 person gets it") {
 			t.Errorf("before sending: %s %s", sent.Text(".count"), got)
 		}
 		sent.Submit("form[action$='/send'] button.main", nil).Want(200)
