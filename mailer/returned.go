@@ -247,3 +247,14 @@ func (r *reading) marks() (out []string) {
 	add(markedID, &r.top.Header.Header, "In-Reply-To", "References", "Original-Message-ID", "X-Original-Message-ID")
 	return out
 }
+
+// MarksOf lists what may be a mark in the envelope sender of one of our mails and in its Message-ID, for what providers say about
+// mails in a form of their own.
+func MarksOf(envelopeFrom, messageID string) (out []string) {
+	for _, m := range [][]string{markedAddress.FindStringSubmatch(envelopeFrom), markedID.FindStringSubmatch(messageID)} {
+		if m != nil {
+			out = append(out, m[1])
+		}
+	}
+	return out
+}

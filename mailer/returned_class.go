@@ -383,3 +383,10 @@ func (r *reading) fromPerson() Returned {
 	}
 	return Returned{Class: Reply}
 }
+
+// ClassOf is the class of a failure by its enhanced status code and by the server's words where that says too little: for what
+// providers say in a form of their own.
+func ClassOf(status, words string) Class { return classOf(better(code(status), code(words)), words) }
+
+// StatusIn is the first enhanced status code (RFC 3463) of a server's words, "" where there is none.
+func StatusIn(words string) string { return code(words) }
