@@ -61,7 +61,7 @@ var sameLevel = map[string][]string{
 	"packs":         {"exports"},
 
 	"deliverability": {"organisation"},
-	"series":        {"mailings"},
+	"series":         {"mailings"},
 }
 
 // rule forbids imports. It looks at a file of a package that is not a test.
