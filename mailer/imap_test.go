@@ -1,0 +1,225 @@
+package mailer
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapserver"
+	"github.com/emersion/go-imap/v2/imapserver/imapmemserver"
+)
+
+// imapWorld is a real IMAP server on loopback with one user.
+type imapWorld struct {
+	t    *testing.T
+	user *imapmemserver.User
+	conf IMAPConfig
+}
+
+func newIMAP(t *testing.T, mode string) *imapWorld {
+	t.Helper()
+	mem := imapmemserver.New()
+	user := imapmemserver.NewUser("bounces@act.example.org", "a calm afternoon")
+	mem.AddUser(user)
+	for _, name := range []string{"INBOX", "Done"} {
+		if err := user.Create(name, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	roots, cert := ca(t, "localhost")
+	conf := &tls.Config{Certificates: []tls.Certificate{*cert}}
+	srv := imapserver.New(&imapserver.Options{
+		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
+			return mem.NewSession(), nil, nil
+		},
+		Caps: imap.CapSet{imap.CapIMAP4rev1: {}, imap.CapUIDPlus: {}, imap.CapMove: {}}, TLSConfig: conf, InsecureAuth: mode == NoTLS,
+		Logger: log.New(io.Discard, "", 0),
+	})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	if mode == TLS {
+		l = tls.NewListener(l, conf)
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = srv.Serve(l) }()
+	t.Cleanup(func() { _ = srv.Close(); <-done })
+	return &imapWorld{t: t, user: user, conf: IMAPConfig{
+		Host: "localhost", Port: port, TLS: mode, Username: "bounces@act.example.org", Password: "a calm afternoon", After: MarkSeen, Timeout: 5 * time.Second,
+		TLSConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+	}}
+}
+
+func (w *imapWorld) put(folder, text string) {
+	w.t.Helper()
+	raw := "Subject: " + text + "\r\n\r\n" + text + "\r\n"
+	if _, err := w.user.Append(folder, literal{bytes.NewReader([]byte(raw)), int64(len(raw))}, &imap.AppendOptions{}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+type literal struct {
+	io.Reader
+	size int64
+}
+
+func (l literal) Size() int64 { return l.size }
+
+// read reads the folder and returns the subjects in their order, and where it ended.
+func (w *imapWorld) read(from FolderPlace, understood func(i int) bool) (got []string, end FolderPlace) {
+	w.t.Helper()
+	err := ReadFolder(context.Background(), w.conf, from, func(raw []byte) (bool, error) {
+		first, _, _ := bytes.Cut(raw, []byte("\r\n"))
+		got = append(got, string(bytes.TrimPrefix(first, []byte("Subject: "))))
+		return understood(len(got)), nil
+	}, func(p FolderPlace) error { end = p; return nil })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return got, end
+}
+
+// count tells how many mails a folder has, and how many of them are unseen.
+func (w *imapWorld) count(folder string) (all, unseen int) {
+	w.t.Helper()
+	st, err := w.user.Status(folder, &imap.StatusOptions{NumMessages: true, NumUnseen: true})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return int(*st.NumMessages), int(*st.NumUnseen)
+}
+
+func TestAFolderIsReadOnce(t *testing.T) {
+	for _, mode := range []string{TLS, StartTLS, NoTLS} {
+		t.Run(mode, func(t *testing.T) {
+			w := newIMAP(t, mode)
+			for i := range mailsAtOnce + 3 {
+				w.put("INBOX", fmt.Sprint("m", i))
+			}
+			got, place := w.read(FolderPlace{}, func(i int) bool { return i != 2 })
+			if len(got) != mailsAtOnce+3 || got[0] != "m0" || got[22] != "m22" {
+				t.Fatalf("read %v", got)
+			}
+			if all, unseen := w.count("INBOX"); all != mailsAtOnce+3 || unseen != 1 {
+				t.Errorf("%d mails, %d unseen: what was not understood stays unseen, all else is seen", all, unseen)
+			}
+			if got, next := w.read(place, func(int) bool { return true }); len(got) != 0 || next != place {
+				t.Errorf("read again: %v, %v", got, next)
+			}
+			w.put("INBOX", "late")
+			if got, _ := w.read(place, func(int) bool { return true }); !slices.Equal(got, []string{"late"}) {
+				t.Errorf("read %v", got)
+			}
+			old := place
+			old.Validity++
+			if got, _ := w.read(old, func(int) bool { return true }); len(got) != mailsAtOnce+4 {
+				t.Errorf("a folder that was made anew is read from its beginning: %d", len(got))
+			}
+			if n, err := TestFolder(context.Background(), w.conf); err != nil || n != mailsAtOnce+4 {
+				t.Errorf("%d, %v", n, err)
+			}
+		})
+	}
+}
+
+func TestMailIsPutAway(t *testing.T) {
+	w := newIMAP(t, TLS)
+	w.put("INBOX", "one")
+	w.put("INBOX", "two")
+	w.conf.After, w.conf.MoveTo = MoveAway, "Done"
+	_, place := w.read(FolderPlace{}, func(i int) bool { return i == 1 })
+	if all, _ := w.count("INBOX"); all != 1 {
+		t.Errorf("%d stay", all)
+	}
+	if all, _ := w.count("Done"); all != 1 {
+		t.Errorf("%d were moved", all)
+	}
+	w.put("INBOX", "three")
+	w.conf.After = DeleteOne
+	if got, _ := w.read(place, func(int) bool { return true }); !slices.Equal(got, []string{"three"}) {
+		t.Errorf("read %v", got)
+	}
+	if all, unseen := w.count("INBOX"); all != 1 || unseen != 1 {
+		t.Errorf("%d stay, %d unseen", all, unseen)
+	}
+}
+
+func TestReadingStopsWhereItIsTold(t *testing.T) {
+	w := newIMAP(t, TLS)
+	for i := range mailsAtOnce + 5 {
+		w.put("INBOX", fmt.Sprint("m", i))
+	}
+	stop := errors.New("the database is away")
+	told := 0
+	err := ReadFolder(context.Background(), w.conf, FolderPlace{}, func(raw []byte) (bool, error) {
+		if bytes.HasPrefix(raw, []byte("Subject: m"+strconv.Itoa(mailsAtOnce+1))) {
+			return false, stop
+		}
+		return true, nil
+	}, func(FolderPlace) error { told++; return nil })
+	if !errors.Is(err, stop) || told != 1 {
+		t.Errorf("%v, told %d times", err, told)
+	}
+}
+
+func TestWhyAFolderCannotBeRead(t *testing.T) {
+	w := newIMAP(t, TLS)
+	plain := newIMAP(t, NoTLS)
+	for _, c := range []struct {
+		name string
+		of   func(IMAPConfig) IMAPConfig
+		want string
+	}{
+		{"a wrong password", func(c IMAPConfig) IMAPConfig { c.Password = "x"; return c }, IMAPBadAuth},
+		{"an unknown folder", func(c IMAPConfig) IMAPConfig { c.Folder = "Nowhere"; return c }, IMAPNoFolder},
+		{"a folder to move to that is not there", func(c IMAPConfig) IMAPConfig { c.After, c.MoveTo = MoveAway, "Nowhere"; return c }, IMAPNoFolder},
+		{"a strange certificate", func(c IMAPConfig) IMAPConfig { c.TLSConfig = nil; return c }, IMAPBadTLS},
+		{"nobody there", func(c IMAPConfig) IMAPConfig { c.Port = 1; return c }, IMAPUnreachable},
+		{"in the clear to another machine", func(c IMAPConfig) IMAPConfig { c.Host, c.TLS = "mail.example.org", NoTLS; return c }, IMAPBadTLS},
+		{"TLS where there is none", func(IMAPConfig) IMAPConfig {
+			c := plain.conf
+			c.TLS = TLS
+			return c
+		}, IMAPBadTLS},
+	} {
+		_, err := TestFolder(context.Background(), c.of(w.conf))
+		var f *Failure
+		if !errors.As(err, &f) || f.Kind != c.want {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+func TestMarkHeaders(t *testing.T) {
+	id := "d." + fixtureMark + "@act.example.org"
+	for host, want := range map[string][]Header{
+		"smtp.postmarkapp.com":                    {{"X-PM-KeepID", "true"}, {"X-PM-Metadata-kithline", fixtureMark}},
+		"email-smtp.eu-west-1.amazonaws.com":      {{"X-SES-MESSAGE-TAGS", "kithline=" + fixtureMark}},
+		"email-smtp.example.org":                  nil,
+		"mail.example.org":                        nil,
+		"smtp.postmarkapp.com.example.org":        nil,
+		"email-smtp.amazonaws.com.evil.example":   nil,
+		"EMAIL-SMTP.us-gov-west-1.AMAZONAWS.com":  {{"X-SES-MESSAGE-TAGS", "kithline=" + fixtureMark}},
+		"smtp-broadcasts.postmarkapp.com":         {{"X-PM-KeepID", "true"}, {"X-PM-Metadata-kithline", fixtureMark}},
+		"email-smtp.cn-north-1.amazonaws.com.cn.": nil,
+	} {
+		if got := MarkHeaders(host, id); !slices.Equal(got, want) {
+			t.Errorf("%s: %v", host, got)
+		}
+	}
+	if got := MarkHeaders("smtp.postmarkapp.com", "0123@act.example.org"); got != nil {
+		t.Errorf("a mail without a mark: %v", got)
+	}
+}
