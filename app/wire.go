@@ -304,6 +304,7 @@ func (a *App) features(words *mailer.Renderer) {
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Log: a.Log, PerHour: a.Config.Inbound.PerHour, Mailbox: a.bounceMailbox(),
 	})
 	a.Inbound.Register("", a.Mailings.CameBack)
+	a.mail.bounces = a.Inbound.BounceAddress
 	a.Suppressions = suppressions.New(a.DB, a.Vault, a.Clock)
 
 	a.Today.Register("settings", a.Organisation.Today)
@@ -338,7 +339,7 @@ func (a *App) bounceMailbox() *inbound.MailboxInput {
 		return nil
 	}
 	return &inbound.MailboxInput{
-		Host: m.Host, Port: m.Port, TLS: m.TLS, Username: m.User, Password: m.Password.Reveal(), Folder: m.Folder, Afterwards: m.After, MoveTo: m.MoveTo,
+		Address: a.Config.Inbound.Address, Host: m.Host, Port: m.Port, TLS: m.TLS, Username: m.User, Password: m.Password.Reveal(), Folder: m.Folder, Afterwards: m.After, MoveTo: m.MoveTo,
 	}
 }
 

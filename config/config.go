@@ -135,6 +135,8 @@ type Inbound struct {
 	URL PrivateURL `env:"KITHLINE_INBOUND_URL"`
 	// Password stands in for the one in URL.
 	Password Secret `env:"KITHLINE_INBOUND_PASSWORD"`
+	// Address is where mail comes back to, before a plus sign; empty: where it is from.
+	Address string `env:"KITHLINE_INBOUND_ADDRESS"`
 	// PerHour is how many reports with consequences are believed in an hour.
 	PerHour int `env:"KITHLINE_INBOUND_PER_HOUR" envDefault:"2000"`
 

@@ -114,6 +114,11 @@ var settings = []setting{
 		about:   "Password for that mailbox, where the address holds none.",
 	},
 	{
+		name:    "KITHLINE_INBOUND_ADDRESS",
+		accepts: "a mail address with at most 12 characters before the @, such as bounces@example.org",
+		about:   "The address of that mailbox. Mail then comes back to it with a plus sign and a mark behind `bounces`, which the mailbox must take. Empty means that mail comes back to the address that it is from.",
+	},
+	{
 		name:    "KITHLINE_INBOUND_PER_HOUR",
 		accepts: "a whole number from 1 to 1000000",
 		about:   "Reports of mail that came back, with consequences for a person or a mailing, that are believed in an hour. Further ones are held until the owner looked.",

@@ -267,7 +267,14 @@ func (c *Config) inbound(problems *Problems) {
 		if c.Inbound.Password != "" {
 			problems.add("KITHLINE_INBOUND_PASSWORD", "is set, but KITHLINE_INBOUND_URL is not", "Set KITHLINE_INBOUND_URL too, or take the password away and use the settings page")
 		}
+		if c.Inbound.Address != "" {
+			problems.add("KITHLINE_INBOUND_ADDRESS", "is set, but KITHLINE_INBOUND_URL is not", "Set KITHLINE_INBOUND_URL too, or take the address away and use the settings page")
+		}
 		return
+	}
+	if local, domain, _ := strings.Cut(c.Inbound.Address, "@"); c.Inbound.Address != "" &&
+		(local == "" || len(local) > 12 || domain == "" || strings.ContainsAny(c.Inbound.Address, "+ <>,") || strings.Contains(domain, "@")) {
+		problems.add("KITHLINE_INBOUND_ADDRESS", "is not such an address", "Write an address like bounces@example.org, with at most 12 characters before the @ and no plus sign")
 	}
 	u, err := url.Parse(c.Inbound.URL.Reveal())
 	if err != nil || u.Hostname() == "" || u.User.Username() == "" || (u.Scheme != "imap" && u.Scheme != "imaps") {

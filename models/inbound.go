@@ -65,6 +65,7 @@ const (
 type InboundSource struct {
 	ID             uuid.UUID
 	Kind           string
+	Address        string // that mail comes back to: "bounces@example.org"; "" for the one that mail is from
 	Host           string // of a mailbox
 	Port           int
 	TLS            string // tls, starttls or none

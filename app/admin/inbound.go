@@ -100,6 +100,7 @@ func (h *inboundPages) endTrouble(c *fiber.Ctx) error {
 }
 
 type mailboxForm struct {
+	Address    string `form:"address,max=254"`
 	Host       string `form:"host,max=253"`
 	Port       string `form:"port,max=6"`
 	TLS        string `form:"tls,max=10"`
@@ -113,7 +114,7 @@ type mailboxForm struct {
 
 func (f mailboxForm) input() (inbound.MailboxInput, error) {
 	in := inbound.MailboxInput{
-		Host: f.Host, TLS: f.TLS, Username: f.Username, Password: f.Password, Folder: f.Folder, Afterwards: f.Afterwards, MoveTo: f.MoveTo,
+		Address: f.Address, Host: f.Host, TLS: f.TLS, Username: f.Username, Password: f.Password, Folder: f.Folder, Afterwards: f.Afterwards, MoveTo: f.MoveTo,
 	}
 	if f.Port != "" {
 		n, err := strconv.Atoi(f.Port)
@@ -158,7 +159,7 @@ func (h *inboundPages) renderSources(c *fiber.Ctx, status int, p *sourcesPage) e
 	p.Sources, p.Path = src, "/admin/settings/inbound"
 	if p.Form == (mailboxForm{}) {
 		m := src.Mailbox
-		p.Form = mailboxForm{Host: m.Host, TLS: m.TLS, Username: m.Username, Folder: m.Folder, Afterwards: m.Afterwards, MoveTo: m.MoveTo}
+		p.Form = mailboxForm{Address: m.Address, Host: m.Host, TLS: m.TLS, Username: m.Username, Folder: m.Folder, Afterwards: m.Afterwards, MoveTo: m.MoveTo}
 		if m.Port > 0 {
 			p.Form.Port = strconv.Itoa(m.Port)
 		}

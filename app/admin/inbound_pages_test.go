@@ -24,7 +24,7 @@ func sourcesSample(p web.Page, full bool) *sourcesPage {
 		return &s
 	}
 	s.SESURL = "https://act.example.org/callbacks/ses/x"
-	for _, name := range []string{"host", "tls", "port", "username", "password", "folder", "afterwards", "move_to", "topic"} {
+	for _, name := range []string{"address", "host", "tls", "port", "username", "password", "folder", "afterwards", "move_to", "topic"} {
 		s.Errors = append(s.Errors, web.FieldError{Name: name, Text: "Wrong."})
 	}
 	return &s

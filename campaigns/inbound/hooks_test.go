@@ -353,9 +353,17 @@ func TestTheMailboxIsPolled(t *testing.T) {
 			t.Errorf("%+v", queues)
 		}
 		in.Password = "a calm afternoon"
+		in.Address = "much-too-long@example.org"
+		if err := w.in.SetMailbox(w.ctx, owner, in); !fault.Is(err, fault.Invalid) {
+			t.Errorf("an address that leaves no room for a mark: %v", err)
+		}
+		in.Address = "Bounces@Example.org"
 		w.must(w.in.SetMailbox(w.ctx, owner, in))
 		in.Password = ""
 		w.must(w.in.SetMailbox(w.ctx, owner, in)) // keeps the one there is
+		if at, err := w.in.BounceAddress(w.ctx); err != nil || at != "bounces@example.org" {
+			t.Errorf("mail comes back to %q, %v", at, err)
+		}
 		in.Host = "127.0.0.1"
 		if err := w.in.SetMailbox(w.ctx, owner, in); !fault.Is(err, fault.Invalid) {
 			t.Errorf("the password went to another server: %v", err)

@@ -15,8 +15,10 @@ import (
 	"gorm.io/gorm"
 
 	"kithline/campaigns/actor"
+	"kithline/campaigns/address"
 	"kithline/campaigns/audit"
 	"kithline/campaigns/fault"
+	"kithline/campaigns/tokens"
 	"kithline/mailer"
 	"kithline/models"
 	"kithline/models/database"
@@ -24,6 +26,7 @@ import (
 
 // MailboxInput says which mailbox is read, and what becomes of a mail that was understood.
 type MailboxInput struct {
+	Address    string // that it takes mail for, before a plus sign: "bounces@example.org", at most 12 characters before the @; may be empty
 	Host       string // "": none is read
 	Port       int    // 0: 993 for tls, 143 for the others
 	TLS        string // tls, starttls, or none for a server on this machine
@@ -43,8 +46,12 @@ func (in MailboxInput) GoString() string { return in.String() }
 // What becomes of a mail that was understood.
 var Afterwards = []string{mailer.MarkSeen, mailer.MoveAway, mailer.DeleteOne}
 
-// check returns the settings as they are kept, or an Invalid fault with the fields host, port, tls, username, password, folder,
-// afterwards and move_to.
+// longestLocal is how long an address may be before its @, so that a plus sign and a mark behind it make at most 64 characters (RFC
+// 5321, section 4.5.3.1.1).
+const longestLocal = 64 - 1 - tokens.Length
+
+// check returns the settings as they are kept, or an Invalid fault with the fields address, host, port, tls, username, password,
+// folder, afterwards and move_to.
 func (in MailboxInput) check() (MailboxInput, error) {
 	var f fault.Fields
 	text := func(field string, s *string, limit int) {
@@ -57,6 +64,16 @@ func (in MailboxInput) check() (MailboxInput, error) {
 		}
 	}
 	text("host", &in.Host, 253)
+	if in.Address = strings.TrimSpace(in.Address); in.Address != "" {
+		canonical, _, err := address.CanonicalAddress(in.Address)
+		if err != nil {
+			f.Add("address", address.Key(err))
+		} else if local, _, _ := strings.Cut(canonical, "@"); len(local) > longestLocal || strings.Contains(local, "+") {
+			f.Add("address", "error.inbound_address", "Max", longestLocal)
+		} else {
+			in.Address = canonical
+		}
+	}
 	text("username", &in.Username, 254)
 	text("folder", &in.Folder, 200)
 	text("move_to", &in.MoveTo, 200)
@@ -158,7 +175,7 @@ func (s *Service) Sources(ctx context.Context, a actor.Actor) (Sources, error) {
 
 func row(in MailboxInput) models.InboundSource {
 	return models.InboundSource{
-		Kind: models.SourceIMAP, Host: in.Host, Port: in.Port, TLS: in.TLS, Username: in.Username, Folder: in.Folder, Afterwards: in.Afterwards, MoveTo: in.MoveTo,
+		Kind: models.SourceIMAP, Address: in.Address, Host: in.Host, Port: in.Port, TLS: in.TLS, Username: in.Username, Folder: in.Folder, Afterwards: in.Afterwards, MoveTo: in.MoveTo,
 	}
 }
 
@@ -174,8 +191,8 @@ func (s *Service) ensure(ctx context.Context, tx *gorm.DB, kind string) (models.
 }
 
 // SetMailbox changes the mailbox that is read; an empty host means none. An empty password keeps the one there is, as long as host and
-// user stay the same. It needs the right actor.Administer; the fault is Invalid with the fields host, port, tls, username, password,
-// folder, afterwards and move_to.
+// user stay the same. It needs the right actor.Administer; the fault is Invalid with the fields address, host, port, tls,
+// username, password, folder, afterwards and move_to.
 func (s *Service) SetMailbox(ctx context.Context, a actor.Actor, in MailboxInput) error {
 	if err := a.Need(actor.Administer); err != nil {
 		return err
@@ -203,7 +220,7 @@ func (s *Service) SetMailbox(ctx context.Context, a actor.Actor, in MailboxInput
 		}
 		now := s.Clock.Now()
 		set := map[string]any{
-			"host": in.Host, "port": in.Port, "tls": in.TLS, "username": in.Username, "password_sealed": sealed, "folder": in.Folder, "afterwards": in.Afterwards,
+			"address": in.Address, "host": in.Host, "port": in.Port, "tls": in.TLS, "username": in.Username, "password_sealed": sealed, "folder": in.Folder, "afterwards": in.Afterwards,
 			"move_to": in.MoveTo, "failed_at": nil, "failure": "", "updated_at": now,
 		}
 		if err := tx.Model(&models.InboundSource{}).Where("id = ?", m.ID).Updates(set).Error; err != nil {
@@ -248,8 +265,19 @@ func (s *Service) mailbox(ctx context.Context) (MailboxInput, error) {
 	m := list[0]
 	password, err := s.Vault.Open("inbound_sources", "password_sealed", m.ID, m.PasswordSealed)
 	return MailboxInput{
-		Host: m.Host, Port: m.Port, TLS: m.TLS, Username: m.Username, Password: password, Folder: m.Folder, Afterwards: m.Afterwards, MoveTo: m.MoveTo,
+		Address: m.Address, Host: m.Host, Port: m.Port, TLS: m.TLS, Username: m.Username, Password: password, Folder: m.Folder, Afterwards: m.Afterwards, MoveTo: m.MoveTo,
 	}, err
+}
+
+// BounceAddress is where mail is to come back to: the address of the mailbox that is read, "" where none is read or it has none. The
+// outbox puts a plus sign and the delivery's mark behind its local part.
+func (s *Service) BounceAddress(ctx context.Context) (string, error) {
+	if s.Mailbox != nil {
+		return s.Mailbox.Address, nil
+	}
+	var list []string
+	err := s.DB.WithContext(ctx).Model(&models.InboundSource{}).Where("kind = ? AND host <> ''", models.SourceIMAP).Pluck("address", &list).Error
+	return strings.Join(list, ""), err
 }
 
 // SetSES says which topic Amazon's notifications come by; "" ends it. The address that Amazon calls is made anew where there was none.

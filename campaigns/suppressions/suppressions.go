@@ -107,7 +107,7 @@ func (s *Service) List(ctx context.Context, a actor.Actor, reason string, after 
 		return out, nil
 	}
 	var said []models.InboundReport
-	err := s.db.WithContext(ctx).Select("mailbox_id", "status").Where("mailbox_id IN ? AND status <> '' AND effect <> ''", ids).Order("received_at").Find(&said).Error
+	err := s.db.WithContext(ctx).Select("mailbox_id", "status").Where("mailbox_id IN ? AND status <> '' AND effect = ?", ids, models.EffectSuppressed).Order("received_at").Find(&said).Error
 	for i := range out.Rows {
 		for _, r := range said {
 			if r.MailboxID != nil && *r.MailboxID == out.Rows[i].ID && out.Rows[i].Reason == models.SuppressedBounce {

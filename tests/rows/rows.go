@@ -77,7 +77,7 @@ func AroundDelivery(delivery uuid.UUID, p Petitioned) []any {
 			EndedAt: &p.Later, EndedBy: &p.User,
 		},
 		&models.InboundSource{
-			ID: source, Kind: models.SourceIMAP, Host: "imap.example.org", Port: 993, TLS: "tls", Username: p.Word("bounces"), PasswordSealed: p.Seal("inbound_sources", "password_sealed", source, "x"),
+			ID: source, Kind: models.SourceIMAP, Address: "bounces@example.org", Host: "imap.example.org", Port: 993, TLS: "tls", Username: p.Word("bounces"), PasswordSealed: p.Seal("inbound_sources", "password_sealed", source, "x"),
 			Folder: p.Word("INBOX"), Afterwards: "move", MoveTo: p.Word("Done"), Topic: "arn", SecretSealed: p.Seal("inbound_sources", "secret_sealed", source, "y"), Reading: "r", Validity: 1 << 31,
 			LastUID: 1 << 31, CheckedAt: &p.At, FailedAt: &p.Later, Failure: "imap.auth", CreatedAt: p.At, UpdatedAt: p.Later,
 		},

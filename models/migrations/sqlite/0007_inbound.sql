@@ -40,6 +40,7 @@ CREATE UNIQUE INDEX domain_troubles_open ON domain_troubles (domain) WHERE ended
 CREATE TABLE inbound_sources (
     id text PRIMARY KEY,
     kind text NOT NULL UNIQUE CHECK (kind IN ('imap', 'ses', 'postmark')),
+    address text NOT NULL,
     host text NOT NULL,
     port integer NOT NULL,
     tls text NOT NULL,
