@@ -107,8 +107,8 @@ func code(s string) string {
 	return ""
 }
 
-// vague reports whether a status says only that something went wrong.
-func vague(status string) bool {
+// Vague reports whether a status says only that something went wrong.
+func Vague(status string) bool {
 	switch status {
 	case "", "5.0.0", "5.1.0", "5.2.0", "5.3.0", "5.4.0", "5.5.0":
 		return true
@@ -118,7 +118,7 @@ func vague(status string) bool {
 
 // better chooses between the status that the reporting server gave and the one in the words of the server that refused.
 func better(status, inWords string) string {
-	if vague(status) && inWords != "" && inWords[0] != '2' || status == "" {
+	if Vague(status) && inWords != "" && inWords[0] != '2' || status == "" {
 		return inWords
 	}
 	return status
@@ -126,7 +126,7 @@ func better(status, inWords string) string {
 
 // classOf is the class of a failure by its status, and by the server's words where the status says too little.
 func classOf(status, words string) Class {
-	if vague(status) {
+	if Vague(status) {
 		return classOfWords(words)
 	}
 	class, rest, _ := strings.Cut(status, ".")

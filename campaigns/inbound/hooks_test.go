@@ -176,6 +176,8 @@ func TestAmazonCalls(t *testing.T) {
 			{"Bounce", `,"bounce":{"bounceType":"Transient","bounceSubType":"MessageTooLarge","bouncedRecipients":[{}]}`, "ours"},
 			{"Bounce", `,"bounce":{"bounceType":"Permanent","bounceSubType":"General","bouncedRecipients":[{"status":"5.7.1","diagnosticCode":"smtp; 550 5.7.1 blocked"}]}`, "policy"},
 			{"Bounce", `,"bounce":{"bounceType":"Permanent","bounceSubType":"NoEmail","bouncedRecipients":[{}]}`, "hard"},
+			{"Bounce", `,"bounce":{"bounceType":"Permanent","bounceSubType":"General","bouncedRecipients":[{"status":"5.0.0","diagnosticCode":"smtp; 550 no"}]}`, "hard"},
+			{"Bounce", `,"bounce":{"bounceType":"Permanent","bounceSubType":"General","bouncedRecipients":[{"status":"5.4.4"}]}`, "soft"},
 		} {
 			d := w.sent(w.mailbox(fmt.Sprintf("june%d@example.net", w.n)), "x", models.DeliverySent)
 			w.must(call(aws.call("2", map[string]string{"Message": w.note(c.kind, "source", d, c.rest)})))

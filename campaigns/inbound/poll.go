@@ -14,6 +14,9 @@ import (
 // pollFor is how long one look into the mailbox may take: less than a job has. What is left is read the next time.
 const pollFor = 35 * time.Second
 
+// answerFor is how long the server may take for one answer: with pollFor it is less than a job has.
+const answerFor = 10 * time.Second
+
 // Poll reads what came into the mailbox since the last time. It runs by itself every minute, on one node; run twice at once, it reads
 // mails twice, which does nothing. What cannot be read for a while shows on the owner's first page.
 func (s *Service) Poll(ctx context.Context) error {

@@ -135,8 +135,9 @@ func (n sesNote) returned() (mailer.Returned, bool) {
 		switch {
 		case n.Bounce.BounceType != "Permanent" && back.Class == mailer.BounceHard:
 			back.Class = mailer.BounceSoft
-		case n.Bounce.BounceType == "Permanent" && n.Bounce.BounceSubType == "NoEmail" && back.Class == mailer.BounceSoft:
-			back.Class = mailer.BounceHard
+		case n.Bounce.BounceType == "Permanent" && back.Class == mailer.BounceSoft &&
+			(n.Bounce.BounceSubType == "NoEmail" || n.Bounce.BounceSubType == "General" && mailer.Vague(back.Status)):
+			back.Class = mailer.BounceHard // Amazon has looked closer than the words say
 		case n.Bounce.BounceSubType == "MessageTooLarge", n.Bounce.BounceSubType == "ContentRejected", n.Bounce.BounceSubType == "AttachmentRejected":
 			back.Class = mailer.BounceOurs
 		}

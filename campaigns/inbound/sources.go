@@ -126,6 +126,7 @@ func (in MailboxInput) reading() string {
 func (in MailboxInput) config() mailer.IMAPConfig {
 	return mailer.IMAPConfig{
 		Host: in.Host, Port: in.Port, TLS: in.TLS, Username: in.Username, Password: in.Password, Folder: in.Folder, After: in.Afterwards, MoveTo: in.MoveTo,
+		Timeout: answerFor,
 	}
 }
 
