@@ -15,7 +15,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -308,7 +307,7 @@ func mailboxServer(t *testing.T) (*imapmemserver.User, int) {
 		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
 			return mem.NewSession(), nil, nil
 		},
-		Caps: imap.CapSet{imap.CapIMAP4rev1: {}}, InsecureAuth: true, Logger: log.New(io.Discard, "", 0),
+		Caps: imap.CapSet{imap.CapIMAP4rev1: {}}, InsecureAuth: true, Logger: silent{},
 	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -319,6 +318,11 @@ func mailboxServer(t *testing.T) (*imapmemserver.User, int) {
 	t.Cleanup(func() { _ = srv.Close(); <-done })
 	return user, l.Addr().(*net.TCPAddr).Port
 }
+
+// silent is a log that nobody reads: what clients do wrong is what is tested.
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}
 
 type literal struct {
 	io.Reader

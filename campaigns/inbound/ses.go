@@ -101,9 +101,7 @@ type sesNote struct {
 // returned is the notification as a mail that came back.
 func (n sesNote) returned() (mailer.Returned, bool) {
 	back := mailer.Returned{}
-	for _, tag := range n.Mail.Tags[mailer.MarkName] {
-		back.Marks = append(back.Marks, tag)
-	}
+	back.Marks = append(back.Marks, n.Mail.Tags[mailer.MarkName]...)
 	back.Marks = append(back.Marks, mailer.MarksOf(n.Mail.Source, n.Mail.CommonHeaders.MessageID)...)
 	for _, h := range n.Mail.Headers {
 		if strings.EqualFold(h.Name, "Message-ID") {

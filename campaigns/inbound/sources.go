@@ -43,7 +43,7 @@ func (in MailboxInput) String() string { return "imap " + in.Host }
 // GoString is String: %#v shows no secret either.
 func (in MailboxInput) GoString() string { return in.String() }
 
-// What becomes of a mail that was understood.
+// Afterwards lists what may become of a mail that was understood.
 var Afterwards = []string{mailer.MarkSeen, mailer.MoveAway, mailer.DeleteOne}
 
 // longestLocal is how long an address may be before its @, so that a plus sign and a mark behind it make at most 64 characters (RFC
