@@ -8,9 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"time"
-
-	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapclient"
 )
 
 // The kinds of a Failure of a mailbox that is read. They are keys of the locale files.
@@ -58,55 +55,49 @@ const mailsAtOnce = 20
 // on from the place that told gets: it is told after each few mails, when they are done. An error of take or told ends it and comes
 // back as it is; every other error is a *Failure.
 func ReadFolder(ctx context.Context, c IMAPConfig, from FolderPlace, take func(raw []byte) (bool, error), told func(FolderPlace) error) error {
-	client, uidNext, validity, end, err := openFolder(ctx, c)
+	w, f, end, err := openFolder(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer end()
-	fail := func(err error) error { return imapFailure(err, IMAPRefused) }
 	place := from
-	if place.Validity != validity {
-		place = FolderPlace{Validity: validity}
+	if place.Validity != f.validity {
+		place = FolderPlace{Validity: f.validity}
 	}
-	if uidNext != 0 && uidNext <= place.Last+1 {
+	if f.next != 0 && f.next <= place.Last+1 {
 		return told(place)
 	}
-	var since imap.UIDSet
-	since.AddRange(imap.UID(place.Last)+1, 0) // 0 stands for the last
-	found, err := client.UIDSearch(&imap.SearchCriteria{UID: []imap.UIDSet{since}}, nil).Wait()
+	uids, err := w.since(place.Last + 1)
 	if err != nil {
-		return fail(err)
+		return imapFailure(err, IMAPRefused)
 	}
-	uids := slices.DeleteFunc(found.AllUIDs(), func(u imap.UID) bool { return uint32(u) <= place.Last }) // "n:*" always names the last
 	slices.Sort(uids)
-	whole := &imap.FetchItemBodySection{Peek: true, Partial: &imap.SectionPartial{Offset: 0, Size: maxReturned}}
 	for part := range slices.Chunk(uids, mailsAtOnce) {
 		if ctx.Err() != nil {
 			return nil
 		}
-		mails, err := client.Fetch(imap.UIDSetNum(part...), &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{whole}}).Collect()
+		mails, err := w.fetch(part)
 		if err != nil {
-			return fail(err)
+			return imapFailure(err, IMAPRefused)
 		}
-		slices.SortFunc(mails, func(a, b *imapclient.FetchMessageBuffer) int { return int(int64(a.UID) - int64(b.UID)) })
-		var done []imap.UID
-		for _, m := range mails {
-			var raw []byte
-			for _, b := range m.BodySection {
-				raw = b.Bytes
+		var done []uint32
+		for _, uid := range part {
+			raw, there := mails[uid]
+			if !there { // taken away meanwhile
+				continue
 			}
 			understood, err := take(raw)
 			if err != nil {
 				return err
 			}
 			if understood {
-				done = append(done, m.UID)
+				done = append(done, uid)
 			}
 		}
-		if err := putAway(client, c, done); err != nil {
+		if err := putAway(w, c, done); err != nil {
 			return err
 		}
-		place.Last = uint32(part[len(part)-1])
+		place.Last = part[len(part)-1]
 		if err := told(place); err != nil {
 			return err
 		}
@@ -116,61 +107,48 @@ func ReadFolder(ctx context.Context, c IMAPConfig, from FolderPlace, take func(r
 
 // TestFolder connects, signs in, opens the folder and leaves again. It returns how many mails are in it. The error is a *Failure.
 func TestFolder(ctx context.Context, c IMAPConfig) (mails int, err error) {
-	client, _, _, end, err := openFolder(ctx, c)
+	w, f, end, err := openFolder(ctx, c)
 	if err != nil {
 		return 0, err
 	}
 	defer end()
 	if c.After == MoveAway {
-		st, err := client.Status(c.MoveTo, &imap.StatusOptions{NumMessages: true}).Wait()
-		if err != nil || st == nil {
+		if there, err := w.has(c.MoveTo); err != nil || !there {
 			return 0, imapFailure(err, IMAPNoFolder)
 		}
 	}
-	return int(client.Mailbox().NumMessages), nil
+	return int(f.mails), nil
 }
 
 // putAway does with mails what is to be done after they were understood.
-func putAway(client *imapclient.Client, c IMAPConfig, uids []imap.UID) error {
+func putAway(w *imapWire, c IMAPConfig, uids []uint32) error {
 	if len(uids) == 0 {
 		return nil
 	}
-	set := imap.UIDSetNum(uids...)
-	flag := func(f ...imap.Flag) error {
-		return client.Store(set, &imap.StoreFlags{Op: imap.StoreFlagsAdd, Silent: true, Flags: f}, nil).Close()
-	}
+	var err error
 	switch c.After {
 	case MoveAway:
-		if _, err := client.Move(set, c.MoveTo).Wait(); err != nil {
+		if err = w.move(uids, c.MoveTo); err != nil {
 			return imapFailure(err, IMAPNoFolder)
 		}
 	case DeleteOne:
-		if err := flag(imap.FlagDeleted, imap.FlagSeen); err != nil {
-			return imapFailure(err, IMAPRefused)
-		}
-		if client.Caps().Has(imap.CapUIDPlus) || client.Caps().Has(imap.CapIMAP4rev2) { // else other people's deleted mail would go too
-			if err := client.UIDExpunge(set).Close(); err != nil {
-				return imapFailure(err, IMAPRefused)
-			}
-		}
+		err = w.remove(uids)
 	default:
-		if err := flag(imap.FlagSeen); err != nil {
-			return imapFailure(err, IMAPRefused)
-		}
+		err = w.flag(uids, `\Seen`)
+	}
+	if err != nil {
+		return imapFailure(err, IMAPRefused)
 	}
 	return nil
 }
 
 // openFolder connects, signs in and selects the folder. Call end once.
-func openFolder(ctx context.Context, c IMAPConfig) (client *imapclient.Client, next, validity uint32, end func(), err error) {
-	none := func(err error, kind string) (*imapclient.Client, uint32, uint32, func(), error) {
-		return nil, 0, 0, nil, imapFailure(err, kind)
-	}
+func openFolder(ctx context.Context, c IMAPConfig) (w *imapWire, f folder, end func(), err error) {
 	if c.Timeout == 0 {
 		c.Timeout = 30 * time.Second
 	}
 	if c.TLS == NoTLS && !loopback(c.Host) {
-		return none(errors.New("a password is not sent in the clear to another machine"), IMAPBadTLS)
+		return nil, f, nil, imapFailure(errors.New("a password is not sent in the clear to another machine"), IMAPBadTLS)
 	}
 	conf := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.TLSConfig != nil {
@@ -180,87 +158,60 @@ func openFolder(ctx context.Context, c IMAPConfig) (client *imapclient.Client, n
 	dialer := net.Dialer{Timeout: c.Timeout}
 	raw, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
 	if err != nil {
-		return none(err, IMAPUnreachable)
+		return nil, f, nil, imapFailure(err, IMAPUnreachable)
 	}
-	conn := net.Conn(&answering{raw, c.Timeout})
-	cut := context.AfterFunc(ctx, func() { time.AfterFunc(c.Timeout, func() { _ = raw.Close() }) })
-	opts := &imapclient.Options{TLSConfig: conf}
-	switch c.TLS {
-	case StartTLS:
-		client, err = imapclient.NewStartTLS(conn, opts)
-	case TLS:
-		t := tls.Client(conn, conf)
-		if err = t.HandshakeContext(ctx); err == nil {
-			client = imapclient.New(t, opts)
-		}
-	default:
-		client = imapclient.New(conn, opts)
-	}
-	if err != nil {
+	cut := context.AfterFunc(ctx, func() { time.AfterFunc(c.Timeout, func() { _ = raw.Close() }) }) // a few mails may still be finished
+	failed := func(err error, kind string) (*imapWire, folder, func(), error) {
 		cut()
 		_ = raw.Close()
-		return none(err, IMAPBadTLS)
+		return nil, folder{}, nil, imapFailure(err, kind)
 	}
-	end = func() {
-		cut()
-		_ = client.Logout().Wait()
-		_ = client.Close()
-	}
-	if err := client.WaitGreeting(); err != nil {
-		end()
-		return none(err, IMAPUnreachable)
-	}
-	if err := client.Login(c.Username, c.Password).Wait(); err != nil {
-		end()
-		var said *imap.Error
-		if errors.As(err, &said) {
-			return none(err, IMAPBadAuth)
+	conn := net.Conn(&answering{raw, c.Timeout})
+	if c.TLS == TLS {
+		t := tls.Client(conn, conf)
+		if err := t.HandshakeContext(ctx); err != nil {
+			return failed(err, IMAPBadTLS)
 		}
-		return none(err, IMAPUnreachable)
+		conn = t
 	}
-	folder := c.Folder
-	if folder == "" {
-		folder = "INBOX"
+	w = newIMAPWire(conn)
+	if err := w.greet(); err != nil {
+		return failed(err, IMAPRefused)
 	}
-	sel, err := client.Select(folder, nil).Wait()
-	if err != nil {
-		end()
-		return none(err, IMAPNoFolder)
+	if c.TLS == StartTLS {
+		if err := w.startTLS(ctx, conf); err != nil {
+			return failed(err, IMAPBadTLS)
+		}
 	}
-	return client, uint32(sel.UIDNext), sel.UIDValidity, end, nil
+	if err := w.signIn(c.Username, c.Password); err != nil {
+		return failed(err, IMAPBadAuth)
+	}
+	name := c.Folder
+	if name == "" {
+		name = "INBOX"
+	}
+	if f, err = w.open(name); err != nil {
+		return failed(err, IMAPNoFolder)
+	}
+	return w, f, func() {
+		cut()
+		_, _ = w.do("LOGOUT")
+		_ = raw.Close()
+	}, nil
 }
 
-// imapFailure is an error as it is told: by its kind, and the server's words without addresses.
+// imapFailure is an error as it is told: by its kind, and the server's words without addresses. What is no word of the server's is a
+// connection that broke, but where TLS was about to begin.
 func imapFailure(err error, kind string) error {
 	f := &Failure{Kind: kind, cause: err}
-	var said *imap.Error
+	var said *imapNo
 	switch {
 	case errors.As(err, &said):
-		f.Reply = Scrub(said.Text)
+		f.Reply = Scrub(said.said)
+	case errors.Is(err, errIMAP):
+		f.Kind = IMAPRefused
 	case err != nil && kind != IMAPBadTLS:
 		f.Kind = IMAPUnreachable
 	}
 	return f
-}
-
-// answering gives each answer of a server its own time.
-type answering struct {
-	net.Conn
-	timeout time.Duration
-}
-
-// Read is part of net.Conn.
-func (a *answering) Read(p []byte) (int, error) {
-	if err := a.SetReadDeadline(time.Now().Add(a.timeout)); err != nil {
-		return 0, err
-	}
-	return a.Conn.Read(p)
-}
-
-// Write is part of net.Conn.
-func (a *answering) Write(p []byte) (int, error) {
-	if err := a.SetWriteDeadline(time.Now().Add(a.timeout)); err != nil {
-		return 0, err
-	}
-	return a.Conn.Write(p)
 }

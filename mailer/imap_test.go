@@ -1,6 +1,7 @@
 package mailer
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,7 +30,7 @@ type imapWorld struct {
 func newIMAP(t *testing.T, mode string) *imapWorld {
 	t.Helper()
 	mem := imapmemserver.New()
-	user := imapmemserver.NewUser("bounces@act.example.org", "a calm afternoon")
+	user := imapmemserver.NewUser("bounces@act.example.org", "a \"calm\" ñandú")
 	mem.AddUser(user)
 	for _, name := range []string{"INBOX", "Done"} {
 		if err := user.Create(name, nil); err != nil {
@@ -56,7 +58,7 @@ func newIMAP(t *testing.T, mode string) *imapWorld {
 	go func() { defer close(done); _ = srv.Serve(l) }()
 	t.Cleanup(func() { _ = srv.Close(); <-done })
 	return &imapWorld{t: t, user: user, conf: IMAPConfig{
-		Host: "localhost", Port: port, TLS: mode, Username: "bounces@act.example.org", Password: "a calm afternoon", After: MarkSeen, Timeout: 5 * time.Second,
+		Host: "localhost", Port: port, TLS: mode, Username: "bounces@act.example.org", Password: "a \"calm\" ñandú", After: MarkSeen, Timeout: 5 * time.Second,
 		TLSConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 	}}
 }
@@ -225,5 +227,85 @@ func TestMarkHeaders(t *testing.T) {
 	}
 	if got := MarkHeaders("smtp.postmarkapp.com", "0123@act.example.org"); got != nil {
 		t.Errorf("a mail without a mark: %v", got)
+	}
+}
+
+func TestFolderNames(t *testing.T) {
+	for name, want := range map[string]string{ // the second is from RFC 3501, section 5.1.3
+		"INBOX": "INBOX", "~peter/mail/台北/日本語": "~peter/mail/&U,BTFw-/&ZeVnLIqe-", "A & B": "A &- B", "Años": "A&APE-os", "🙂": "&2D3eQg-",
+	} {
+		if got := folderName(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// scripted is a server that says what it was told to, after each line that it hears.
+func scripted(t *testing.T, greeting string, answers ...string) IMAPConfig {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = c.Close() }()
+		r := bufio.NewReader(c)
+		_, _ = io.WriteString(c, greeting)
+		for _, a := range answers {
+			line, err := r.ReadString('\n')
+			if err != nil {
+				return
+			}
+			tag, _, _ := strings.Cut(line, " ")
+			_, _ = io.WriteString(c, strings.ReplaceAll(a, "TAG", tag))
+		}
+	}()
+	t.Cleanup(func() { _ = l.Close(); <-done })
+	return IMAPConfig{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, TLS: NoTLS, Username: "u", Password: "p", Timeout: 2 * time.Second}
+}
+
+// What other servers say: literals and quoted texts in any order, what nobody asked for, and what is no IMAP.
+func TestAnswersOfServers(t *testing.T) {
+	in, caps, sel := "TAG OK in\r\n", "* CAPABILITY IMAP4rev1 uidplus\r\nTAG OK\r\n", "* 2 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\nTAG OK [READ-WRITE] open\r\n"
+	var got []string
+	read := func(c IMAPConfig) error {
+		got = nil
+		return ReadFolder(context.Background(), c, FolderPlace{}, func(raw []byte) (bool, error) { got = append(got, string(raw)); return false, nil }, func(FolderPlace) error { return nil })
+	}
+	err := read(scripted(t, "* OK hello\r\n", in, caps, sel, "* 3 EXISTS\r\n* SEARCH 4 9\r\nTAG OK\r\n",
+		"* 2 FETCH (FLAGS (\\Seen))\r\n* 1 FETCH (BODY[]<0> {5}\r\na\r\nb) UID 4)\r\n* 2 FETCH (UID 9 BODY[]<0> \"c \\\"d\\\"\")\r\nTAG OK\r\n", "TAG OK\r\n"))
+	if err != nil || !slices.Equal(got, []string{"a\r\nb)", `c "d"`}) {
+		t.Errorf("%v, %q", err, got)
+	}
+	for name, c := range map[string]struct {
+		conf IMAPConfig
+		want string
+	}{
+		"goodbye at once":       {scripted(t, "* BYE too many\r\n"), IMAPRefused},
+		"no login":              {scripted(t, "* OK\r\n", "TAG NO [AUTHENTICATIONFAILED] u@example.org may not\r\n"), IMAPBadAuth},
+		"hangs up":              {scripted(t, "* OK\r\n", ""), IMAPUnreachable},
+		"a literal too long":    {scripted(t, "* OK\r\n", "* X {999999999}\r\n"), IMAPRefused},
+		"a line without an end": {scripted(t, "* OK\r\n", strings.Repeat("x", longestLine+100<<10)), IMAPRefused},
+		"no such folder":        {scripted(t, "* OK\r\n", in, caps, "TAG NO nowhere\r\n"), IMAPNoFolder},
+		"a search that is none": {scripted(t, "* OK\r\n", in, caps, sel, "* SEARCH x\r\nTAG OK\r\n"), IMAPRefused},
+	} {
+		err := read(c.conf)
+		var f *Failure
+		if !errors.As(err, &f) || f.Kind != c.want || strings.Contains(err.Error(), "example.org") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// What was said in the clear before TLS began is not taken for said in it.
+	conf := scripted(t, "* OK\r\n", "TAG OK begin\r\n* 1 EXISTS\r\n")
+	conf.TLS = StartTLS
+	var f *Failure
+	if _, err := TestFolder(context.Background(), conf); !errors.As(err, &f) || f.Kind != IMAPRefused {
+		t.Errorf("said ahead: %v", err)
 	}
 }
