@@ -309,3 +309,38 @@ func TestAnswersOfServers(t *testing.T) {
 		t.Errorf("said ahead: %v", err)
 	}
 }
+
+// heard is a connection on which a server said something, and that takes whatever is answered.
+type heard struct {
+	net.Conn
+	r io.Reader
+}
+
+func (h heard) Read(p []byte) (int, error)  { return h.r.Read(p) }
+func (h heard) Write(p []byte) (int, error) { return len(p), nil }
+
+func FuzzAnswersOfServers(f *testing.F) {
+	f.Add([]byte("* OK hello\r\nk1 OK in\r\n* CAPABILITY MOVE\r\nk2 OK\r\n* 2 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\nk3 OK\r\n* SEARCH 4 9\r\nk4 OK\r\n* 1 FETCH (UID 4 BODY[]<0> {3}\r\na\r\n)\r\nk5 OK\r\nk6 OK\r\n"))
+	f.Add([]byte("* OK\r\nk1 NO {5}\r\nhello\r\n"))
+	f.Add([]byte("* BYE\r\n"))
+	f.Fuzz(func(t *testing.T, said []byte) {
+		w := newIMAPWire(heard{r: bytes.NewReader(said)})
+		if w.greet() != nil || w.signIn("u", "ñ") != nil {
+			return
+		}
+		if _, err := w.open("INBOX"); err != nil {
+			return
+		}
+		uids, err := w.since(1)
+		if err != nil {
+			return
+		}
+		mails, _ := w.fetch(uids)
+		for _, raw := range mails {
+			if len(raw) > longestLiteral {
+				t.Errorf("a mail of %d bytes", len(raw))
+			}
+		}
+		_ = w.move(uids, "Done")
+	})
+}

@@ -170,8 +170,12 @@ func (s *Service) Today(ctx context.Context, a actor.Actor) ([]today.Queue, erro
 	if len(troubles) > 0 {
 		out = append(out, today.Queue{Key: "today.domain_trouble", Path: "/admin/inbound", Count: len(troubles), Oldest: troubles[0].FirstAt, Minutes: 5, Right: actor.Administer})
 	}
+	in, err := s.mailbox(ctx)
+	if err != nil || in.Host == "" {
+		return out, err
+	}
 	var src []models.InboundSource
-	if err := s.DB.WithContext(ctx).Where("failed_at < ? AND host <> ''", s.Clock.Now().Add(-failing)).Find(&src).Error; err != nil {
+	if err := s.DB.WithContext(ctx).Where("kind = ? AND failed_at < ?", models.SourceIMAP, s.Clock.Now().Add(-failing)).Find(&src).Error; err != nil {
 		return out, err
 	}
 	if len(src) > 0 {
