@@ -205,7 +205,7 @@ func groups(r io.Reader) (out []textproto.Header) {
 		switch {
 		case strings.TrimSpace(line) == "":
 			flush()
-		case block.Len() > 0 && (line[0] == ' ' || line[0] == '\t'), field.MatchString(line):
+		case block.Len() > 0 && (line[0] == ' ' || line[0] == '\t'), headerLine.MatchString(line):
 			block.WriteString(line + "\r\n")
 		}
 	}
@@ -213,7 +213,7 @@ func groups(r io.Reader) (out []textproto.Header) {
 	return out
 }
 
-var field = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*[ \t]*:`)
+var headerLine = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*[ \t]*:`)
 
 // mark is how a token looks: base64url (RFC 4648, section 5).
 const mark = `[A-Za-z0-9_-]{20,100}`

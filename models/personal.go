@@ -321,10 +321,10 @@ var NotPersonal = map[string][]string{
 	"series_steps": {
 		"id", "series_id", "position", "kind", "wait_amount", "wait_unit", "until_weekday", "until_minute", "tag_id", "created_at", "updated_at", "removed_at",
 	},
-	"series_texts":        {"id", "step_id", "locale", "subject", "preheader", "body", "revision", "updated_at"},
-	"series_exits":        {"id", "series_id", "kind", "object_id", "created_at"},
-	"series_people":       {"id", "step_id", "done", "round", "due_at", "arrived_at", "updated_at"},
-	"petition_digests":    {"id", "petition_id", "every", "last_count", "before_count", "last_at", "stopped_at", "created_by", "created_at"},
+	"series_texts":     {"id", "step_id", "locale", "subject", "preheader", "body", "revision", "updated_at"},
+	"series_exits":     {"id", "series_id", "kind", "object_id", "created_at"},
+	"series_people":    {"id", "step_id", "done", "round", "due_at", "arrived_at", "updated_at"},
+	"petition_digests": {"id", "petition_id", "every", "last_count", "before_count", "last_at", "stopped_at", "created_by", "created_at"},
 }
 
 // sealKeys names the columns whose bytes, one after the other, are the row key that the sealed values of a table are bound to,
