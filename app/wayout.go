@@ -28,6 +28,7 @@ type wayOut struct {
 	outbox       *deliveries.Outbox
 	fixed        mailer.Transport // tests
 	keys         func(ctx context.Context, domain string) ([]deliverability.SigningKey, error)
+	bounces      func(context.Context) (string, error) // where mail comes back to
 
 	mu   sync.Mutex
 	from organisation.SMTP // what smtp was made of
@@ -55,6 +56,11 @@ func (w *wayOut) sender(ctx context.Context) (deliveries.Sender, error) {
 	s := deliveries.Sender{
 		Connections: w.cfg.Mail.Connections, FromName: firstOf(o.FromName, o.ShortName), FromAddress: o.FromAddress, ReplyTo: o.ReplyTo,
 		ListDomain: u.Hostname(), Letterhead: letterhead(o, w.cfg.Web.BaseURL),
+	}
+	if w.bounces != nil {
+		if s.BounceAddress, err = w.bounces(ctx); err != nil {
+			return s, err
+		}
 	}
 	if o.FromAddress == "" {
 		return s, nil // nobody to be from: mail waits

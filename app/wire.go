@@ -18,6 +18,7 @@ import (
 	"gorm.io/gorm"
 
 	"kithline/app/admin"
+	"kithline/app/callbacks"
 	"kithline/app/public"
 	"kithline/app/web"
 	"kithline/campaigns"
@@ -36,6 +37,7 @@ import (
 	"kithline/campaigns/files"
 	"kithline/campaigns/forms"
 	"kithline/campaigns/imports"
+	"kithline/campaigns/inbound"
 	"kithline/campaigns/jobs"
 	"kithline/campaigns/keys"
 	"kithline/campaigns/mailings"
@@ -48,6 +50,7 @@ import (
 	"kithline/campaigns/segments"
 	mailseries "kithline/campaigns/series"
 	"kithline/campaigns/supporters"
+	"kithline/campaigns/suppressions"
 	"kithline/campaigns/today"
 	"kithline/campaigns/tokens"
 	"kithline/campaigns/users"
@@ -86,6 +89,8 @@ type App struct {
 	Posts        *posts.Service
 	Mailings     *mailings.Service
 	Series       *mailseries.Service
+	Inbound      *inbound.Service // reads mail that comes back
+	Suppressions *suppressions.Service
 	Imports      *imports.Service
 	Exports      *exports.Service
 	Packs        *packs.Service
@@ -299,7 +304,15 @@ func (a *App) features(words *mailer.Renderer) {
 	read, stop = a.Petitions.DigestStopper()
 	a.Mailings.Stops(petitions.KindDigest, mailings.Stopper{Purpose: "digest", Read: read, Stop: stop})
 
+	a.Inbound = inbound.New(inbound.Options{
+		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Log: a.Log, PerHour: a.Config.Inbound.PerHour, Mailbox: a.bounceMailbox(),
+	})
+	a.Inbound.Register("", a.Mailings.CameBack)
+	a.mail.bounces = a.Inbound.BounceAddress
+	a.Suppressions = suppressions.New(a.DB, a.Vault, a.Clock)
+
 	a.Today.Register("settings", a.Organisation.Today)
+	a.Today.Register("settings", a.Inbound.Today)
 	a.Today.Register("settings", a.waiting)
 	a.Today.Register("settings", a.Deliverability.Today)
 	a.Today.Register("account", a.Users.Today)
@@ -323,6 +336,17 @@ func (a *App) domainChecks(ctx context.Context) []mailings.Check {
 	return out
 }
 
+// bounceMailbox is the mailbox for mail that comes back that the environment names, nil where the settings page does.
+func (a *App) bounceMailbox() *inbound.MailboxInput {
+	m := a.Config.Inbound.Mailbox
+	if !m.Set() {
+		return nil
+	}
+	return &inbound.MailboxInput{
+		Address: a.Config.Inbound.Address, Host: m.Host, Port: m.Port, TLS: m.TLS, Username: m.User, Password: m.Password.Reveal(), Folder: m.Folder, Afterwards: m.After, MoveTo: m.MoveTo,
+	}
+}
+
 // previewOf makes the words of a mail as they would go out, with the organisation's letterhead.
 func (a *App) previewOf(words *mailer.Renderer) func(context.Context, deliveries.Content) (subject, text string, err error) {
 	return func(ctx context.Context, c deliveries.Content) (string, string, error) {
@@ -339,6 +363,9 @@ func (a *App) previewOf(words *mailer.Renderer) func(context.Context, deliveries
 func (a *App) regular() []jobs.Regular {
 	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular())
 	return append(own, a.Mailings.Regular(), a.Series.Regular(), a.Keys.Regular(), a.Deliverability.Regular(),
+		jobs.Regular{Name: "inbound_poll", Every: time.Minute, Run: a.Inbound.Poll},
+		jobs.Regular{Name: "inbound_pauses", Every: time.Minute, Run: a.Inbound.Pauses},
+		jobs.Regular{Name: "inbound_sweep", Every: time.Hour, Run: a.Inbound.Sweep},
 		jobs.Regular{Name: "duplicates_scan", Every: 5 * time.Minute, Run: a.Duplicates.ScanInSteps},
 		jobs.Regular{Name: "duplicates_recent", Every: 5 * time.Minute, Run: a.Duplicates.Recent},
 		jobs.Regular{Name: "merges_sweep", Every: time.Hour, Run: a.Duplicates.Sweep},
@@ -413,6 +440,9 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountDeliverability(a.fiber, a.web, a.Deliverability, a.Clock)
 	admin.MountRecovery(a.fiber, a.web, a.Organisation, a.recoverySheets)
 	admin.MountErasures(a.fiber, a.web, a.Erasures)
+	admin.MountSuppressions(a.fiber, a.web, a.Suppressions, a.Exports)
+	admin.MountInbound(a.fiber, a.web, a.Inbound)
+	callbacks.MountInbound(a.fiber, a.web, a.Inbound)
 	admin.MountRetention(a.fiber, a.web, a.Retention, a.Clock)
 	admin.MountJobs(a.fiber, a.web, a.Jobs)
 	admin.MountAudit(a.fiber, a.web, a.Audit, a.Users)

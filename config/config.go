@@ -24,6 +24,7 @@ type Config struct {
 	Web      Web
 	Log      Log
 	Mail     Mail
+	Inbound  Inbound
 	Files    Files
 	Metrics  Metrics
 	Signing  Signing
@@ -127,6 +128,35 @@ type SMTP struct {
 
 // Set reports whether the environment names a mail server. Where it does not, the settings page may.
 func (s SMTP) Set() bool { return s.Host != "" }
+
+// Inbound is how mail that comes back is read.
+type Inbound struct {
+	// URL is what the operator wrote; Mailbox holds its parts.
+	URL PrivateURL `env:"KITHLINE_INBOUND_URL"`
+	// Password stands in for the one in URL.
+	Password Secret `env:"KITHLINE_INBOUND_PASSWORD"`
+	// Address is where mail comes back to, before a plus sign; empty: where it is from.
+	Address string `env:"KITHLINE_INBOUND_ADDRESS"`
+	// PerHour is how many reports with consequences are believed in an hour.
+	PerHour int `env:"KITHLINE_INBOUND_PER_HOUR" envDefault:"2000"`
+
+	Mailbox InboundMailbox // the parts of URL; see InboundMailbox.Set
+}
+
+// InboundMailbox is the mailbox named by the environment.
+type InboundMailbox struct {
+	Host     string
+	Port     int
+	TLS      string // tls | starttls | none
+	User     string
+	Password Secret
+	Folder   string // INBOX where the address names none
+	After    string // seen | move | delete
+	MoveTo   string // a folder, for move
+}
+
+// Set reports whether the environment names a mailbox. Where it does not, the settings page may.
+func (m InboundMailbox) Set() bool { return m.Host != "" }
 
 // Files is where pictures, packs and export files are kept: a folder of the data folder, or S3-compatible objects.
 type Files struct {

@@ -188,6 +188,15 @@ func TestEachMistakeIsTold(t *testing.T) {
 		{"KITHLINE_SMTP_PASSWORD=p KITHLINE_SMTP_URL=smtp://u:p@mail", "SMTP_PASSWORD", "Keep one"},
 		{"KITHLINE_SMTP_PASSWORD=p KITHLINE_SMTP_URL=smtp://mail", "SMTP_PASSWORD", "names no user"},
 		{"KITHLINE_SMTP_CONNECTIONS=0", "SMTP_CONNECTIONS", "from 1"},
+		{"KITHLINE_INBOUND_PER_HOUR=0", "INBOUND_PER_HOUR", "from 1"},
+		{"KITHLINE_INBOUND_URL=smtp://u@mail.example.org", "INBOUND_URL", "imaps://"},
+		{"KITHLINE_INBOUND_URL=imaps://mail.example.org", "INBOUND_URL", "imaps://"},
+		{"KITHLINE_INBOUND_URL=imaps://u@mail.example.org/?after=move", "INBOUND_URL", "to=FOLDER"},
+		{"KITHLINE_INBOUND_URL=imaps://u@mail.example.org/?after=burn", "INBOUND_URL", "?after=seen"},
+		{"KITHLINE_INBOUND_URL=imap://u@mail.example.org/?tls=none", "INBOUND_URL", "starttls"},
+		{"KITHLINE_INBOUND_ADDRESS=bounces@example.org", "INBOUND_ADDRESS", "INBOUND_URL"},
+		{"KITHLINE_INBOUND_URL=imaps://u@mail.example.org KITHLINE_INBOUND_ADDRESS=much-too-long@example.org", "INBOUND_ADDRESS", "12 characters"},
+		{"KITHLINE_INBOUND_PASSWORD=x", "INBOUND_PASSWORD", "INBOUND_URL"},
 		{"KITHLINE_FILES_S3_URL=https://s3/b", "FILES_S3_ACCESS_KEY FILES_S3_SECRET_KEY", "is missing"},
 		{"KITHLINE_FILES_S3_ACCESS_KEY=a", "FILES_S3_ACCESS_KEY", "is not"},
 		{"KITHLINE_FILES_S3_URL=s3://b KITHLINE_FILES_S3_ACCESS_KEY=a KITHLINE_FILES_S3_SECRET_KEY=b", "FILES_S3_URL", "not the address"},
@@ -302,5 +311,18 @@ func TestConfigurationPageIsCurrent(t *testing.T) {
 	}
 	if string(page) != Docs() {
 		t.Error("docs/configuration.md is old: run `make generate`")
+	}
+}
+
+func TestMailboxForWhatComesBack(t *testing.T) {
+	for raw, want := range map[string]InboundMailbox{
+		"imaps://bounces%40example.org@imap.example.org":        {Host: "imap.example.org", Port: 993, TLS: "tls", User: "bounces@example.org", Folder: "INBOX", After: "seen"},
+		"imap://u:p@imap.example.org:1143/Bounces?after=delete": {Host: "imap.example.org", Port: 1143, TLS: "starttls", User: "u", Password: "p", Folder: "Bounces", After: "delete"},
+		"imap://u:p@127.0.0.1?tls=none&after=move&to=Done":      {Host: "127.0.0.1", Port: 143, TLS: "none", User: "u", Password: "p", Folder: "INBOX", After: "move", MoveTo: "Done"},
+	} {
+		c := load(t, "KITHLINE_INBOUND_URL="+raw)
+		if c.Inbound.Mailbox != want || c.Inbound.PerHour != 2000 {
+			t.Errorf("%s: %#v, want %#v", raw, c.Inbound.Mailbox, want)
+		}
 	}
 }

@@ -104,6 +104,26 @@ var settings = []setting{
 		about:   "Under which name each of these keys stands in DNS: the part before `._domainkey`.",
 	},
 	{
+		name: "KITHLINE_INBOUND_URL", url: true,
+		accepts: "imaps://USER@HOST:993/FOLDER?after=seen or imap://USER@HOST:143/FOLDER?tls=starttls, with after one of seen, delete and move, and with move the folder behind to=",
+		about:   "The mailbox for mail that comes back. Empty means that the owner names it on the settings page. A user who is a mail address is written with `%40`.",
+	},
+	{
+		name: "KITHLINE_INBOUND_PASSWORD", secret: true,
+		accepts: "the mailbox's password",
+		about:   "Password for that mailbox, where the address holds none.",
+	},
+	{
+		name:    "KITHLINE_INBOUND_ADDRESS",
+		accepts: "a mail address with at most 12 characters before the @, such as bounces@example.org",
+		about:   "The address of that mailbox. Mail then comes back to it with a plus sign and a mark behind `bounces`, which the mailbox must take. Empty means that mail comes back to the address that it is from.",
+	},
+	{
+		name:    "KITHLINE_INBOUND_PER_HOUR",
+		accepts: "a whole number from 1 to 1000000",
+		about:   "Reports of mail that came back, with consequences for a person or a mailing, that are believed in an hour. Further ones are held until the owner looked.",
+	},
+	{
 		name: "KITHLINE_SIGNING_PER_MINUTE", group: "Signing",
 		accepts: "a whole number from 1 to 1000000",
 		about:   "Signatures under one petition from one device address in 60 seconds. Further ones are taken, and wait until an organizer looked. For an event, an organizer opens a window instead.",

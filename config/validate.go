@@ -20,6 +20,7 @@ func (c *Config) validate(values map[string]string, problems *Problems) {
 	c.web(problems)
 	c.oneOf(problems, "KITHLINE_LOG_FORMAT", c.Log.Format, "text", "json")
 	c.mail(problems)
+	c.inbound(problems)
 	c.files(problems)
 	between(problems, "KITHLINE_SHUTDOWN_SECONDS", c.ShutdownSeconds, 1, 600)
 	between(problems, "KITHLINE_SIGNING_PER_MINUTE", c.Signing.PerMinute, 1, 1_000_000)
@@ -257,6 +258,74 @@ func (c *Config) smtp(problems *Problems) {
 		return
 	}
 	c.Mail.SMTP = s
+}
+
+func (c *Config) inbound(problems *Problems) {
+	const name = "KITHLINE_INBOUND_URL"
+	between(problems, "KITHLINE_INBOUND_PER_HOUR", c.Inbound.PerHour, 1, 1_000_000)
+	if c.Inbound.URL == "" {
+		if c.Inbound.Password != "" {
+			problems.add("KITHLINE_INBOUND_PASSWORD", "is set, but KITHLINE_INBOUND_URL is not", "Set KITHLINE_INBOUND_URL too, or take the password away and use the settings page")
+		}
+		if c.Inbound.Address != "" {
+			problems.add("KITHLINE_INBOUND_ADDRESS", "is set, but KITHLINE_INBOUND_URL is not", "Set KITHLINE_INBOUND_URL too, or take the address away and use the settings page")
+		}
+		return
+	}
+	if local, domain, _ := strings.Cut(c.Inbound.Address, "@"); c.Inbound.Address != "" &&
+		(local == "" || len(local) > 12 || domain == "" || strings.ContainsAny(c.Inbound.Address, "+ <>,") || strings.Contains(domain, "@")) {
+		problems.add("KITHLINE_INBOUND_ADDRESS", "is not such an address", "Write an address like bounces@example.org, with at most 12 characters before the @ and no plus sign")
+	}
+	u, err := url.Parse(c.Inbound.URL.Reveal())
+	if err != nil || u.Hostname() == "" || u.User.Username() == "" || (u.Scheme != "imap" && u.Scheme != "imaps") {
+		problems.add(name, "is not the address of a mailbox", "Write imaps://USER@HOST:993/INBOX, with %40 for an @ in the user, and put the password into KITHLINE_INBOUND_PASSWORD")
+		return
+	}
+	m := InboundMailbox{Host: u.Hostname(), TLS: "starttls", User: u.User.Username(), Password: c.Inbound.Password, Folder: strings.Trim(u.Path, "/"), After: "seen"}
+	if u.Scheme == "imaps" {
+		m.TLS = "tls"
+	}
+	if m.Folder == "" {
+		m.Folder = "INBOX"
+	}
+	for key, all := range u.Query() {
+		value := all[len(all)-1]
+		switch {
+		case key == "tls" && slices.Contains([]string{"starttls", "tls", "none"}, value) && (u.Scheme == "imap" || value == "tls"):
+			m.TLS = value
+		case key == "after" && slices.Contains([]string{"seen", "move", "delete"}, value):
+			m.After = value
+		case key == "to" && value != "":
+			m.MoveTo = value
+		default:
+			problems.add(name, fmt.Sprintf("ends in %q, which has no meaning here", "?"+key+"="+value),
+				"After the folder may follow ?after=seen, ?after=delete or ?after=move&to=FOLDER, and after imap:// also tls=starttls, tls=tls or tls=none")
+			return
+		}
+	}
+	if (m.After == "move") != (m.MoveTo != "") {
+		problems.add(name, "says after=move without to=FOLDER, or the other way round", "Write ?after=move&to=FOLDER, or leave both out")
+		return
+	}
+	m.Port = map[string]int{"starttls": 143, "tls": 993, "none": 143}[m.TLS]
+	if u.Port() != "" {
+		if m.Port, err = strconv.Atoi(u.Port()); err != nil || m.Port < 1 || m.Port > 65535 {
+			problems.add(name, "has a port that does not exist", "Write a port from 1 to 65535; mailboxes mostly are on 993 or 143")
+			return
+		}
+	}
+	if p, ok := u.User.Password(); ok {
+		if m.Password != "" {
+			problems.add("KITHLINE_INBOUND_PASSWORD", "is set, and KITHLINE_INBOUND_URL holds a password too", "Keep one of the two")
+			return
+		}
+		m.Password = Secret(p)
+	}
+	if m.TLS == "none" && !loopback(m.Host) {
+		problems.add(name, "says ?tls=none, and the password would cross the network in clear", "Use ?tls=starttls or imaps://, or a mailbox on this machine")
+		return
+	}
+	c.Inbound.Mailbox = m
 }
 
 func (c *Config) files(problems *Problems) {

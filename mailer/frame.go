@@ -42,6 +42,7 @@ type Copy struct {
 	EnvelopeFrom             string // FromAddress when empty
 	To, ToName               string
 	Date                     time.Time
+	Headers                  []Header // fields of this copy alone, in ASCII and short: see MarkHeaders
 }
 
 // Body is the copy as Bulk renders it.
@@ -303,6 +304,9 @@ func (f *Frame) Message(c Copy) (Message, error) {
 	}
 	v := values{Copy: c, subject: clean(fill(f.form.Subject, c.Values, func(s string) string { return s })), preheader: clean(fill(f.form.Preheader, c.Values, func(s string) string { return s }))}
 	b := make([]byte, 0, f.expected)
+	for _, h := range c.Headers {
+		b = append(append(append(append(b, h.Name...), ": "...), h.Value...), "\r\n"...)
+	}
 	for _, h := range f.head {
 		if h.own != nil {
 			b = h.own(b, &v)

@@ -95,6 +95,9 @@ func TestFrameSaysWhatGoMailSays(t *testing.T) {
 		if rnd.IntN(2) == 0 {
 			c.EnvelopeFrom = "bounces+x@act.example.org"
 		}
+		if rnd.IntN(4) == 0 {
+			c.Headers = MarkHeaders("smtp.postmarkapp.com", "d."+fixtureMark+"@act.example.org")
+		}
 		ours, err := f.Message(c)
 		if err != nil {
 			t.Fatal(err)
@@ -104,6 +107,7 @@ func TestFrameSaysWhatGoMailSays(t *testing.T) {
 			t.Fatal(err)
 		}
 		theirs := from
+		theirs.Headers = slices.Concat(from.Headers, c.Headers)
 		theirs.Bulk, theirs.ListID, theirs.UnsubscribeURL = true, form.ListID, c.UnsubscribeURL
 		theirs.MessageID, theirs.EnvelopeFrom, theirs.To, theirs.ToName, theirs.Date = c.MessageID, c.EnvelopeFrom, c.To, c.ToName, c.Date
 		theirs.Subject, theirs.Preheader, theirs.Text, theirs.HTML = whole.Subject, whole.Preheader, whole.Text, whole.HTML

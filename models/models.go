@@ -29,5 +29,6 @@ func All() []any {
 		&SigningWindow{}, &AbuseRule{}, &Invalidation{}, &Handover{}, &PetitionPack{}, &PetitionDigest{},
 		&MailKey{}, &DomainCheck{}, &SendingLimits{},
 		&Series{}, &SeriesStep{}, &SeriesText{}, &SeriesExit{}, &SeriesPerson{},
+		&InboundReport{}, &DomainTrouble{}, &InboundSource{}, &SuppressionChange{},
 	}
 }

@@ -53,7 +53,7 @@ var owners = map[string]Whose{
 	"mailbox_id": OfMailbox, "mailboxes.id": OfMailbox,
 	"supporter_id": OfSupporter, "supporters.id": OfSupporter, "a_id": OfSupporter, "b_id": OfSupporter, "gone_id": OfSupporter,
 	"user_id": OfUser, "users.id": OfUser, "created_by": OfUser,
-	"address_hash": OfAddress, "key_hash": OfNobody, "organisations.id": OfNobody, "mail_keys.id": OfNobody,
+	"address_hash": OfAddress, "key_hash": OfNobody, "organisations.id": OfNobody, "mail_keys.id": OfNobody, "inbound_sources.id": OfNobody,
 }
 
 // Whose says whom the owner column leads to; "" where nobody said, which a test does not let pass.
@@ -192,6 +192,15 @@ var PersonalColumns = []Personal{
 	{"deliveries", "sent_at", "mailbox_id", Clear, Stays, true},
 	{"deliveries", "reply", "mailbox_id", Clear, Emptied, false},
 
+	{"inbound_reports", "mailbox_id", "mailbox_id", Clear, Detached, false},
+	{"inbound_reports", "class", "mailbox_id", Clear, Stays, false},
+	{"inbound_reports", "diagnostic", "mailbox_id", Clear, Emptied, false},
+	{"suppression_changes", "mailbox_id", "mailbox_id", Clear, RowGoes, false},
+	{"suppression_changes", "note_sealed", "mailbox_id", Sealed, RowGoes, false},
+	{"inbound_sources", "username", "id", Clear, Stays, false},
+	{"inbound_sources", "password_sealed", "id", Sealed, Stays, false},
+	{"inbound_sources", "secret_sealed", "id", Sealed, Stays, false},
+
 	{"files", "name_sealed", "created_by", Sealed, ByExpiry, false},
 	{"organisations", "smtp_password_sealed", "id", Sealed, Stays, false},
 	{"mail_keys", "private_sealed", "id", Sealed, Stays, false},
@@ -262,6 +271,10 @@ var NotPersonal = map[string][]string{
 		"skipped_count", "consent_count", "held_count", "error_file_id", "message", "chapter_id", "source", "tag_id", "created_by", "created_at",
 		"updated_at", "finished_at",
 	},
+	"inbound_reports":     {"id", "delivery_id", "status", "source", "state", "effect", "received_at", "handled_at"},
+	"domain_troubles":     {"id", "domain", "status", "diagnostic", "count", "first_at", "last_at", "paused_until", "ended_at", "ended_by"},
+	"inbound_sources":     {"id", "kind", "address", "host", "port", "tls", "folder", "afterwards", "move_to", "topic", "reading", "validity", "last_uid", "checked_at", "failed_at", "failure", "created_at", "updated_at"},
+	"suppression_changes": {"id", "action", "reason", "created_by", "created_at"},
 	"chapters":            {"id", "slug", "name", "postal_areas", "closed_at", "created_at", "updated_at"},
 	"phones":              {"id", "valid", "created_at"},
 	"tags":                {"id", "name", "name_key", "created_at"},

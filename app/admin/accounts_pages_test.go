@@ -84,7 +84,7 @@ func TestPagesOfTheHouse(t *testing.T) {
 				"admin/chapters/list":   &places, "admin/chapters/edit": &chapter,
 				"admin/users/list": &list, "admin/users/invite": &invitePage{wrong("email", "role"), inviteForm{Role: "organizer"}, roleOptions(p), list.Chapters},
 				"admin/users/invitation":      &invitationPage{Page: wrong("name"), Invitation: users.Invited{Email: "june@example.org"}, RoleName: "Viewer", Form: person, Min: 10},
-				"admin/settings/organisation": &org, "admin/settings/mail": &mail, "admin/settings/texts": &texts, "admin/settings/review": &hoursPage{Page: p, Near: "72", Due: "120"}, "admin/settings/limits": sampleLimits(p, full),
+				"admin/settings/organisation": &org, "admin/settings/mail": &mail, "admin/settings/texts": &texts, "admin/settings/inbound": sourcesSample(p, full), "admin/settings/review": &hoursPage{Page: p, Near: "72", Due: "120"}, "admin/settings/limits": sampleLimits(p, full),
 				"admin/settings/words": &healthWordsPage{wrong("words"), "infus*"},
 				"admin/recovery/show":  &sheet, "admin/recovery/sheet": &sheet,
 				"admin/jobs/list": &jobList, "admin/audit/list": &log, "admin/today/today": &front,

@@ -76,6 +76,8 @@ func whatExport(p web.Page, e exports.Export) string {
 		return p.T("export.kind_everything")
 	case e.Kind == exports.KindSignatures:
 		return p.T("export.kind_signatures", "Petition", e.Title)
+	case e.Kind == exports.KindSuppressions:
+		return p.T("export.kind_suppressions")
 	case e.Segment != "":
 		return p.T("export.kind_segment", "Segment", e.Segment)
 	}

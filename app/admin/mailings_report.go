@@ -128,7 +128,7 @@ func (p mailingReportPage) Moving() map[string]string {
 
 // Stoppable reports whether there is something left to stop.
 func (p mailingReportPage) Stoppable() bool {
-	return p.State == models.MailingScheduled || p.State == models.MailingFreezing || p.State == models.MailingSending || p.State == models.MailingPaused
+	return p.State == models.MailingScheduled || p.State == models.MailingFreezing || p.State == models.MailingSending || p.State == models.MailingPaused || p.State == models.MailingStopped
 }
 
 func (h *mailingPages) report(c *fiber.Ctx, id uuid.UUID) error {

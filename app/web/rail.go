@@ -37,6 +37,7 @@ var railGroups = []struct {
 	{"base.rail_data", []railItem{
 		{"imports", "/admin/imports", "base.rail_imports", actor.Import},
 		{"exports", "/admin/exports", "base.rail_exports", actor.Export},
+		{"suppressions", "/admin/suppressions", "suppressions.title", actor.SeeSupporters},
 		{"erasures", "/admin/erasures", "base.rail_erasures", actor.Delete},
 		{"retention", "/admin/retention", "base.rail_retention", actor.Delete},
 	}},

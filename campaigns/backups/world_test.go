@@ -218,10 +218,11 @@ func (w *world) fill(zero bool) people {
 		Important: true, SendAt: &at, LocalHour: true, FreezeAt: &at, ExpiresAt: &later, TestPercent: 20, TestMinutes: 240, TestByHand: true, DecideAt: &at, DecidedAt: &later, DecidedBy: &p.user,
 		Winner: 1, TrackClicks: true, Audience: `{"all":1,"people":1}`, LaterAt: &later,
 	}
+	delivery := models.NewID()
 	w.create(&sent,
 		&models.Mailing{ID: models.NewID(), Purpose: models.PurposeNewsletter, State: models.MailingDraft, CreatedAt: at, UpdatedAt: at},
 		&models.Delivery{
-			ID: models.NewID(), Kind: "mailing", MailboxID: p.mailbox, SubjectID: sent.ID, MailingID: &sent.ID, Purpose: models.PurposeUpdates, ScopeID: p.scope, DedupeKey: hard("mailing/1"), Priority: 50, State: models.DeliverySent, OnUnknown: models.Park,
+			ID: delivery, Kind: "mailing", MailboxID: p.mailbox, SubjectID: sent.ID, MailingID: &sent.ID, Purpose: models.PurposeUpdates, ScopeID: p.scope, DedupeKey: hard("mailing/1"), Priority: 50, State: models.DeliverySent, OnUnknown: models.Park,
 			Attempt: 1, Deferrals: 2, NotBefore: at, LeaseUntil: &later, Node: "n", ExpiresAt: &later, ReplyCode: 250, Reply: "2.0.0 ok", CreatedAt: at, UpdatedAt: at, SentAt: &later,
 		},
 		&models.Delivery{ID: models.NewID(), Kind: "receipt", MailboxID: other.ID, SubjectID: other.ID, Purpose: models.PurposeReceipt, DedupeKey: "r/1", State: models.DeliveryQueued, OnUnknown: models.Resend, NotBefore: at, CreatedAt: start.Add(-time.Hour), UpdatedAt: at},
@@ -240,6 +241,7 @@ func (w *world) fill(zero bool) people {
 	w.create(rows.Sending(around)...)
 	w.create(rows.AroundMailing(rows.Mailed{Mailing: sent.ID, User: p.user, File: p.stored[0].ID, At: at, Later: later, Word: hard})...)
 	w.create(rows.SendingOf(sent.ID, at, hard)...)
+	w.create(rows.AroundDelivery(delivery, around)...)
 	// What the delivery needed when it went was withdrawn since.
 	w.exec("UPDATE consents SET withdrawn_at = ?, withdrawn_how = 'mail' WHERE purpose = 'updates'", later)
 	return p

@@ -142,6 +142,9 @@ func (s *Service) make(j *job) error {
 	if local, domain, ok := strings.Cut(from.BounceAddress, "@"); ok {
 		m.EnvelopeFrom = local + "+" + s.signer.MakeForever(tokens.Message, d.ID) + "@" + domain
 	}
+	if by, ok := from.Transport.(interface{ Config() mailer.SMTPConfig }); ok {
+		m.Headers = mailer.MarkHeaders(by.Config().Host, m.MessageID)
+	}
 	lh := from.Letterhead
 	lh.Lang = c.Lang
 	if c.Bulk != nil {
@@ -184,7 +187,7 @@ func (s *Service) copy(from Sender, m mailer.Message, b *BulkContent) (mailer.Me
 	}
 	return f.Message(mailer.Copy{
 		Values: b.Values, Reason: b.Reason, UnsubscribeURL: b.UnsubscribeURL, PauseURL: b.PauseURL,
-		MessageID: m.MessageID, EnvelopeFrom: m.EnvelopeFrom, To: m.To, ToName: m.ToName, Date: m.Date,
+		MessageID: m.MessageID, EnvelopeFrom: m.EnvelopeFrom, To: m.To, ToName: m.ToName, Date: m.Date, Headers: m.Headers,
 	})
 }
 

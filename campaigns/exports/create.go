@@ -63,6 +63,7 @@ func (s *Service) check(ctx context.Context, a actor.Actor, in Input) (models.Ex
 		if !ok {
 			bad.Add("petition", "error.export_petition")
 		}
+	case KindSuppressions:
 	case KindSupporters:
 		m.SegmentID, m.Purpose, m.ScopeID = in.SegmentID, in.Purpose, in.ScopeID
 		if in.SegmentID != nil {
@@ -200,9 +201,12 @@ func (s *Service) write(ctx context.Context, a actor.Actor, m models.Export, w i
 		return done, err
 	}
 	rows := func(w io.Writer) (err error) {
-		if m.Kind == KindSignatures {
+		switch m.Kind {
+		case KindSignatures:
 			done.Rows, done.Opened, err = s.signatures(ctx, a, m, w, told)
-		} else {
+		case KindSuppressions:
+			done.Rows, done.Opened, err = s.suppressions(ctx, a, m, w, told)
+		default:
 			done.Rows, done.Opened, err = s.supporters(ctx, a, m, w, told)
 		}
 		return err

@@ -86,9 +86,10 @@ func (w *world) fill() {
 	w.create(&sig, &models.Post{ID: models.NewID(), CampaignID: c.ID, PetitionID: &p.ID, Kind: "update", Title: text, CreatedAt: at, UpdatedAt: at})
 	w.must(w.db.Exec("INSERT INTO signatures (id, petition_id, state, postal_area, display, display_name, comment_state, comment_shown, wants_updates, locale, source, code_tries, number, created_at, confirmed_at, expires_at) SELECT ?, petition_id, state, postal_area, 'anonymous', '', '', '', wants_updates, locale, source, code_tries, 2, created_at, confirmed_at, expires_at FROM signatures WHERE id = ?", models.NewID(), sig.ID).Error)
 	mailing := models.Mailing{ID: models.NewID(), CampaignID: &c.ID, Purpose: models.PurposeNewsletter, Subject: text, State: models.MailingSending, CreatedAt: at, UpdatedAt: at}
+	delivery := models.NewID()
 	w.create(&mailing,
 		&models.Delivery{ID: models.NewID(), Kind: "petition_confirm", MailboxID: june.ID, SubjectID: sig.ID, Purpose: models.PurposeReceipt, DedupeKey: "r", State: models.DeliveryQueued, OnUnknown: models.Resend, NotBefore: at, CreatedAt: start, UpdatedAt: at},
-		&models.Delivery{ID: models.NewID(), Kind: "mailing", MailboxID: june.ID, SubjectID: mailing.ID, MailingID: &mailing.ID, Purpose: models.PurposeNewsletter, DedupeKey: "m", State: models.DeliverySending, OnUnknown: models.Park, NotBefore: at, CreatedAt: at, UpdatedAt: at},
+		&models.Delivery{ID: delivery, Kind: "mailing", MailboxID: june.ID, SubjectID: mailing.ID, MailingID: &mailing.ID, Purpose: models.PurposeNewsletter, DedupeKey: "m", State: models.DeliverySending, OnUnknown: models.Park, NotBefore: at, CreatedAt: at, UpdatedAt: at},
 		&models.Import{ID: models.NewID(), FileID: &upload.ID, Run: 1, State: models.ImportRunning, Mapping: `{}`, CreatedBy: &boss.UserID, CreatedAt: at, UpdatedAt: at},
 	)
 	w.create(rows.AroundMailing(rows.Mailed{Mailing: mailing.ID, User: boss.UserID, File: picture.ID, At: at, Later: later, Word: func(s string) string { return s + " " + text }})...)
@@ -130,6 +131,7 @@ func (w *world) fill() {
 	tag := models.Tag{ID: models.NewID(), Name: "a step's", NameKey: "a step's", CreatedAt: at}
 	w.create(&tag)
 	w.create(rows.InSeries(rows.Walked{Petition: p.ID, Supporter: one.ID, Tag: tag.ID, User: boss.UserID, At: at, Later: later, Word: func(string) string { return text }})...)
+	w.create(rows.AroundDelivery(delivery, around)...)
 }
 
 // sealedIn opens a value as its own package does: the key of the row written out here, not taken from the code that is tried.

@@ -61,9 +61,10 @@ func New(o Options) *Service { return &Service{Options: o, chunk: chunkSize} }
 
 // The kinds of exports.
 const (
-	KindSupporters = "supporters"
-	KindSignatures = "signatures" // under one petition, for whoever decides
-	KindEverything = "everything"
+	KindSupporters   = "supporters"
+	KindSignatures   = "signatures"   // under one petition, for whoever decides
+	KindSuppressions = "suppressions" // the mailboxes that get no mail, and why
+	KindEverything   = "everything"
 )
 
 // The formats.

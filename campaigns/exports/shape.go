@@ -25,6 +25,8 @@ var LeftOutTables = map[string]string{
 // LeftOutColumns are the columns that it does not hold, by table and column, and why.
 var LeftOutColumns = map[string]string{
 	"organisations.smtp_password_sealed": "a secret: it is typed in again",
+	"inbound_sources.password_sealed":    "a secret: it is typed in again",
+	"inbound_sources.secret_sealed":      "a secret: the address that a provider calls is made anew",
 	"users.password_hash":                "a secret: people sign in by a mailed link, and may choose a password again",
 	"users.password_changed_at":          "there is no password",
 	"users.totp_secret_sealed":           "a secret: the second step is set up again before it is needed",
@@ -43,23 +45,24 @@ var LeftOutColumns = map[string]string{
 
 // sealedBy says which columns make up the row key of a sealed column. Every sealed column stands here or is left out.
 var sealedBy = map[string][]string{
-	"supporters.given_name_sealed":  {"id"},
-	"supporters.family_name_sealed": {"id"},
-	"supporters.phone_sealed":       {"id"},
-	"supporters.street_sealed":      {"id"},
-	"supporters.city_sealed":        {"id"},
-	"mailboxes.address_sealed":      {"address_hash"},
-	"phones.number_sealed":          {"id"},
-	"field_values.value_sealed":     {"supporter_id", "field_id"},
-	"notes.body_sealed":             {"id"},
-	"submissions.answers_sealed":    {"id"},
-	"signatures.given_name_sealed":  {"id"},
-	"signatures.family_name_sealed": {"id"},
-	"signatures.comment_sealed":     {"id"},
-	"signatures.role_sealed":        {"id"},
-	"petition_starters.name_sealed": {"id"},
-	"users.name_sealed":             {"id"},
-	"files.name_sealed":             {"id"},
+	"supporters.given_name_sealed":    {"id"},
+	"supporters.family_name_sealed":   {"id"},
+	"supporters.phone_sealed":         {"id"},
+	"supporters.street_sealed":        {"id"},
+	"supporters.city_sealed":          {"id"},
+	"mailboxes.address_sealed":        {"address_hash"},
+	"phones.number_sealed":            {"id"},
+	"field_values.value_sealed":       {"supporter_id", "field_id"},
+	"notes.body_sealed":               {"id"},
+	"submissions.answers_sealed":      {"id"},
+	"signatures.given_name_sealed":    {"id"},
+	"signatures.family_name_sealed":   {"id"},
+	"signatures.comment_sealed":       {"id"},
+	"signatures.role_sealed":          {"id"},
+	"petition_starters.name_sealed":   {"id"},
+	"users.name_sealed":               {"id"},
+	"files.name_sealed":               {"id"},
+	"suppression_changes.note_sealed": {"id"},
 }
 
 // rests are the columns that hold bytes which are neither sealed nor a hash of the key: they travel as base64.

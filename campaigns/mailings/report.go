@@ -232,7 +232,7 @@ func (s *Service) Today(ctx context.Context, a actor.Actor) ([]today.Queue, erro
 		out = append(out, q)
 	}
 	var paused []models.Mailing
-	if err := db.Scopes(chapters.Scope(a, "chapter_id")).Where("state = ?", models.MailingPaused).Order("paused_at").Find(&paused).Error; err != nil {
+	if err := db.Scopes(chapters.Scope(a, "chapter_id")).Where("state IN ?", []models.MailingState{models.MailingPaused, models.MailingStopped}).Order("paused_at").Find(&paused).Error; err != nil {
 		return nil, err
 	}
 	for _, m := range paused {

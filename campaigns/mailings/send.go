@@ -29,9 +29,10 @@ func (s *Service) Pause(ctx context.Context, a actor.Actor, id uuid.UUID) error 
 	})
 }
 
-// Resume lets a paused mailing go on. One that has no audience yet, as after a restore, gets it first. It needs the right actor.Send; a mailing that is not paused is a Conflict fault.
+// Resume lets a mailing go on that is paused, or that the brake stopped. One that has no audience yet, as after a restore, gets it first.
+// It needs the right actor.Send; any other mailing is a Conflict fault.
 func (s *Service) Resume(ctx context.Context, a actor.Actor, id uuid.UUID) error {
-	return s.move(ctx, a, id, "mailing.resume", []models.MailingState{models.MailingPaused}, func(tx *gorm.DB) (map[string]any, error) {
+	return s.move(ctx, a, id, "mailing.resume", []models.MailingState{models.MailingPaused, models.MailingStopped}, func(tx *gorm.DB) (map[string]any, error) {
 		m, err := find(ctx, tx, id)
 		if err != nil {
 			return nil, err
@@ -49,7 +50,7 @@ func (s *Service) Resume(ctx context.Context, a actor.Actor, id uuid.UUID) error
 // Stop ends a mailing for good: what has not gone out never will. A draft is thrown away in the same way. It needs the right
 // actor.Send; a mailing that has ended is a Conflict fault.
 func (s *Service) Stop(ctx context.Context, a actor.Actor, id uuid.UUID) error {
-	from := []models.MailingState{models.MailingDraft, models.MailingScheduled, models.MailingFreezing, models.MailingSending, models.MailingPaused}
+	from := []models.MailingState{models.MailingDraft, models.MailingScheduled, models.MailingFreezing, models.MailingSending, models.MailingPaused, models.MailingStopped}
 	return s.move(ctx, a, id, "mailing.stop", from, func(tx *gorm.DB) (map[string]any, error) {
 		return map[string]any{"state": models.MailingCancelled, "finished_at": s.Clock.Now()}, nil
 	})
@@ -117,7 +118,7 @@ func (s *Service) Settle(ctx context.Context, a actor.Actor, id uuid.UUID, again
 		set, action := `reply = 'left'`, "mailing.leave_unknown"
 		if again {
 			set, action = `state = 'queued', reply = '', reply_code = 0, not_before = updated_at`, "mailing.resend_unknown"
-			if m.State != models.MailingSending && m.State != models.MailingPaused && m.State != models.MailingFinished {
+			if m.State != models.MailingSending && m.State != models.MailingPaused && m.State != models.MailingStopped && m.State != models.MailingFinished {
 				return errMoved
 			}
 		}

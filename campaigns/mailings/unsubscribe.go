@@ -16,10 +16,11 @@ import (
 // undoFor is how long somebody can take back that they left.
 const undoFor = 30 * time.Minute
 
-// How a consent is withdrawn by the link in a mail, for the record.
+// How a consent is withdrawn by a mail, for the record.
 const (
 	ByOneClick = "one_click" // a mail program's button (RFC 8058)
 	ByPage     = "page"      // the button on our page
+	ByReply    = "reply"     // the answer "stop", see CameBack
 )
 
 // Subscription is what the unsubscribe link of a mail is about.
@@ -106,37 +107,41 @@ func (s *Service) subscription(ctx context.Context, tx *gorm.DB, token string) (
 // or ByPage. A token that we did not make is a NotFound fault.
 func (s *Service) Unsubscribe(ctx context.Context, token, how string) (Subscription, error) {
 	var v subscription
-	err := s.DB.Tx(ctx, func(tx *gorm.DB) error {
-		var err error
-		if v, err = s.subscription(ctx, tx, token); err != nil || v.mailbox == uuid.Nil || v.Purpose == models.PurposeReceipt {
-			return err
-		}
-		now := s.Clock.Now()
-		if v.stopper != nil {
-			if err := v.stopper.Stop(ctx, tx, v.delivery, true, now); err != nil {
-				return err
-			}
-			v, err = s.subscription(ctx, tx, token)
-			return err
-		}
-		if _, err := consents.Withdraw(ctx, tx, v.mailbox, v.Purpose, v.scope, how, now); err != nil {
-			return err
-		}
-		if v.Active {
-			if err := NoteLeft(ctx, tx, v.delivery, how, now); err != nil {
-				return err
-			}
-		}
-		// A claimed one too: the node that holds it asks for its state before it goes on the wire.
-		err = tx.Exec(`UPDATE deliveries SET state = 'suppressed', lease_until = NULL, updated_at = ?
-			WHERE mailbox_id = ? AND purpose = ? AND scope_id = ? AND state IN ('queued', 'claimed', 'deferred')`, now, v.mailbox, v.Purpose, v.scope).Error
-		if err != nil {
-			return err
-		}
-		v, err = s.subscription(ctx, tx, token)
+	err := s.DB.Tx(ctx, func(tx *gorm.DB) (err error) {
+		v, err = s.leave(ctx, tx, token, how)
 		return err
 	})
 	return v.Subscription, err
+}
+
+// leave is Unsubscribe in a transaction.
+func (s *Service) leave(ctx context.Context, tx *gorm.DB, token, how string) (subscription, error) {
+	v, err := s.subscription(ctx, tx, token)
+	if err != nil || v.mailbox == uuid.Nil || v.Purpose == models.PurposeReceipt {
+		return v, err
+	}
+	now := s.Clock.Now()
+	if v.stopper != nil {
+		if err := v.stopper.Stop(ctx, tx, v.delivery, true, now); err != nil {
+			return v, err
+		}
+		return s.subscription(ctx, tx, token)
+	}
+	if _, err := consents.Withdraw(ctx, tx, v.mailbox, v.Purpose, v.scope, how, now); err != nil {
+		return v, err
+	}
+	if v.Active {
+		if err := NoteLeft(ctx, tx, v.delivery, how, now); err != nil {
+			return v, err
+		}
+	}
+	// A claimed one too: the node that holds it asks for its state before it goes on the wire.
+	err = tx.Exec(`UPDATE deliveries SET state = 'suppressed', lease_until = NULL, updated_at = ?
+		WHERE mailbox_id = ? AND purpose = ? AND scope_id = ? AND state IN ('queued', 'claimed', 'deferred')`, now, v.mailbox, v.Purpose, v.scope).Error
+	if err != nil {
+		return v, err
+	}
+	return s.subscription(ctx, tx, token)
 }
 
 // undoSource names the page in the record of a consent that was given again.

@@ -189,7 +189,7 @@ func (s *Service) Choose(ctx context.Context, a actor.Actor, id uuid.UUID, varia
 // and nobody did.
 func (s *Service) decideDue(ctx context.Context) error {
 	var list []models.Mailing
-	err := s.DB.WithContext(ctx).Where("decide_at <= ? AND decided_at IS NULL AND state IN ?", s.Clock.Now(), []models.MailingState{models.MailingSending, models.MailingPaused}).
+	err := s.DB.WithContext(ctx).Where("decide_at <= ? AND decided_at IS NULL AND state IN ?", s.Clock.Now(), []models.MailingState{models.MailingSending, models.MailingPaused, models.MailingStopped}).
 		Order("decide_at, id").Find(&list).Error
 	errs := []error{err}
 	for _, m := range list {
@@ -216,7 +216,7 @@ func (s *Service) decideDue(ctx context.Context) error {
 func (s *Service) decide(ctx context.Context, tx *gorm.DB, m models.Mailing, variant int, by *uuid.UUID) (bool, error) {
 	now := s.Clock.Now()
 	r := tx.WithContext(ctx).Model(&models.Mailing{}).
-		Where("id = ? AND test_percent > 0 AND decided_at IS NULL AND frozen_at IS NOT NULL AND state IN ?", m.ID, []models.MailingState{models.MailingSending, models.MailingPaused}).
+		Where("id = ? AND test_percent > 0 AND decided_at IS NULL AND frozen_at IS NOT NULL AND state IN ?", m.ID, []models.MailingState{models.MailingSending, models.MailingPaused, models.MailingStopped}).
 		Updates(map[string]any{"decided_at": now, "decided_by": by, "winner": variant, "updated_at": now})
 	if r.Error != nil || r.RowsAffected == 0 {
 		return false, r.Error

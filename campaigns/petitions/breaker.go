@@ -49,7 +49,7 @@ type breakerMails struct {
 	Sent      int // long enough ago for an answer, and not answered
 	Confirmed int // of as long ago, and answered
 	Tried     int // sent at any time of the hour, or bounced
-	Bounced   int
+	Bounced   int // refused, or came back since
 	Asked     int // signatures of the hour that wait
 }
 
@@ -122,10 +122,10 @@ func (s *Service) breakerMails(ctx context.Context, id uuid.UUID, now time.Time)
 	since, until := now.Add(-breakerSpan), now.Add(-breakerPatience)
 	err := db.Raw(`SELECT COUNT(CASE WHEN d.state = 'sent' AND d.sent_at > ? AND d.sent_at <= ? THEN 1 END) AS sent,
 			COUNT(CASE WHEN d.state = 'sent' AND d.sent_at > ? OR d.state IN ('failed', 'suppressed') AND d.updated_at > ? THEN 1 END) AS tried,
-			COUNT(CASE WHEN d.state IN ('failed', 'suppressed') AND d.updated_at > ? THEN 1 END) AS bounced
+			COUNT(CASE WHEN d.state IN ('failed', 'suppressed') AND d.updated_at > ? OR d.state = 'sent' AND d.sent_at > ? AND b.suppressed_reason = '`+models.SuppressedBounce+`' THEN 1 END) AS bounced
 		FROM signatures s JOIN mailboxes b ON b.id = s.mailbox_id AND b.verified_at IS NULL JOIN deliveries d ON d.mailbox_id = s.mailbox_id AND d.subject_id = s.id AND d.kind = ?
 		WHERE s.petition_id = ? AND s.confirmed_at IS NULL AND s.state IN ('pending', 'suspect') AND s.expires_at > ?`,
-		since, until, since, since, since, KindConfirm, id, now.Add(pendingFor-day)).Scan(&m).Error
+		since, until, since, since, since, since, KindConfirm, id, now.Add(pendingFor-day)).Scan(&m).Error
 	if err != nil {
 		return m, err
 	}

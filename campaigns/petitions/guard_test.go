@@ -740,6 +740,34 @@ func TestBreakerByHand(t *testing.T) {
 	})
 }
 
+// Mails that were taken first and came back later count too.
+func TestBreakerHearsOfMailThatCameBack(t *testing.T) {
+	guarded(t, func(t *testing.T, w *world) {
+		p := w.published("Twenty visits")
+		for i := range 100 {
+			w.sign(from(p.Slug, fmt.Sprintf("p%d@example.org", i), fmt.Sprintf("192.0.2.%d", i)))
+		}
+		if got := w.sent(p); got != 100 {
+			t.Fatalf("%d mails", got)
+		}
+		for i, want := range []bool{false, true} {
+			var boxes []uuid.UUID
+			if err := w.db.Model(&models.Mailbox{}).Where("suppressed_at IS NULL AND id IN (SELECT mailbox_id FROM signatures WHERE petition_id = ?)", p.ID).Order("id").Limit([]int{19, 1}[i]).Pluck("id", &boxes).Error; err != nil {
+				t.Fatal(err)
+			}
+			if err := mailboxes.SuppressAll(w.ctx, w.db.DB, boxes, models.SuppressedBounce, w.clk.Now()); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Breakers(w.ctx); err != nil {
+				t.Fatal(err)
+			}
+			if opened := w.petition(p.ID).BreakerAt != nil; opened != want {
+				t.Errorf("after %d came back: open %v", 19+i, opened)
+			}
+		}
+	})
+}
+
 func TestBreakerTrips(t *testing.T) {
 	b := Breaker{}.orDefault()
 	for m, want := range map[breakerMails]bool{

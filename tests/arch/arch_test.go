@@ -31,7 +31,7 @@ const (
 var levels = [][]string{
 	{"fault", "actor", "paging", "clock", "address", "postal", "phones", "markdown", "qr", "print"},
 	{"audit", "jobs", "tokens", "vault", "mailboxes", "files", "deliveries", "groupcommit", "inbound", "today", "confirmations", "figures"},
-	{"organisation", "users", "supporters", "consents", "segments", "divisions", "legislators", "chapters", "erasures", "keys", "abuse", "deliverability"},
+	{"organisation", "users", "supporters", "consents", "segments", "divisions", "legislators", "chapters", "erasures", "keys", "abuse", "deliverability", "suppressions"},
 	{""}, // campaigns itself
 	{"petitions", "letters", "events", "rosters", "posts", "services", "flows", "forms", "duplicates"},
 	{"mailings", "series", "me", "retention"},
@@ -49,18 +49,19 @@ var sameLevel = map[string][]string{
 	"files":         {"audit", "jobs", "vault"},
 	"deliveries":    {"audit", "jobs", "tokens", "vault", "mailboxes", "groupcommit"},
 	"confirmations": {"tokens", "deliveries"},
-	"inbound":       {"audit", "jobs", "tokens", "vault", "mailboxes", "deliveries"},
+	"inbound":       {"audit", "jobs", "tokens", "vault", "mailboxes", "deliveries", "today"},
 	"divisions":     {"chapters"},
 	"users":         {"organisation"},
 	"consents":      {"organisation"},
 	"supporters":    {"organisation", "consents", "chapters", "divisions", "erasures"},
 	"erasures":      {"chapters"},
+	"suppressions":  {"chapters"},
 	"segments":      {"organisation", "consents", "chapters", "divisions", "supporters"},
 	"petitions":     {"posts"},
 	"packs":         {"exports"},
 
 	"deliverability": {"organisation"},
-	"series":        {"mailings"},
+	"series":         {"mailings"},
 }
 
 // rule forbids imports. It looks at a file of a package that is not a test.
@@ -150,9 +151,9 @@ var rules = []rule{
 		question: "return a value or a fault; app makes a page of it",
 	},
 	{
-		name: "only deliveries and mailings know mailer",
+		name: "only deliveries, inbound and mailings know mailer",
 		applies: func(f file) bool {
-			return under(f.pkg, campaigns) && !under(f.pkg, campaigns+"/deliveries") && !under(f.pkg, campaigns+"/mailings")
+			return under(f.pkg, campaigns) && !under(f.pkg, campaigns+"/deliveries") && !under(f.pkg, campaigns+"/inbound") && !under(f.pkg, campaigns+"/mailings")
 		},
 		forbids:  paths(append([]string{module + "/mailer"}, goMail...)...),
 		question: "insert a delivery and register a renderer",
@@ -335,7 +336,7 @@ func TestRulesBite(t *testing.T) {
 		{"mailer/templates", "x.go", "kithline/models", "mailer knows neither"},
 		{"campaigns/petitions", "sign.go", "github.com/gofiber/fiber/v2", "campaigns knows no web"},
 		{"campaigns/petitions", "sign.go", "kithline/app/web", "campaigns knows no web"},
-		{"campaigns/petitions", "sign.go", "kithline/mailer", "only deliveries and mailings"},
+		{"campaigns/petitions", "sign.go", "kithline/mailer", "only deliveries, inbound and mailings"},
 		{"app", "app.go", "gorm.io/gorm", "app reaches rows"},
 		{"app/admin", "wire.go", "gorm.io/gorm", "app reaches rows"},
 		{"app/admin", "petitions.go", "github.com/wneessen/go-mail", "app reaches rows"},

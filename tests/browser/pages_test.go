@@ -130,7 +130,7 @@ func organizers(path string) bool {
 var (
 	publicStart     = []string{"/", "/archive", "/display", "/privacy", "/accessibility"}
 	organizersStart = []string{
-		"/admin", "/admin/petitions", "/admin/mailings", "/admin/series", "/admin/supporters", "/admin/fields", "/admin/tags", "/admin/duplicates", "/admin/abuse", "/admin/divisions", "/admin/imports", "/admin/erasures", "/admin/retention", "/admin/settings", "/admin/settings/limits", "/admin/deliverability", "/admin/users", "/admin/jobs", "/admin/audit", "/admin/account",
+		"/admin", "/admin/petitions", "/admin/mailings", "/admin/series", "/admin/supporters", "/admin/fields", "/admin/tags", "/admin/duplicates", "/admin/abuse", "/admin/divisions", "/admin/imports", "/admin/suppressions", "/admin/suppressions/add", "/admin/inbound", "/admin/settings/inbound", "/admin/erasures", "/admin/retention", "/admin/settings", "/admin/settings/limits", "/admin/deliverability", "/admin/users", "/admin/jobs", "/admin/audit", "/admin/account",
 	}
 )
 

@@ -173,6 +173,7 @@ func full(t *testing.T) *world {
 	w.records()
 	w.doubtful()
 	w.series(open.ID)
+	w.returned()
 	return w
 }
 

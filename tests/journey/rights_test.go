@@ -138,6 +138,11 @@ var posts = map[string]actor.Right{
 	"/admin/settings": actor.Administer, "/admin/settings/mail": actor.Administer, "/admin/settings/texts": actor.Administer,
 	"/admin/recovery/sheet": actor.Administer, "/admin/recovery/kept": actor.Administer,
 	"/admin/erasures": actor.Delete, "/admin/erasures/list": actor.Delete, "/admin/erasures/supporter/:id": actor.Delete,
+	"/admin/suppressions/find": actor.SeeSupporters, "/admin/suppressions/add": actor.EditSupporters, "/admin/suppressions/export": actor.Export,
+	"/admin/suppressions/:id/lift": actor.EditSupporters,
+	"/admin/inbound/held":          actor.Administer, "/admin/inbound/troubles/:id/end": actor.Administer,
+	"/admin/settings/inbound": actor.Administer, "/admin/settings/inbound/ses": actor.Administer, "/admin/settings/inbound/postmark": actor.Administer,
+	"/callbacks/ses/:secret": anybody, "/callbacks/postmark/:secret": anybody, // who proves to be the provider
 	"/admin/retention": actor.Delete, "/admin/retention/:id": actor.Delete,
 	"/admin/jobs/:id/retry": actor.Administer, "/admin/jobs/:id/cancel": actor.Administer,
 }
@@ -282,6 +287,7 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	window, err := a.Abuse.OpenWindow(ctx, owner, abuse.WindowInput{PetitionID: p.ID, Note: "A stand", From: a.Clock.Now(), Until: a.Clock.Now().Add(time.Hour)})
 	must(err)
 	w.ids[":rule"], w.ids[":window"], w.ids[":work"] = []string{rule.ID.String()}, []string{window.ID.String()}, []string{uuid.NewString()}
+	w.ids["/admin/suppressions/:id"], w.ids["/admin/inbound/troubles/:id"], w.ids[":secret"] = w.ids[":mailbox"], []string{uuid.NewString()}, []string{"x"}
 	w.ids["/admin/erasures/supporter/:id"] = []string{supporter.ID.String()}
 	w.ids["/admin/erasures/:id"] = []string{uuid.NewString()}
 	w.ids["/admin/retention/:id"] = []string{p.CampaignID.String()}

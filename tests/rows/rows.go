@@ -63,3 +63,27 @@ func AroundPetition(p Petitioned) []any {
 		},
 	}
 }
+
+// AroundDelivery makes a row for each table of what comes back and of suppression, with a value in every column, for the same tests.
+func AroundDelivery(delivery uuid.UUID, p Petitioned) []any {
+	source, change := models.NewID(), models.NewID()
+	return []any{
+		&models.InboundReport{
+			ID: models.NewID(), DeliveryID: delivery, MailboxID: &p.Mailbox, Class: "hard", Status: "5.1.1", Diagnostic: p.Word("550 5.1.1 unknown"), Source: models.SourceIMAP,
+			State: models.ReportDone, Effect: models.EffectSuppressed, ReceivedAt: p.At, HandledAt: &p.Later,
+		},
+		&models.DomainTrouble{
+			ID: models.NewID(), Domain: "example.net", Status: "5.7.1", Diagnostic: p.Word("550 5.7.1 no"), Count: 3, FirstAt: p.At, LastAt: p.Later, PausedUntil: &p.Later,
+			EndedAt: &p.Later, EndedBy: &p.User,
+		},
+		&models.InboundSource{
+			ID: source, Kind: models.SourceIMAP, Address: "bounces@example.org", Host: "imap.example.org", Port: 993, TLS: "tls", Username: p.Word("bounces"), PasswordSealed: p.Seal("inbound_sources", "password_sealed", source, "x"),
+			Folder: p.Word("INBOX"), Afterwards: "move", MoveTo: p.Word("Done"), Topic: "arn", SecretSealed: p.Seal("inbound_sources", "secret_sealed", source, "y"), Reading: "r", Validity: 1 << 31,
+			LastUID: 1 << 31, CheckedAt: &p.At, FailedAt: &p.Later, Failure: "imap.auth", CreatedAt: p.At, UpdatedAt: p.Later,
+		},
+		&models.SuppressionChange{
+			ID: change, MailboxID: p.Mailbox, Action: "added", Reason: models.SuppressedByHand, NoteSealed: p.Seal("suppression_changes", "note_sealed", change, p.Word("She asked")),
+			CreatedBy: &p.User, CreatedAt: p.At,
+		},
+	}
+}
