@@ -263,7 +263,10 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Mailings = mailings.New(mailings.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Mail: words, Sender: a.mail.sender, Enqueue: enqueue,
 		BaseURL: a.Config.Web.BaseURL, CountEvery: time.Second,
-		Quiet: func(context.Context) (int, int, error) { return quietFrom, quietTo, nil },
+		Quiet: func(ctx context.Context) (from, to int, err error) {
+			l, err := a.Deliverability.Limits(ctx)
+			return l.QuietFrom, l.QuietTo, err
+		},
 		Words: mailings.Words{
 			Text: text, Date: func(lang string, t time.Time) string { return page(lang).Date(t) }, Number: func(lang string, n int64) string { return page(lang).Number(n) },
 		},
@@ -301,9 +304,6 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Today.Register("series", a.Series.Today)
 	a.Today.Register("duplicates", a.Duplicates.Today)
 }
-
-// The hours in which nobody gets a mailing, where they are: minutes of the day.
-const quietFrom, quietTo = 20 * 60, 9 * 60
 
 // previewOf makes the words of a mail as they would go out, with the organisation's letterhead.
 func (a *App) previewOf(words *mailer.Renderer) func(context.Context, deliveries.Content) (subject, text string, err error) {
