@@ -121,10 +121,10 @@ func TestPostfix(t *testing.T) {
 			for i := range next {
 				m := sample()
 				m.MessageID, m.To = NewMessageID("act.example.org"), fmt.Sprintf("reader%d@example.org", i)
-				switch {
-				case i%10 == 3:
+				switch i % 10 {
+				case 3:
 					m.To = "gone@example.org"
-				case i%10 == 7:
+				case 7:
 					m.To = "grey@example.org"
 				}
 				m.Text += strings.Repeat("\n.\n.. a line of dots, and a long one "+strings.Repeat("x", 200), i%5)

@@ -290,13 +290,6 @@ func enhanced(reply string, code int) string {
 	return m[1]
 }
 
-func scrubbed(err error, addresses []string) error {
-	if err == nil {
-		return errors.New("mailer: no outcome")
-	}
-	return errors.New("mailer: " + Scrub(err.Error(), addresses...))
-}
-
 func ascii(s string) bool {
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {

@@ -935,5 +935,5 @@ func TestWatch(t *testing.T) {
 // twoSubjects gives a draft a second subject.
 func (w *world) twoSubjects(id uuid.UUID) {
 	w.t.Helper()
-	w.must(w.db.Exec("UPDATE mailings SET variants = ? WHERE id = ?", `[{"subject":"B"}]`, id).Error)
+	w.must(w.db.Exec("UPDATE mailings SET subject = 'A', variants = ? WHERE id = ?", `[{"subject":"B"}]`, id).Error)
 }

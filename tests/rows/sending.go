@@ -12,5 +12,7 @@ func Sending(p Petitioned) []any {
 		},
 		&models.DomainCheck{Domain: "example.org", Report: "{}", CheckedAt: p.At},
 		&models.SendingLimits{ID: models.NewID(), Limits: "{}", SendsFrom: p.Word("192.0.2.1"), UpdatedBy: &p.User, UpdatedAt: p.At},
+		&models.MailRate{Key: "account/1h0m0s", Slices: `{"1":2}`, UpdatedAt: p.At},
+		&models.MailNode{Node: "node", LeaseUntil: p.Later, Members: 2},
 	}
 }
