@@ -86,6 +86,9 @@ func (p sendPage) Base() string { return mailingPath(p.Mailing.ID) }
 // Name is what the mailing is called.
 func (p sendPage) Name() string { return mailingName(p.Page, p.Mailing) }
 
+// Asked is that of the page it is written on.
+func (p sendPage) Asked() bool { return composePage{Mailing: p.Mailing}.Asked() }
+
 // Lines are the checks in words.
 func (p sendPage) Lines() []checkLine {
 	return composePage{Page: p.Page, Checks: p.Checks}.Lines()

@@ -226,7 +226,7 @@ func TestReportPages(t *testing.T) {
 func TestChooseASubjectByPages(t *testing.T) {
 	testapp.Each(t, func(t *testing.T, a *testapp.App) {
 		c, path := drafted(t, a, 12)
-		if err := a.DB.Exec("UPDATE mailings SET subject = 'First <1>', variants = ?", `[{"subject":"Second"}]`).Error; err != nil {
+		if err := a.DB.Exec("UPDATE mailings SET revision = revision + 1, subject = 'First <1>', variants = ?", `[{"subject":"Second"}]`).Error; err != nil {
 			t.Fatal(err)
 		}
 		before := c.Get(path + "/send").Want(200)

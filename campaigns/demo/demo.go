@@ -30,6 +30,7 @@ import (
 	"kithline/campaigns/clock"
 	"kithline/campaigns/confirmations"
 	"kithline/campaigns/consents"
+	"kithline/campaigns/deliverability"
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/divisions"
 	"kithline/campaigns/duplicates"
@@ -67,6 +68,8 @@ type Services struct {
 	Waiting      *confirmations.Service
 	Segments     *segments.Service
 	Duplicates   *duplicates.Service
+
+	Deliverability *deliverability.Service
 }
 
 // What the audit log says of a sample world.

@@ -13,6 +13,7 @@ import (
 	"kithline/campaigns/clock"
 	"kithline/campaigns/confirmations"
 	"kithline/campaigns/consents"
+	"kithline/campaigns/deliverability"
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/divisions"
 	"kithline/campaigns/duplicates"
@@ -71,6 +72,7 @@ func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
 	s.Consents = consents.New(db, clk, s.Signer, s.Organisation)
 	s.Forms = forms.New(db, m.vault, clk, s.Signer, s.Consents, forms.Options{BaseURL: site})
 	s.Segments, s.Duplicates = segments.New(db, m.vault, clk), duplicates.New(db, m.vault, clk, s.Supporters)
+	s.Deliverability = deliverability.New(deliverability.Options{DB: db, Vault: m.vault, Clock: clk, Organisation: s.Organisation})
 	s.Waiting = confirmations.New(clk, s.Signer)
 	s.Waiting.Register(s.Petitions.Source())
 	s.Waiting.Register(s.Forms.Source())

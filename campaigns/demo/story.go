@@ -99,6 +99,11 @@ func (b *builder) setUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	limits := models.DefaultLimits()
+	limits.QuietFrom, limits.QuietTo = 0, 0 // nobody sleeps here: what a visitor sends is in the outbox at once
+	if err := b.Deliverability.SetLimits(ctx, system, limits); err != nil {
+		return err
+	}
 	for _, a := range b.w.story.Accounts {
 		name := ""
 		for _, p := range b.w.story.People {

@@ -41,9 +41,9 @@ func (s *Service) Freeze(ctx context.Context, id uuid.UUID) error {
 		}
 		links = l.tracked()
 	}
-	// Counted before the transaction, which on SQLite keeps everybody else from writing.
+	// Counted before the transaction, which on SQLite keeps everybody else from writing; where somebody sent it at once, when they did.
 	var who Audience
-	if m.FrozenAt == nil {
+	if m.FrozenAt == nil && (m.Audience == "" || json.Unmarshal([]byte(m.Audience), &who) != nil) {
 		if who, err = s.audience(ctx, m); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package mailings
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -112,8 +113,12 @@ func (s *Service) Start(ctx context.Context, a actor.Actor, id uuid.UUID, revisi
 	if err != nil {
 		return err
 	}
+	parts, err := json.Marshal(people)
+	if err != nil {
+		return err
+	}
 	set := map[string]any{
-		"state": models.MailingFreezing, "updated_at": now, "send_at": orNil(p.At), "local_hour": p.LocalHour, "freeze_at": nil, "expires_at": orNil(p.ExpiresAt),
+		"state": models.MailingFreezing, "updated_at": now, "audience": string(parts), "send_at": orNil(p.At), "local_hour": p.LocalHour, "freeze_at": nil, "expires_at": orNil(p.ExpiresAt),
 		"test_percent": p.TestPercent, "test_minutes": int(p.TestFor / time.Minute), "test_by_hand": p.TestByHand, "track_clicks": p.TrackClicks,
 	}
 	action := "mailing.send"
@@ -128,7 +133,7 @@ func (s *Service) Start(ctx context.Context, a actor.Actor, id uuid.UUID, revisi
 			begins = h.earliest
 		}
 		if begins.After(now) {
-			set["state"], set["freeze_at"], action = models.MailingScheduled, begins, "mailing.schedule"
+			set["state"], set["freeze_at"], set["audience"], action = models.MailingScheduled, begins, "", "mailing.schedule"
 		}
 	}
 	return s.DB.Tx(ctx, func(tx *gorm.DB) error {

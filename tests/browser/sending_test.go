@@ -28,7 +28,7 @@ func TestSendByKeyboard(t *testing.T) {
 		_ = must[uuid.UUID](w)(w.Segments.Create(t.Context(), w.owner, segments.Input{Name: name, Rule: segments.Everybody()}))
 	}
 	id := w.mailing(slug.ID, "The hearing has a date", "Hello {{given_name|friend}},\n\nthe hearing is on 16 March. https://example.org/hearing", false).String()
-	if err := w.DB.Exec("UPDATE mailings SET variants = ?", `[{"subject":"16 March: your seat at the table"}]`).Error; err != nil {
+	if err := w.DB.Exec("UPDATE mailings SET revision = revision + 1, variants = ?", `[{"subject":"16 March: your seat at the table"}]`).Error; err != nil {
 		t.Fatal(err)
 	}
 	base := "/admin/mailings/" + id
