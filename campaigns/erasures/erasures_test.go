@@ -75,12 +75,13 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	segment := models.Segment{ID: models.NewID(), CreatedAt: start, UpdatedAt: start}
 	nobody := models.Supporter{ID: models.NewID(), CreatedAt: start, UpdatedAt: start}
 	w.nobody = nobody.ID
-	for _, row := range []any{&nobody, &author, &user, &campaign, &petition, &text, &form, &tag, &field, &division, &chapter, &segment} {
+	course := models.Series{ID: models.NewID(), Name: "Welcome", Purpose: models.PurposeNewsletter, Locale: "en", TriggerKind: "joined", State: "live", CreatedAt: start, UpdatedAt: start}
+	for _, row := range []any{&nobody, &author, &user, &campaign, &petition, &text, &form, &tag, &field, &division, &chapter, &segment, &course} {
 		w.must(db.Create(row).Error)
 	}
 	w.parents = map[string]uuid.UUID{
 		"petition_id": petition.ID, "text_id": text.ID, "consent_text_id": text.ID, "form_id": form.ID, "tag_id": tag.ID, "field_id": field.ID,
-		"division_id": division.ID, "chapter_id": chapter.ID, "segment_id": segment.ID, "author_id": user.ID, "merged_by": user.ID, "decided_by": user.ID, "invited_by": user.ID,
+		"division_id": division.ID, "chapter_id": chapter.ID, "segment_id": segment.ID, "series_id": course.ID, "author_id": user.ID, "merged_by": user.ID, "decided_by": user.ID, "invited_by": user.ID,
 	}
 	return w
 }
@@ -103,7 +104,7 @@ var choices = map[string]string{
 	"supporters.frequency": "weekly", "signatures.state": "confirmed", "signatures.display": "name", "signatures.comment_state": "shown",
 	"submissions.state": "confirmed", "deliveries.state": "queued", "deliveries.on_unknown": "resend", "deliveries.purpose": "receipt",
 	"supporter_divisions.how": "hand", "duplicates.state": "open", "consents.withdrawn_how": "", "mailboxes.suppressed_reason": "",
-	"invitations.role": "viewer",
+	"invitations.role": "viewer", "inbound_reports.class": "hard", "inbound_reports.source": "imap", "inbound_reports.state": "done", "series_people.state": "active", "suppression_changes.action": "added",
 }
 
 // canary is what stands in a text or bytes column of somebody.
@@ -115,7 +116,7 @@ func (w *world) fill(name string, other uuid.UUID) person {
 	w.t.Helper()
 	p := person{name, models.NewID(), models.NewID()}
 	var cache sync.Map
-	rows := map[string]any{}
+	rows, delivery := map[string]any{}, models.NewID()
 	for _, m := range models.All() {
 		s, err := schema.Parse(m, &cache, schema.NamingStrategy{})
 		w.must(err)
@@ -144,6 +145,11 @@ func (w *world) fill(name string, other uuid.UUID) person {
 				if s.Table == "supporters" {
 					id = p.supporter
 				}
+				if s.Table == "deliveries" {
+					id = delivery
+				}
+			case "delivery_id":
+				id, pointed = delivery, true
 			case "mailbox_id":
 				id, pointed = p.mailbox, true
 			case "supporter_id", "gone_id":
