@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,6 +35,7 @@ type loaded struct {
 	zone     *time.Location
 	from     deliveries.Sender
 	versions []version            // by language, the first one first
+	reasons  sync.Map             // sentences, by because
 	tracking bool                 // clicks are counted
 	topics   map[uuid.UUID]string // names of a newsletter's further topics
 	at       time.Time
@@ -261,8 +263,29 @@ func (s *Service) recipients(ctx context.Context, m models.Mailing, boxes []uuid
 	return out, nil
 }
 
-// reason is the sentence that says why the person gets this mail.
+// reason is the sentence that says why the person gets this mail. Many agreed on the same day: each is put into words once.
 func (s *Service) reason(l *loaded, lang string, scope uuid.UUID, agreed *time.Time) string {
+	k := because{lang: lang, scope: scope}
+	if agreed != nil {
+		at := agreed.In(l.zone)
+		k.year, k.day = at.Year(), at.YearDay()
+	}
+	if words, ok := l.reasons.Load(k); ok {
+		return words.(string)
+	}
+	words := s.because(l, lang, scope, agreed)
+	l.reasons.Store(k, words)
+	return words
+}
+
+// because is what a reason depends on.
+type because struct {
+	lang      string
+	scope     uuid.UUID
+	year, day int
+}
+
+func (s *Service) because(l *loaded, lang string, scope uuid.UUID, agreed *time.Time) string {
 	key, about := "mailings.reason", l.about
 	if name, further := l.topics[scope]; further {
 		about = name
