@@ -307,15 +307,20 @@ func (s *Service) drop(jobs ...*job) {
 func (s *Service) Recover(ctx context.Context) error {
 	now := s.clk.Now()
 	return s.db.Tx(ctx, func(tx *gorm.DB) error {
-		lost := "lease_until < " + database.Now(tx)
-		if err := tx.Exec(`UPDATE deliveries SET state = 'queued', lease_until = NULL, updated_at = ? WHERE state = 'claimed' AND `+lost, now).Error; err != nil {
+		// What somebody holds just now is left for the next time: a process that stands still in the midst of a commit must not hold up
+		// the others, who would wait here with rows of their own.
+		these := func(where string) string {
+			return "WHERE " + database.InRows(tx, "id", "SELECT id FROM deliveries WHERE "+where+" "+database.SkipLocked(tx))
+		}
+		lost := " AND lease_until < " + database.Now(tx)
+		if err := tx.Exec(`UPDATE deliveries SET state = 'queued', lease_until = NULL, updated_at = ? `+these("state = 'claimed'"+lost), now).Error; err != nil {
 			return err
 		}
-		if err := tx.Exec(`UPDATE deliveries SET state = CASE WHEN on_unknown = 'resend' THEN 'queued' ELSE 'unknown' END, lease_until = NULL, updated_at = ?
-			WHERE state = 'sending' AND `+lost, now).Error; err != nil {
+		if err := tx.Exec(`UPDATE deliveries SET state = CASE WHEN on_unknown = 'resend' THEN 'queued' ELSE 'unknown' END, lease_until = NULL, updated_at = ? `+
+			these("state = 'sending'"+lost), now).Error; err != nil {
 			return err
 		}
-		return tx.Exec(`UPDATE deliveries SET state = 'expired', updated_at = ? WHERE state IN ('queued', 'deferred') AND expires_at <= ?`, now, now).Error
+		return tx.Exec(`UPDATE deliveries SET state = 'expired', updated_at = ? `+these("state IN ('queued', 'deferred') AND expires_at <= ?"), now, now).Error
 	})
 }
 

@@ -26,6 +26,7 @@ import (
 	"kithline/models/migrations"
 	"kithline/tests/skipped"
 	"kithline/tests/smtpsink"
+	"kithline/tests/testapp"
 	"kithline/tests/testdb"
 )
 
@@ -139,6 +140,12 @@ func (m *mailing) kill(c *exec.Cmd) {
 	m.t.Helper()
 	m.must(c.Process.Signal(syscall.SIGKILL))
 	_ = c.Wait()
+	for end, busy := time.Now().Add(testapp.Patience), int64(1); busy > 0 && m.db.Postgres(); { // PostgreSQL still does what it was asked last by who is dead
+		m.must(m.db.Raw("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'").Scan(&busy).Error)
+		if time.Now().After(end) {
+			m.t.Fatalf("%d statements of the dead do not end", busy)
+		}
+	}
 	var begun []struct {
 		ID      uuid.UUID
 		Attempt int
@@ -274,12 +281,14 @@ func TestMailingSurvivesAStandstill(t *testing.T) {
 	for range n {
 		m.more(ctx, 200)
 		m.must(a.Process.Signal(syscall.SIGSTOP))
-		for left := -1; left != 0; left = m.count("state IN ('claimed', 'sending') AND lease_until < clock_timestamp()") {
+		// Taken from it is all but what it stands still in the midst of committing.
+		for left := int64(-1); left != 0; {
 			select {
 			case <-ctx.Done():
 				t.Fatalf("%d are held by a process that stands still", left)
 			case <-time.After(shortLease): // the lease is over then
 			}
+			m.must(m.db.Raw("SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE state IN ('claimed', 'sending') AND lease_until < clock_timestamp() FOR UPDATE SKIP LOCKED) d").Scan(&left).Error)
 		}
 		m.must(a.Process.Signal(syscall.SIGCONT))
 	}
