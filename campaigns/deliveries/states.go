@@ -115,7 +115,8 @@ func (e *engine) write(ctx context.Context, tx *gorm.DB, batch []*change) error 
 
 // begin commits that deliveries go on the wire now. An address that bounced or complained gets nothing. One that stands on a
 // list as left, or was stopped by hand, still gets receipts: else nobody could ask for the link to their own data, or sign in.
-// Suppression, consent and the mailing's state are asked in the same statement. What there is nothing to send of stays not begun:
+// Suppression, consent and the mailing's state are asked in the same statement, row by row: PostgreSQL may answer an EXISTS from a table of
+// everybody who agreed, which it makes anew for each batch. What there is nothing to send of stays not begun:
 // suppressed, paused, or taken over by another node.
 func (s *Service) begin(tx *gorm.DB, batch []*change, now time.Time) error {
 	if len(batch) == 0 {
@@ -132,11 +133,11 @@ func (s *Service) begin(tx *gorm.DB, batch []*change, now time.Time) error {
 	err := database.WithValues(tx, ds, []string{"id", "attempt", "updated_at"}, func(_, values string, args []any) error {
 		rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, `UPDATE deliveries SET updated_at = v.column3, lease_until = `+lease+`, state = CASE
 			WHEN expires_at IS NOT NULL AND expires_at <= v.column3 THEN 'expired'
-			WHEN mailing_id IS NOT NULL AND EXISTS (SELECT 1 FROM mailings m WHERE m.id = deliveries.mailing_id AND m.state <> 'sending') THEN 'queued'
-			WHEN purpose = 'receipt' THEN CASE WHEN EXISTS (SELECT 1 FROM mailboxes m WHERE m.id = deliveries.mailbox_id AND m.suppressed_at IS NOT NULL
-				AND m.suppressed_reason NOT IN ('`+models.SuppressedImport+`', '`+models.SuppressedByHand+`')) THEN 'suppressed' ELSE 'sending' END
-			WHEN EXISTS (SELECT 1 FROM mailable c
-				WHERE c.mailbox_id = deliveries.mailbox_id AND c.purpose = deliveries.purpose AND c.scope_id = deliveries.scope_id) THEN 'sending'
+			WHEN mailing_id IS NOT NULL AND (SELECT m.state FROM mailings m WHERE m.id = deliveries.mailing_id) <> 'sending' THEN 'queued'
+			WHEN purpose = 'receipt' THEN CASE WHEN (SELECT 1 FROM mailboxes m WHERE m.id = deliveries.mailbox_id AND m.suppressed_at IS NOT NULL
+				AND m.suppressed_reason NOT IN ('`+models.SuppressedImport+`', '`+models.SuppressedByHand+`')) IS NOT NULL THEN 'suppressed' ELSE 'sending' END
+			WHEN (SELECT 1 FROM mailable c
+				WHERE c.mailbox_id = deliveries.mailbox_id AND c.purpose = deliveries.purpose AND c.scope_id = deliveries.scope_id LIMIT 1) IS NOT NULL THEN 'sending'
 			ELSE 'suppressed' END
 			FROM (`+values+`) AS v
 			WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND node = '`+s.node+`' AND state IN ('claimed', 'sending')
