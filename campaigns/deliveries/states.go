@@ -50,6 +50,9 @@ func (s *Service) claim(ctx context.Context, l lane, n int) ([]models.Delivery, 
 	args = append(args, now, n)
 	err := s.db.Tx(ctx, func(tx *gorm.DB) error {
 		rows = nil
+		if err := database.InOrder(tx); err != nil {
+			return err
+		}
 		due := `SELECT d.id FROM deliveries d WHERE ` + where + ` AND d.state IN ('queued', 'deferred') AND d.not_before <= ? ORDER BY ` + order + ` LIMIT ? ` + database.SkipLocked(tx)
 		return tx.Raw(`UPDATE deliveries SET state = 'claimed', attempt = attempt + 1, node = ?, lease_until = `+database.NowPlus(tx)+`, updated_at = ?
 			WHERE `+database.InRows(tx, "id", due)+` RETURNING *`, args...).Scan(&rows).Error
@@ -115,7 +118,8 @@ func (e *engine) write(ctx context.Context, tx *gorm.DB, batch []*change) error 
 
 // begin commits that deliveries go on the wire now. An address that bounced or complained gets nothing. One that stands on a
 // list as left, or was stopped by hand, still gets receipts: else nobody could ask for the link to their own data, or sign in.
-// Suppression, consent and the mailing's state are asked in the same statement, row by row: PostgreSQL may answer an EXISTS from a table of
+// Suppression, consent and the mailing's state are asked in the same statement, row by row, and the rows are found by their ids, not by the
+// index of what is claimed (hence the COALESCE): PostgreSQL may answer an EXISTS from a table of
 // everybody who agreed, which it makes anew for each batch. What there is nothing to send of stays not begun:
 // suppressed, paused, or taken over by another node.
 func (s *Service) begin(tx *gorm.DB, batch []*change, now time.Time) error {
@@ -140,7 +144,7 @@ func (s *Service) begin(tx *gorm.DB, batch []*change, now time.Time) error {
 				WHERE c.mailbox_id = deliveries.mailbox_id AND c.purpose = deliveries.purpose AND c.scope_id = deliveries.scope_id LIMIT 1) IS NOT NULL THEN 'sending'
 			ELSE 'suppressed' END
 			FROM (`+values+`) AS v
-			WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND node = '`+s.node+`' AND state IN ('claimed', 'sending')
+			WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND node = '`+s.node+`' AND COALESCE(state, '') IN ('claimed', 'sending')
 			RETURNING deliveries.id, state`, args...)
 		if err != nil {
 			return err
@@ -261,7 +265,7 @@ func (s *Service) release(ctx context.Context, ds ...models.Delivery) error {
 		return database.WithValues(tx, ds, []string{"id", "attempt", "updated_at"}, func(_, values string, args []any) error {
 			_, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, `UPDATE deliveries SET state = 'queued', lease_until = NULL, updated_at = v.column3
 				FROM (`+values+`) AS v
-				WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND node = '`+s.node+`' AND state IN ('claimed', 'sending')`, args...)
+				WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND node = '`+s.node+`' AND COALESCE(state, '') IN ('claimed', 'sending')`, args...)
 			return err
 		})
 	})
