@@ -30,10 +30,11 @@ import (
 )
 
 const (
-	childURL  = "KITHLINE_CHAOS_URL"
-	childKey  = "KITHLINE_CHAOS_KEY"
-	childSMTP = "KITHLINE_CHAOS_SMTP"
-	childMany = "KITHLINE_CHAOS_MANY" // connections, and a lease of a second
+	childURL   = "KITHLINE_CHAOS_URL"
+	childKey   = "KITHLINE_CHAOS_KEY"
+	childSMTP  = "KITHLINE_CHAOS_SMTP"
+	childMany  = "KITHLINE_CHAOS_MANY" // connections
+	childLease = "KITHLINE_CHAOS_LEASE"
 )
 
 // TestMain makes this test binary the process to be killed when it is asked to be.
@@ -65,7 +66,7 @@ func sendUntilKilled() error {
 	return out.Run(context.Background())
 }
 
-// outbox sends over one connection; over many, with a short lease, where that is asked for.
+// outbox sends over one connection; over many, with a lease of its own, where that is asked for.
 func outbox(db *database.DB, v *vault.Vault, smtp string, many int) (*deliveries.Service, error) {
 	host, port, err := net.SplitHostPort(smtp)
 	if err != nil {
@@ -89,7 +90,10 @@ func outbox(db *database.DB, v *vault.Vault, smtp string, many int) (*deliveries
 		},
 	}
 	if many > 0 {
-		o.Lease, o.Poll = shortLease, 50*time.Millisecond
+		if o.Lease, err = time.ParseDuration(os.Getenv(childLease)); err != nil {
+			return nil, err
+		}
+		o.Poll = 50 * time.Millisecond
 	}
 	s := deliveries.NewService(db, v, clock.System, tokens.New(v), words, o)
 	form := &mailer.Form{Lang: "en", ListID: "news.act.example.org", Subject: []mailer.Piece{{Text: "What Tuesday decides"}}, Text: []mailer.Piece{{Text: "Hello."}}, HTML: []mailer.Piece{{Text: "<p>Hello.</p>"}}}
