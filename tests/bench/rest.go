@@ -9,7 +9,7 @@ import (
 
 // The promises about size, start and memory.
 const (
-	sizeLimit      = 48 << 20
+	sizeLimit      = 51 << 20
 	startLimit     = time.Second
 	demoStartLimit = 5 * time.Second
 	memoryLimit    = 60 << 20
