@@ -27,8 +27,8 @@ import (
 
 // The promises about mail to many.
 const (
-	mailRate       = 11_000            // a second, on PostgreSQL
-	mailDelayShare = 0.9               // of what the connections give where the server takes its time
+	mailRate       = 11_000 // a second, on PostgreSQL
+	mailDelayShare = 0.9    // of what the connections give where the server takes its time
 	mailDelay      = 20 * time.Millisecond
 	mailMemory     = 150 << 20
 	mailDatabase   = 70 * time.Microsecond // processor time of PostgreSQL, each
