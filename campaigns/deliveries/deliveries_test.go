@@ -311,8 +311,17 @@ func TestRecovery(t *testing.T) {
 		set(ids["sending receipt"], "sending", over)
 		set(ids["sending mailing"], "sending", over)
 		set(ids["alive"], "sending", "'2099-01-01 00:00:00+00:00'")
+		for key, at := range map[string]time.Time{"domain/old.example.org/1h0m0s": time.Now().AddDate(0, 0, -41), "domain/new.example.org/1h0m0s": time.Now()} {
+			if err := db.Create(&models.MailRate{Key: key, Slices: "{}", UpdatedAt: at.UTC()}).Error; err != nil {
+				t.Fatal(err)
+			}
+		}
 		if err := w.out.Recover(context.Background()); err != nil {
 			t.Fatal(err)
+		}
+		var kept []string
+		if err := db.Model(&models.MailRate{}).Pluck("key", &kept).Error; err != nil || len(kept) != 1 || kept[0] != "domain/new.example.org/1h0m0s" {
+			t.Fatalf("counts of limits that are kept: %v, %v", kept, err)
 		}
 		w.state(ids["claimed"], models.DeliveryQueued)
 		w.state(ids["sending receipt"], models.DeliveryQueued)

@@ -230,6 +230,18 @@ func readRates(tx *gorm.DB, keys []string, now time.Time) (map[string]counts, er
 	return out, nil
 }
 
+// ratesFor is how long a count is kept that nothing was added to: longer than any window that can be set.
+const ratesFor = 40 * 24 * time.Hour
+
+// sweepRates forgets the counts of domains that nothing goes to any more.
+func sweepRates(tx *gorm.DB) error {
+	now, err := databaseTime(tx)
+	if err != nil {
+		return err
+	}
+	return tx.Where("updated_at < ?", now.Add(-ratesFor)).Delete(&models.MailRate{}).Error
+}
+
 func writeRates(tx *gorm.DB, counts map[string]counts, now time.Time) error {
 	rows := make([]models.MailRate, 0, len(counts))
 	for key, s := range counts {

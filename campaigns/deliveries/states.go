@@ -307,8 +307,8 @@ func (s *Service) drop(jobs ...*job) {
 }
 
 // Recover takes the rows of nodes that died: claimed ones go back to the queue; sending ones are unknown, and of those the
-// receipts go back to the queue under their Message-ID. It also ends what expired while it waited. Any node may run it at
-// any time.
+// receipts go back to the queue under their Message-ID. It also ends what expired while it waited, and forgets counts of limits that
+// no window asks for any more. Any node may run it at any time.
 func (s *Service) Recover(ctx context.Context) error {
 	now := s.clk.Now()
 	return s.db.Tx(ctx, func(tx *gorm.DB) error {
@@ -325,7 +325,10 @@ func (s *Service) Recover(ctx context.Context) error {
 			these("state = 'sending'"+lost), now).Error; err != nil {
 			return err
 		}
-		return tx.Exec(`UPDATE deliveries SET state = 'expired', updated_at = ? `+these("state IN ('queued', 'deferred') AND expires_at <= ?"), now, now).Error
+		if err := tx.Exec(`UPDATE deliveries SET state = 'expired', updated_at = ? `+these("state IN ('queued', 'deferred') AND expires_at <= ?"), now, now).Error; err != nil {
+			return err
+		}
+		return sweepRates(tx)
 	})
 }
 
