@@ -40,6 +40,8 @@ import (
 	"kithline/campaigns/inbound"
 	"kithline/campaigns/jobs"
 	"kithline/campaigns/keys"
+	"kithline/campaigns/legislators"
+	"kithline/campaigns/letters"
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/me"
 	"kithline/campaigns/organisation"
@@ -81,6 +83,8 @@ type App struct {
 	Duplicates   *duplicates.Service
 	Campaigns    *campaigns.Service
 	Petitions    *petitions.Service
+	Legislators  *legislators.Service
+	Letters      *letters.Service
 	Abuse        *abuse.Service         // judges signatures
 	Waiting      *confirmations.Service // what waits for a press on a mailed page
 	Consents     *consents.Service
@@ -263,6 +267,10 @@ func (a *App) features(words *mailer.Renderer) {
 		Words: packs.Words{
 			Text: text, Date: func(lang string, t time.Time) string { return page(lang).Date(t) }, Number: func(lang string, n int64) string { return page(lang).Number(n) },
 		},
+	})
+	a.Legislators = legislators.New(legislators.Options{DB: a.DB, Clock: a.Clock})
+	a.Letters = letters.New(letters.Options{
+		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Enqueue: enqueue, Log: a.Log,
 	})
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Petitions: a.Petitions, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{

@@ -30,5 +30,7 @@ func All() []any {
 		&MailKey{}, &DomainCheck{}, &SendingLimits{},
 		&Series{}, &SeriesStep{}, &SeriesText{}, &SeriesExit{}, &SeriesPerson{},
 		&InboundReport{}, &DomainTrouble{}, &InboundSource{}, &SuppressionChange{},
+		&Jurisdiction{}, &Chamber{}, &Legislator{}, &Term{}, &Office{}, &Channel{}, &Committee{}, &CommitteeMember{}, &LegislatorImport{}, &LegislatorChange{},
+		&LetterCampaign{}, &LetterText{}, &LetterTarget{}, &LetterPoint{}, &Letter{}, &LetterSketch{}, &Dispatch{}, &LetterReply{}, &Position{}, &AdvocacyEntry{},
 	}
 }

@@ -46,16 +46,17 @@ const (
 	Export           Right = "export"            //
 	Delete           Right = "delete"            // erase people and their records
 	ManageRosters    Right = "manage_rosters"    //
+	ManageLetters    Right = "manage_letters"    // publish letter campaigns, held letters, legislators and their positions
 )
 
 var rights = map[Role][]Right{
 	Owner: {
 		Administer, ManageUsers, ReadAudit, SeeFigures, DraftPetition, ModeratePetition, SeeSupporters, EditSupporters,
-		Arrange, Import, WriteMailing, Send, Export, Delete, ManageRosters,
+		Arrange, Import, WriteMailing, Send, Export, Delete, ManageRosters, ManageLetters,
 	},
 	Organizer: {
 		SeeFigures, DraftPetition, ModeratePetition, SeeSupporters, EditSupporters, Arrange, Import, WriteMailing, Send, Export,
-		ManageRosters,
+		ManageRosters, ManageLetters,
 	},
 	Advocate:    {SeeFigures, DraftPetition},
 	Coordinator: {SeeFigures, SeeSupporters, ManageRosters},
@@ -66,7 +67,7 @@ var rights = map[Role][]Right{
 var TwoStep = []Right{Send, Export, Delete}
 
 // wholeOnly are the rights that somebody of a chapter never has: they reach beyond it.
-var wholeOnly = []Right{Administer, ManageUsers, ReadAudit, ModeratePetition, Arrange}
+var wholeOnly = []Right{Administer, ManageUsers, ReadAudit, ModeratePetition, Arrange, ManageLetters}
 
 // Kind of actor.
 type Kind string
