@@ -88,13 +88,19 @@ func (e *engine) of(limits models.Limits, j *job, now time.Time) (out []rate) {
 	return out
 }
 
+// rated reports whether there is any limit of rate.
+func (e *engine) rated() bool {
+	limits := e.current()
+	return len(limits.Account) > 0 || limits.WarmUp != nil || slices.ContainsFunc(limits.Domains, func(d models.DomainLimit) bool { return len(d.Windows) > 0 })
+}
+
 // permit takes from the limits of rate what the jobs of changes need. It returns the changes that may begin; the others wait: for the
 // account in this process, until the time that stands in them; for a domain in the outbox, as the deliveries it returns.
 func (e *engine) permit(tx *gorm.DB, begin []*change) (may []*change, later []models.Delivery, err error) {
-	limits := e.current()
-	if len(begin) == 0 || len(limits.Account) == 0 && limits.WarmUp == nil && !slices.ContainsFunc(limits.Domains, func(d models.DomainLimit) bool { return len(d.Windows) > 0 }) {
+	if len(begin) == 0 || !e.rated() {
 		return begin, nil, nil
 	}
+	limits := e.current()
 	began := time.Now()
 	now, err := databaseTime(tx)
 	if err != nil {

@@ -73,7 +73,7 @@ type engine struct {
 func (s *Service) engine(stop, work context.Context) *engine {
 	e := &engine{s: s, stop: stop, work: work, share: alone, waiting: map[string]time.Time{}}
 	e.queue = newQueue(e.connectionsFor)
-	e.group = groupcommit.New(s.db, e.write)
+	e.group = groupcommit.NewSingle(s.db, e.write, e.single)
 	return e
 }
 

@@ -53,7 +53,7 @@ func (s *Service) claim(ctx context.Context, l lane, n int) ([]models.Delivery, 
 		if err := database.InOrder(tx); err != nil {
 			return err
 		}
-		due := `SELECT d.id FROM deliveries d WHERE ` + where + ` AND d.state IN ('queued', 'deferred') AND d.not_before <= ? ORDER BY ` + order + ` LIMIT ? ` + database.SkipLocked(tx)
+		due := `SELECT d.id FROM deliveries d WHERE ` + where + ` AND NOT d.ended AND d.state IN ('queued', 'deferred') AND d.not_before <= ? ORDER BY ` + order + ` LIMIT ? ` + database.SkipLocked(tx)
 		return tx.Raw(`UPDATE deliveries SET state = 'claimed', attempt = attempt + 1, node = ?, lease_until = `+database.NowPlus(tx)+`, updated_at = ?
 			WHERE `+database.InRows(tx, "id", due)+` RETURNING *`, args...).Scan(&rows).Error
 	})
@@ -83,7 +83,7 @@ func (c *change) late() bool { return !c.before.IsZero() && time.Now().After(c.b
 // write commits changes of many connections together.
 func (e *engine) write(ctx context.Context, tx *gorm.DB, batch []*change) error {
 	now := e.s.clk.Now()
-	var ended []models.Delivery
+	rows := make([]models.Delivery, 0, 2*len(batch))
 	var begin []*change
 	for _, c := range batch {
 		switch {
@@ -93,9 +93,7 @@ func (e *engine) write(ctx context.Context, tx *gorm.DB, batch []*change) error 
 				return err
 			}
 		default:
-			d := c.end.Delivery
-			d.UpdatedAt = now
-			ended = append(ended, d)
+			rows = append(rows, c.end.Delivery)
 		}
 		if c.begin != nil {
 			c.begun, c.until, c.before = false, time.Time{}, time.Time{}
@@ -106,61 +104,77 @@ func (e *engine) write(ctx context.Context, tx *gorm.DB, batch []*change) error 
 	if err != nil {
 		return err
 	}
-	for _, d := range later {
-		d.UpdatedAt = now
-		ended = append(ended, d)
+	rows = append(rows, later...)
+	of := make(map[uuid.UUID]*change, len(begin))
+	for _, c := range begin {
+		d := c.begin.d
+		d.State = models.DeliverySending
+		rows, of[d.ID] = append(rows, d), c
 	}
-	if err := finish(tx, ended); err != nil {
-		return err
-	}
-	return e.s.begin(tx, begin, now)
+	return e.s.put(tx, rows, now, func(id uuid.UUID, state models.DeliveryState) {
+		if c := of[id]; c != nil {
+			c.begun = state == models.DeliverySending
+		}
+	})
 }
 
-// begin commits that deliveries go on the wire now. An address that bounced or complained gets nothing. One that stands on a
-// list as left, or was stopped by hand, still gets receipts: else nobody could ask for the link to their own data, or sign in.
-// Suppression, consent and the mailing's state are asked in the same statement, row by row, and the rows are found by their ids, not by the
-// index of what is claimed (hence the COALESCE): PostgreSQL may answer an EXISTS from a table of
-// everybody who agreed, which it makes anew for each batch. What there is nothing to send of stays not begun:
-// suppressed, paused, or taken over by another node.
-func (s *Service) begin(tx *gorm.DB, batch []*change, now time.Time) error {
-	if len(batch) == 0 {
+// single reports whether write is one statement for a batch, which needs no transaction around it.
+func (e *engine) single(batch []*change) bool {
+	return e.s.db.Postgres() && !e.rated() && !slices.ContainsFunc(batch, func(c *change) bool { return c.ended != nil && c.end.suppress })
+}
+
+// put writes in one statement how attempts ended, and that others begin: those whose state is to be "sending". It tells became what
+// each is now. A node that took a row for lost has made it unknown; the answer is then still the truth about that attempt, and is recorded.
+//
+// An address that bounced or complained gets nothing. One that stands on a list as left, or was stopped by hand, still gets receipts:
+// else nobody could ask for the link to their own data, or sign in. Suppression, consent and the mailing's state are asked row by row:
+// PostgreSQL may answer an EXISTS from a table of everybody who agreed, which it makes anew for each batch. What there is nothing to
+// send of does not begin: suppressed, paused, or taken over by another node. What was begun by this very change may be found so: when a
+// commit went through whose answer was lost, it is written again.
+func (s *Service) put(tx *gorm.DB, rows []models.Delivery, now time.Time, became func(uuid.UUID, models.DeliveryState)) error {
+	if len(rows) == 0 {
 		return nil
 	}
-	ds, of := make([]models.Delivery, len(batch)), make(map[uuid.UUID]*change, len(batch))
-	for i, c := range batch {
-		ds[i], of[c.begin.d.ID] = c.begin.d, c
-		ds[i].UpdatedAt = now
+	for i := range rows {
+		rows[i].UpdatedAt = now
 	}
-	// What was begun by this very change may be found so: when a commit went through whose answer was lost, it is written again.
 	lease := strings.Replace(database.NowPlus(tx), "?", strconv.FormatFloat(s.opt.Lease.Seconds(), 'f', 3, 64), 1)
-	var stopped []uuid.UUID
-	err := database.WithValues(tx, ds, []string{"id", "attempt", "updated_at"}, func(_, values string, args []any) error {
-		rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, `UPDATE deliveries SET updated_at = v.column3, lease_until = `+lease+`, state = CASE
-			WHEN expires_at IS NOT NULL AND expires_at <= v.column3 THEN 'expired'
+	const starts = "v.column3 = 'sending'"
+	keep := func(name, value string) string {
+		return name + " = CASE WHEN " + starts + " THEN " + name + " ELSE " + value + " END, "
+	}
+	update := `UPDATE deliveries SET updated_at = v.column9, lease_until = CASE WHEN ` + starts + ` THEN ` + lease + ` END, ` +
+		keep("not_before", "v.column4") + keep("deferrals", "v.column5") + keep("reply_code", "v.column6") + keep("reply", "v.column7") + keep("sent_at", "v.column8") + `state = CASE
+			WHEN v.column3 <> 'sending' THEN v.column3
+			WHEN expires_at IS NOT NULL AND expires_at <= v.column9 THEN 'expired'
 			WHEN mailing_id IS NOT NULL AND (SELECT m.state FROM mailings m WHERE m.id = deliveries.mailing_id) <> 'sending' THEN 'queued'
 			WHEN purpose = 'receipt' THEN CASE WHEN (SELECT 1 FROM mailboxes m WHERE m.id = deliveries.mailbox_id AND m.suppressed_at IS NOT NULL
-				AND m.suppressed_reason NOT IN ('`+models.SuppressedImport+`', '`+models.SuppressedByHand+`')) IS NOT NULL THEN 'suppressed' ELSE 'sending' END
+				AND m.suppressed_reason NOT IN ('` + models.SuppressedImport + `', '` + models.SuppressedByHand + `')) IS NOT NULL THEN 'suppressed' ELSE 'sending' END
 			WHEN (SELECT 1 FROM mailable c
 				WHERE c.mailbox_id = deliveries.mailbox_id AND c.purpose = deliveries.purpose AND c.scope_id = deliveries.scope_id LIMIT 1) IS NOT NULL THEN 'sending'
-			ELSE 'suppressed' END
-			FROM (`+values+`) AS v
-			WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND node = '`+s.node+`' AND COALESCE(state, '') IN ('claimed', 'sending')
-			RETURNING deliveries.id, state`, args...)
+			ELSE 'suppressed' END `
+	where := ` AS v WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND deliveries.state IN ('claimed', 'sending', 'unknown')
+			AND (` + starts + ` AND node = '` + s.node + `' AND deliveries.state <> 'unknown' OR v.column3 <> 'sending')
+			RETURNING deliveries.id, deliveries.state`
+	columns := []string{"id", "attempt", "state", "not_before", "deferrals", "reply_code", "reply", "sent_at", "updated_at"}
+	var stopped []uuid.UUID
+	err := database.WithValues(tx, rows, columns, func(_, values string, args []any) error {
+		changed, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, update+"FROM ("+values+")"+where, args...)
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
-		for rows.Next() {
+		defer func() { _ = changed.Close() }()
+		for changed.Next() {
 			var id uuid.UUID
 			var state models.DeliveryState
-			if err := rows.Scan(&id, &state); err != nil {
+			if err := changed.Scan(&id, &state); err != nil {
 				return err
 			}
-			if of[id].begun = state == models.DeliverySending; state == models.DeliverySuppressed {
+			if became(id, state); state == models.DeliverySuppressed {
 				stopped = append(stopped, id)
 			}
 		}
-		return rows.Err()
+		return changed.Err()
 	})
 	if err != nil || len(stopped) == 0 {
 		return err
@@ -226,23 +240,7 @@ func after(d models.Delivery, o mailer.Outcome, now time.Time) *end {
 	return e
 }
 
-// finish records how attempts ended. A node that took a row for lost has made it unknown; the answer is then still the
-// truth about this attempt, and is recorded.
-func finish(tx *gorm.DB, ds []models.Delivery) error {
-	if len(ds) == 0 {
-		return nil
-	}
-	columns := []string{"id", "attempt", "state", "not_before", "deferrals", "reply_code", "reply", "sent_at", "updated_at"}
-	return database.WithValues(tx, ds, columns, func(_, values string, args []any) error {
-		_, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, `UPDATE deliveries SET state = v.column3, not_before = v.column4, deferrals = v.column5,
-			reply_code = v.column6, reply = v.column7, sent_at = v.column8, updated_at = v.column9, lease_until = NULL
-			FROM (`+values+`) AS v
-			WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND state IN ('claimed', 'sending', 'unknown')`, args...)
-		return err
-	})
-}
-
-// bounced is finish for a delivery whose server says that there is no such mailbox: it gets nothing more.
+// bounced is put for a delivery whose server says that there is no such mailbox: it gets nothing more.
 func (s *Service) bounced(ctx context.Context, tx *gorm.DB, e end, now time.Time) error {
 	r := tx.Model(&models.Delivery{}).Where("id = ? AND attempt = ? AND state IN ('claimed', 'sending', 'unknown')", e.ID, e.Attempt).
 		Updates(map[string]any{"state": e.State, "reply_code": e.ReplyCode, "reply": e.Reply, "lease_until": nil, "updated_at": now})
@@ -265,7 +263,7 @@ func (s *Service) release(ctx context.Context, ds ...models.Delivery) error {
 		return database.WithValues(tx, ds, []string{"id", "attempt", "updated_at"}, func(_, values string, args []any) error {
 			_, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, `UPDATE deliveries SET state = 'queued', lease_until = NULL, updated_at = v.column3
 				FROM (`+values+`) AS v
-				WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND node = '`+s.node+`' AND COALESCE(state, '') IN ('claimed', 'sending')`, args...)
+				WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND node = '`+s.node+`' AND state IN ('claimed', 'sending')`, args...)
 			return err
 		})
 	})
@@ -318,14 +316,14 @@ func (s *Service) Recover(ctx context.Context) error {
 			return "WHERE " + database.InRows(tx, "id", "SELECT id FROM deliveries WHERE "+where+" "+database.SkipLocked(tx))
 		}
 		lost := " AND lease_until < " + database.Now(tx)
-		if err := tx.Exec(`UPDATE deliveries SET state = 'queued', lease_until = NULL, updated_at = ? `+these("state = 'claimed'"+lost), now).Error; err != nil {
+		if err := tx.Exec(`UPDATE deliveries SET state = 'queued', lease_until = NULL, updated_at = ? `+these("NOT ended AND state = 'claimed'"+lost), now).Error; err != nil {
 			return err
 		}
 		if err := tx.Exec(`UPDATE deliveries SET state = CASE WHEN on_unknown = 'resend' THEN 'queued' ELSE 'unknown' END, lease_until = NULL, updated_at = ? `+
-			these("state = 'sending'"+lost), now).Error; err != nil {
+			these("NOT ended AND state = 'sending'"+lost), now).Error; err != nil {
 			return err
 		}
-		if err := tx.Exec(`UPDATE deliveries SET state = 'expired', updated_at = ? `+these("state IN ('queued', 'deferred') AND expires_at <= ?"), now, now).Error; err != nil {
+		if err := tx.Exec(`UPDATE deliveries SET state = 'expired', updated_at = ? `+these("NOT ended AND state IN ('queued', 'deferred') AND expires_at <= ?"), now, now).Error; err != nil {
 			return err
 		}
 		return sweepRates(tx)

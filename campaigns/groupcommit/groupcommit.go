@@ -28,8 +28,9 @@ type Write[T any] func(ctx context.Context, tx *gorm.DB, batch []*T) error
 
 // Group is the writer. Make it with New and end it with Close.
 type Group[T any] struct {
-	db    *database.DB
-	write Write[T]
+	db     *database.DB
+	write  Write[T]
+	single func(batch []*T) bool
 
 	mu     sync.RWMutex // against sending on a closed channel
 	closed bool
@@ -48,7 +49,13 @@ var ErrBusy = fault.New(fault.Unavailable, "error.unavailable", "RetryAfter", 2*
 
 // New starts a writer.
 func New[T any](db *database.DB, write Write[T]) *Group[T] {
-	g := &Group[T]{db: db, write: write, queue: make(chan *waiting[T], MaxQueue), done: make(chan struct{})}
+	return NewSingle(db, write, func([]*T) bool { return false })
+}
+
+// NewSingle is New for a write that needs no transaction around it where single says so of a batch, because it is one statement then:
+// that spares two ways to the server and back.
+func NewSingle[T any](db *database.DB, write Write[T], single func(batch []*T) bool) *Group[T] {
+	g := &Group[T]{db: db, write: write, single: single, queue: make(chan *waiting[T], MaxQueue), done: make(chan struct{})}
 	go g.run()
 	return g
 }
@@ -135,6 +142,12 @@ func (g *Group[T]) try(batch []*waiting[T]) (err error) {
 	items := make([]*T, len(batch))
 	for i, w := range batch {
 		items[i] = w.item
+	}
+	if g.single(items) {
+		ctx := context.Background()
+		if err := g.write(ctx, g.db.WithContext(ctx), items); !database.Retryable(err) {
+			return err
+		}
 	}
 	return g.db.Tx(context.Background(), func(tx *gorm.DB) error { return g.write(tx.Statement.Context, tx, items) })
 }

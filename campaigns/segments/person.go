@@ -120,7 +120,7 @@ func builtin() []Kind {
 		{Name: "mailed", Topic: "mail", Fields: []Field{
 			{Name: "mailing", Type: Choice, Optional: true, Empty: "segments.any_mailing", Choices: mailingChoices}, {Name: whenField, Type: When},
 		}, Say: without("mailing", "_any"), Compile: func(c *Compiler, v Values) (Part, error) {
-			return c.boxes("deliveries g", "g.mailing_id IS NOT NULL AND g.state = 'sent'", "g.sent_at", "g.mailing_id = ?", "mailing", v)
+			return c.boxes("deliveries g", "g.mailing_id IS NOT NULL AND g.sent_at IS NOT NULL", "g.sent_at", "g.mailing_id = ?", "mailing", v)
 		}},
 		{Name: "address", Topic: "mail", Fields: []Field{{Name: "state", Type: Choice, Options: []Option{
 			{Value: "mailable", Key: "segments.address_mailable"}, {Value: "suppressed", Key: "segments.address_suppressed"}, {Value: "paused", Key: "segments.address_paused"},

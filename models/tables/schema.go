@@ -52,14 +52,14 @@ type Stored struct {
 	Declared string // the type in the database's own words
 }
 
-// Read reads the tables of a database, with their columns in order, but for those of the machinery. A column of a type
+// Read reads the tables of a database, with their columns in order, but for those of the machinery and those that are computed. A column of a type
 // that has no form here gets no Kind, which its reader must look at.
 func Read(ctx context.Context, q Querier, postgres bool) (map[string][]Stored, error) {
 	query := `SELECT m.name, p.name, lower(p.type) FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type = 'table' ORDER BY m.name, p.cid`
 	if postgres {
 		query = `SELECT c.table_name, c.column_name, c.data_type FROM information_schema.columns c
 			JOIN information_schema.tables t USING (table_schema, table_name)
-			WHERE c.table_schema = current_schema() AND t.table_type = 'BASE TABLE' ORDER BY c.table_name, c.ordinal_position`
+			WHERE c.table_schema = current_schema() AND t.table_type = 'BASE TABLE' AND c.is_generated = 'NEVER' ORDER BY c.table_name, c.ordinal_position`
 	}
 	rows, err := q.QueryContext(ctx, query)
 	if err != nil {

@@ -23,7 +23,7 @@ func columns(t *testing.T, db *database.DB) map[string][]string {
 	q := `SELECT m.name AS tbl, p.name AS col FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type = 'table'`
 	if db.Postgres() {
 		q = `SELECT c.table_name AS tbl, c.column_name AS col FROM information_schema.columns c
-			JOIN information_schema.tables t USING (table_schema, table_name) WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE'`
+			JOIN information_schema.tables t USING (table_schema, table_name) WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE' AND c.is_generated = 'NEVER'`
 	}
 	var rows []struct{ Tbl, Col string }
 	if err := db.Raw(q).Scan(&rows).Error; err != nil {

@@ -123,9 +123,9 @@ var held []io.Closer
 // options of the throw-away server. Durability is off where it is not asked for: kill tests and benchmarks need what
 // production has.
 func options(durable bool) []string {
-	o := []string{"listen_addresses=", "max_connections=200", "shared_buffers=64MB", "autovacuum=off"}
+	o := []string{"listen_addresses=", "max_connections=200"}
 	if !durable {
-		o = append(o, "fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0")
+		o = append(o, "shared_buffers=64MB", "autovacuum=off", "fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0")
 	}
 	args := make([]string, 0, 2*len(o))
 	for _, x := range o {
