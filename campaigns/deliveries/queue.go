@@ -72,8 +72,10 @@ func (l *list) first(j *job) {
 func (l *list) pop() *job {
 	j := l.jobs[l.from]
 	l.jobs[l.from] = nil
-	if l.from++; l.from == len(l.jobs) {
-		l.jobs, l.from = l.jobs[:0], 0
+	if l.from++; l.from > len(l.jobs)/2 { // what was taken is a part of the memory no longer
+		n := copy(l.jobs, l.jobs[l.from:])
+		clear(l.jobs[n:])
+		l.jobs, l.from = l.jobs[:n], 0
 	}
 	return j
 }
