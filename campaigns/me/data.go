@@ -41,6 +41,9 @@ var also = map[string]struct {
 	"deliveries":        {[]string{"mailing_id", "state", "created_at"}, "created_at"},
 	"consents":          {nil, "given_at"},
 	"series_people":     {nil, "entered_at"},
+	"letters":           {[]string{"letter_campaign_id", "state", "created_at"}, "created_at"},
+	"dispatches":        {[]string{"letter_campaign_id", "channel", "handed_at", "created_at"}, "created_at"},
+	"letter_replies":    {nil, "received_at"},
 }
 
 // named says which column of which table stands for an id. What a consent is about depends on its purpose.
@@ -55,12 +58,16 @@ var named = map[string][2]string{
 	"petition_starters.petition_id":   {"petitions", "title"},
 	"deliveries.mailing_id":           {"mailings", "subject"},
 	"series_people.series_id":         {"series", "name"},
+	"letters.letter_campaign_id":      {"letter_campaigns", "title"},
+	"dispatches.letter_campaign_id":   {"letter_campaigns", "title"},
+	"dispatches.legislator_id":        {"legislators", "name"},
 }
 
 // spoken are the columns whose values are words of the program, each with the beginning of their locale keys.
 var spoken = map[string]string{
 	"consents.purpose": "me.data_purpose_", "consents.how": "me.how_", "signatures.display": "me.data_display_", "signatures.state": "me.data_state_", "signatures.role_sealed": "sign.role_",
 	"submissions.state": "me.data_state_", "series_people.state": "series.person_", "series_people.reason": "series.left_",
+	"letters.state": "me.data_letter_", "dispatches.channel": "me.data_channel_", "dispatches.answer": "me.data_answer_",
 }
 
 // Part is what one table has about the person.
