@@ -50,8 +50,7 @@ func (s *Service) Held(ctx context.Context, a actor.Actor, campaign uuid.UUID, a
 	if err := a.Need(actor.ManageLetters); err != nil {
 		return none, err
 	}
-	db := s.DB.WithContext(ctx)
-	q := db.Where("state = ?", models.LetterHeld).Order("held_at, id").Limit(heldShown + 1)
+	q := s.DB.WithContext(ctx).Where("state = ?", models.LetterHeld).Order("held_at, id").Limit(heldShown + 1)
 	if campaign != uuid.Nil {
 		q = q.Where("letter_campaign_id = ?", campaign)
 	}
@@ -63,9 +62,35 @@ func (s *Service) Held(ctx context.Context, a actor.Actor, campaign uuid.UUID, a
 		return none, err
 	}
 	page := paging.Cut(rows, heldShown, func(l models.Letter) paging.Cursor { return paging.Cursor{At: heldSince(l), ID: l.ID} })
+	held, err := s.beside(ctx, page.Rows)
+	return paging.Page[HeldLetter]{Rows: held, Next: page.Next}, err
+}
+
+// HeldOne is what Held shows about one letter. It needs actor.ManageLetters. The fault is Conflict, error.letters_not_held.
+func (s *Service) HeldOne(ctx context.Context, a actor.Actor, id uuid.UUID) (HeldLetter, error) {
+	if err := a.Need(actor.ManageLetters); err != nil {
+		return HeldLetter{}, err
+	}
+	var rows []models.Letter
+	if err := s.DB.WithContext(ctx).Where("id = ? AND state = ?", id, models.LetterHeld).Find(&rows).Error; err != nil {
+		return HeldLetter{}, err
+	}
+	if len(rows) == 0 {
+		return HeldLetter{}, fault.New(fault.Conflict, "error.letters_not_held")
+	}
+	held, err := s.beside(ctx, rows)
+	if err != nil {
+		return HeldLetter{}, err
+	}
+	return held[0], nil
+}
+
+// beside opens held letters and puts each beside the one that it resembles.
+func (s *Service) beside(ctx context.Context, rows []models.Letter) ([]HeldLetter, error) {
+	db := s.DB.WithContext(ctx)
 	likes, campaigns := map[uuid.UUID]models.Letter{}, map[uuid.UUID]models.LetterCampaign{}
 	var ids, of []uuid.UUID
-	for _, l := range page.Rows {
+	for _, l := range rows {
 		if of = append(of, l.LetterCampaignID); l.HeldLike != nil {
 			ids = append(ids, *l.HeldLike)
 		}
@@ -73,10 +98,10 @@ func (s *Service) Held(ctx context.Context, a actor.Actor, campaign uuid.UUID, a
 	var others []models.Letter
 	var all []models.LetterCampaign
 	if err := db.Select("id", "state", "own_words_sealed").Where("id IN ?", ids).Find(&others).Error; err != nil {
-		return none, err
+		return nil, err
 	}
 	if err := db.Where("id IN ?", of).Find(&all).Error; err != nil {
-		return none, err
+		return nil, err
 	}
 	for _, l := range others {
 		likes[l.ID] = l
@@ -84,12 +109,12 @@ func (s *Service) Held(ctx context.Context, a actor.Actor, campaign uuid.UUID, a
 	for _, c := range all {
 		campaigns[c.ID] = c
 	}
-	out := paging.Page[HeldLetter]{Next: page.Next}
-	for _, l := range page.Rows {
+	var out []HeldLetter
+	for _, l := range rows {
 		h := HeldLetter{ID: l.ID, Campaign: campaigns[l.LetterCampaignID], HeldAt: heldSince(l), Reason: l.HeldReason, ToldAt: l.HoldToldAt, Locale: l.Locale}
 		own, err := s.Vault.Open("letters", "own_words_sealed", l.ID, l.OwnWordsSealed)
 		if err != nil {
-			return none, err
+			return nil, err
 		}
 		var like models.Letter
 		if l.HeldLike != nil {
@@ -97,11 +122,11 @@ func (s *Service) Held(ctx context.Context, a actor.Actor, campaign uuid.UUID, a
 		}
 		other, err := s.Vault.Open("letters", "own_words_sealed", like.ID, like.OwnWordsSealed)
 		if err != nil {
-			return none, err
+			return nil, err
 		}
 		h.Words, h.Like = compared(own, other)
 		h.LikeSent = slices.Contains([]models.LetterState{models.LetterReleased, models.LetterClosed, models.LetterAnonymised}, like.State)
-		out.Rows = append(out.Rows, h)
+		out = append(out, h)
 	}
 	return out, nil
 }

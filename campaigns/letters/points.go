@@ -25,7 +25,8 @@ type PointInput struct {
 	Revision    int
 }
 
-func errPoint() error { return fault.New(fault.NotFound, "error.letters_point_unknown") }
+// ErrPoint says that a letter campaign has no such point: NotFound, error.letters_point_unknown.
+func ErrPoint() error { return fault.New(fault.NotFound, "error.letters_point_unknown") }
 
 func (in *PointInput) trim() {
 	for _, s := range []*string{&in.Party, &in.Locale, &in.Body, &in.SourceTitle, &in.SourceURL} {
@@ -87,7 +88,7 @@ func (s *Service) SavePoint(ctx context.Context, a actor.Actor, id, point uuid.U
 	in.trim()
 	return s.change(ctx, a, id, in.Revision, "letters.point", func(_ context.Context, tx *gorm.DB, c Campaign, _ time.Time) error {
 		if !slices.ContainsFunc(c.Points, func(p models.LetterPoint) bool { return p.ID == point }) {
-			return errPoint()
+			return ErrPoint()
 		}
 		if err := in.check(c).Err(); err != nil {
 			return err
@@ -106,7 +107,7 @@ func (s *Service) SavePoint(ctx context.Context, a actor.Actor, id, point uuid.U
 func (s *Service) RemovePoint(ctx context.Context, a actor.Actor, id, point uuid.UUID, revision int) (Campaign, error) {
 	return s.change(ctx, a, id, revision, "letters.point", func(_ context.Context, tx *gorm.DB, c Campaign, _ time.Time) error {
 		if !slices.ContainsFunc(c.Points, func(p models.LetterPoint) bool { return p.ID == point }) {
-			return errPoint()
+			return ErrPoint()
 		}
 		return tx.Where("id = ?", point).Delete(&models.LetterPoint{}).Error
 	})

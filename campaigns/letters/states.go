@@ -11,6 +11,7 @@ import (
 	"kithline/campaigns/audit"
 	"kithline/campaigns/fault"
 	"kithline/models"
+	"kithline/models/database"
 )
 
 // Action is what moves a letter campaign from one state to another.
@@ -74,6 +75,9 @@ func Editable(a actor.Actor, c models.LetterCampaign) bool {
 func errState() error   { return fault.New(fault.Conflict, "error.letters_state") }
 func errChanged() error { return fault.New(fault.Conflict, "error.letters_changed") }
 
+// Topic is announced when what people can read of letter campaigns has changed: see database.Announce.
+const Topic = "letters"
+
 // move makes a step of the state machine in tx, with what else changes in the row, and writes the audit entry. c is brought up to
 // date. The faults are Forbidden; Conflict, error.letters_state, where the step cannot be made from where it is, also when
 // somebody else was faster.
@@ -101,6 +105,7 @@ func move(ctx context.Context, tx *gorm.DB, a actor.Actor, c *Campaign, do Actio
 	}
 	fresh, err := load(ctx, tx, c.ID)
 	*c = fresh
+	database.Announce(tx, Topic)
 	return err
 }
 
@@ -120,6 +125,9 @@ func touch(ctx context.Context, tx *gorm.DB, a actor.Actor, c Campaign, revision
 	r := tx.WithContext(ctx).Model(&models.LetterCampaign{}).Where("id = ? AND revision = ? AND state = ?", c.ID, revision, c.State).Updates(set)
 	if r.Error == nil && r.RowsAffected == 0 {
 		return errChanged()
+	}
+	if c.Public() {
+		database.Announce(tx, Topic)
 	}
 	return r.Error
 }

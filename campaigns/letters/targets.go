@@ -209,3 +209,45 @@ func sitting(ctx context.Context, tx *gorm.DB, ids *gorm.DB, now time.Time) (int
 		Distinct("legislator_id").Count(&n).Error
 	return int(n), err
 }
+
+// TargetChoices is what a target can mean.
+type TargetChoices struct {
+	Chambers, Committees []Named
+	People               []legislators.Member // found by name, at most foundMost
+}
+
+// Named is a body to choose, with the jurisdiction that it belongs to.
+type Named struct {
+	ID          uuid.UUID
+	Name, Place string
+}
+
+// foundMost is how many legislators a search by name shows.
+const foundMost = 30
+
+// Targeting lists what a target can mean: every chamber, the committees, and those in a seat whose name holds find, none for "". It needs
+// actor.DraftPetition.
+func (s *Service) Targeting(ctx context.Context, a actor.Actor, find string) (TargetChoices, error) {
+	var out TargetChoices
+	if err := a.Need(actor.DraftPetition); err != nil {
+		return out, err
+	}
+	db := s.DB.WithContext(ctx)
+	err := db.Raw("SELECT c.id AS id, c.name AS name, j.name AS place FROM chambers c JOIN jurisdictions j ON j.id = c.jurisdiction_id ORDER BY j.name, c.name, c.id").Scan(&out.Chambers).Error
+	if err != nil {
+		return out, err
+	}
+	err = db.Raw("SELECT c.id AS id, c.name AS name, j.name AS place FROM committees c JOIN jurisdictions j ON j.id = c.jurisdiction_id WHERE c.removed_at IS NULL ORDER BY j.name, c.name, c.id").Scan(&out.Committees).Error
+	find = strings.ToLower(strings.TrimSpace(find))
+	if err != nil || find == "" {
+		return out, err
+	}
+	var ids []uuid.UUID
+	like := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(find) + "%"
+	if err := db.Model(&models.Legislator{}).Where(`LOWER(name) LIKE ? ESCAPE '\'`, like).Order("family_name, name, id").Limit(4*foundMost).Pluck("id", &ids).Error; err != nil || len(ids) == 0 {
+		return out, err
+	}
+	out.People, err = legislators.Members(ctx, s.DB.DB, ids, s.Clock.Now())
+	out.People = out.People[:min(len(out.People), foundMost)]
+	return out, err
+}

@@ -430,7 +430,8 @@ func (s *Service) sayForms(ctx context.Context, part *Part) error {
 var mailKeys = map[string]string{
 	"mailing": "me.mail_mailing", "series": "me.mail_mailing", "petition_confirm": "me.mail_confirm", "petition_already": "me.mail_already", "petition_reminder": "me.mail_confirm", "petition_receipt": "sign.mail_receipt", "join_confirm": "me.mail_confirm",
 	"petition_outcome": "me.mail_outcome", "petition_digest": "me.mail_digest", "petition_digest_confirm": "me.mail_confirm",
-	KindLink: "me.mail_link", KindDownload: "me.mail_link", KindErase: "me.mail_link", "user_login_link": "me.mail_account", "user_invitation": "me.mail_account",
+	"letter_rejected": "me.mail_letter_rejected",
+	KindLink:          "me.mail_link", KindDownload: "me.mail_link", KindErase: "me.mail_link", "user_login_link": "me.mail_account", "user_invitation": "me.mail_account",
 	"user_password_changed": "me.mail_account", "user_two_step": "me.mail_account", "petition_state": "me.mail_account", "petition_edit": "me.mail_account", "petition_threshold": "me.mail_account",
 }
 
