@@ -304,6 +304,7 @@ func (a *App) features(words *mailer.Renderer) {
 	for kind, r := range a.Forms.Renderers() {
 		a.Deliveries.Handle(kind, r)
 	}
+	a.Deliveries.Handle(letters.KindRejected, a.Letters.Rejected)
 	a.Mailings.Register(a.Deliveries)
 	a.Series = mailseries.New(mailseries.Options{DB: a.DB, Clock: a.Clock, Organisation: a.Organisation, Mailings: a.Mailings, Open: a.Vault.Open})
 	a.Series.Register(a.Deliveries)
@@ -328,6 +329,7 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Today.Register("petitions", a.Petitions.AbuseQueues)
 	a.Today.Register("mailings", a.Mailings.Today)
 	a.Today.Register("series", a.Series.Today)
+	a.Today.Register("letters", a.Letters.Queues)
 	a.Today.Register("duplicates", a.Duplicates.Today)
 }
 
@@ -401,7 +403,8 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	mountMetrics(a.fiber, a)
 	public.MountSite(a.fiber, a.web, a.Organisation)
 	public.MountHome(a.fiber, a.web, a.Petitions)
-	public.MountCampaigns(a.fiber, a.web, a.Campaigns, a.Petitions)
+	public.MountCampaigns(a.fiber, a.web, a.Campaigns, a.Petitions, a.Letters)
+	public.MountLetterList(a.fiber, a.web, a.Letters)
 	use := public.NewPrefiller(a.web, a.Me)
 	public.MountStarts(a.fiber, a.web, a.Petitions, a.Posts, a.Organisation)
 	public.MountReach(a.fiber, a.web, a.Petitions, a.Waiting) // before the next: /petitions/x.json is no slug
@@ -431,6 +434,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountMailTexts(a.fiber, a.web, a.Mailings, a.Organisation) // before the next: /admin/mailings/templates is no id
 	admin.MountMailings(a.fiber, a.web, a.Mailings)
 	admin.MountSeries(a.fiber, a.web, a.Series)
+	admin.MountLetterCampaigns(a.fiber, a.web, a.Letters, a.Campaigns)
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)
 	admin.MountFields(a.fiber, a.web, a.Supporters)
 	admin.MountDuplicates(a.fiber, a.web, a.Duplicates)
@@ -465,6 +469,9 @@ func dropKept(w *web.Web, topic string) {
 		for _, prefix := range []string{"/petitions/" + slug, "/petitions\x00", "/petitions.atom\x00", "/campaigns/", "/\x00"} {
 			w.Drop(prefix)
 		}
+	case topic == letters.Topic:
+		w.Drop("/letters")
+		w.Drop("/campaigns/")
 	case topic == "" || topic == erasures.Topic:
 		w.Drop("/")
 	}

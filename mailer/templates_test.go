@@ -68,8 +68,9 @@ type (
 		For, URL string
 		Minutes  int
 	}
-	setupTest     struct{ OrgName string }
-	petitionDraft struct {
+	setupTest      struct{ OrgName string }
+	letterRejected struct{ GivenName, Title, Reason, URL string }
+	petitionDraft  struct {
 		Inviter, URL, ResumeHost, Code string
 		Confirmed                      bool
 		Days, LinkDays                 int
@@ -102,6 +103,8 @@ var samples = []struct {
 		"", "Twenty <visits>", "", "https://act.example.org/petitions/twenty-visits", "https://act.example.org/petitions/twenty-visits/mine/" + token, 30,
 	}},
 	{"petition_already", "petition_already", petitionAlready{"June", "Twenty visits for pain", "https://act.example.org/petitions/twenty-visits"}},
+	{"letter_rejected", "letter_rejected", letterRejected{"June", "Twenty <visits>", "It has words that could be read as an insult.", "https://act.example.org/letters/twenty-visits"}},
+	{"letter_rejected_bare", "letter_rejected", letterRejected{"", "Twenty visits", "Its words are those of another letter.", "https://act.example.org/letters/twenty-visits"}},
 	{"petition_state_submitted", "petition_state", petitionState{"Twenty visits for pain", "submitted", "", "https://act.example.org/admin/petitions/1"}},
 	{"petition_state_published", "petition_state", petitionState{"Twenty visits for pain", "published", "", "https://act.example.org/petitions/twenty-visits"}},
 	{"petition_state_changed", "petition_state", petitionState{"Twenty <visits>", "changed", "", "https://act.example.org/petitions/twenty-visits"}},

@@ -31,6 +31,7 @@ type LetterCampaign struct {
 	HourlyCap     int  // letters an office in any 60 minutes
 	Digest        bool // one mail or file an office and day instead of one a letter
 	AskAnswers    bool // writers are asked after 14 days whether they were answered
+	Positions     bool // what legislators said about the bill is kept
 	Minutes       int  // the effort label
 	Energy        int
 	Demands       string // with commas

@@ -366,7 +366,7 @@ var NotPersonal = map[string][]string{
 	"committee_members":  {"id", "committee_id", "legislator_id", "title", "rank", "created_at", "ended_at"},
 	"legislator_imports": {"id", "kind", "name", "version", "checksum", "summary", "created_by", "created_at"},
 	"legislator_changes": {"id", "import_id", "legislator_id", "kind", "before_text", "after_text", "created_by", "created_at"},
-	"letter_campaigns":   {"id", "campaign_id", "slug", "state", "title", "summary", "body", "ask", "bill", "position", "subject", "prompt", "opening", "closing", "min_own_words", "locale", "opens_at", "closes_at", "max_letters", "max_recipients", "hourly_cap", "digest", "ask_answers", "minutes", "energy", "demands", "author_id", "revision", "letter_count", "return_text", "submitted_at", "published_at", "closed_at", "reviewed_by", "created_at", "updated_at"},
+	"letter_campaigns":   {"id", "campaign_id", "slug", "state", "title", "summary", "body", "ask", "bill", "position", "subject", "prompt", "opening", "closing", "min_own_words", "locale", "opens_at", "closes_at", "max_letters", "max_recipients", "hourly_cap", "digest", "ask_answers", "positions", "minutes", "energy", "demands", "author_id", "revision", "letter_count", "return_text", "submitted_at", "published_at", "closed_at", "reviewed_by", "created_at", "updated_at"},
 	"letter_texts":       {"id", "letter_campaign_id", "locale", "title", "summary", "body", "ask", "subject", "prompt", "opening", "closing", "created_at", "updated_at"},
 	"letter_targets":     {"id", "letter_campaign_id", "position", "rule", "name", "chamber_id", "committee_id", "only_mine", "legislator_id"},
 	"letter_points":      {"id", "letter_campaign_id", "target_id", "party", "locale", "position", "body", "source_title", "source_url"},

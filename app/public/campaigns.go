@@ -7,6 +7,7 @@ import (
 
 	"kithline/app/web"
 	"kithline/campaigns"
+	"kithline/campaigns/letters"
 	"kithline/campaigns/petitions"
 	"kithline/models"
 )
@@ -15,11 +16,12 @@ type campaignPages struct {
 	web       *web.Web
 	campaigns *campaigns.Service
 	petitions *petitions.Service
+	letters   *letters.Service
 }
 
 // MountCampaigns puts the page of a campaign in place: /campaigns/:slug.
-func MountCampaigns(r fiber.Router, w *web.Web, s *campaigns.Service, p *petitions.Service) {
-	h := &campaignPages{w, s, p}
+func MountCampaigns(r fiber.Router, w *web.Web, s *campaigns.Service, p *petitions.Service, l *letters.Service) {
+	h := &campaignPages{w, s, p, l}
 	r.Get("/campaigns/:slug", h.show)
 }
 
@@ -27,6 +29,7 @@ type campaignPage struct {
 	web.Page
 	Campaign  models.Campaign
 	Petitions []models.Petition
+	Letters   []letters.Campaign // that take letters now
 	Updates   []updateView
 }
 
@@ -38,7 +41,11 @@ func (h *campaignPages) show(c *fiber.Ctx) error {
 			return nil, err
 		}
 		rows, news, err := h.petitions.OfCampaign(ctx, &campaign)
+		if err != nil {
+			return nil, err
+		}
+		write, err := h.letters.Open(ctx, campaign.ID, p.Lang)
 		p.Title = campaign.Title
-		return campaignPage{Page: p, Campaign: campaign, Petitions: rows, Updates: updatesOf(news)}, err
+		return campaignPage{Page: p, Campaign: campaign, Petitions: rows, Letters: write, Updates: updatesOf(news)}, err
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"kithline/app/web"
 	"kithline/app/web/webtest"
 	"kithline/campaigns/confirmations"
+	"kithline/campaigns/letters"
 	"kithline/campaigns/petitions"
 	"kithline/models"
 )
@@ -133,6 +134,15 @@ func TestPagesOfPetitions(t *testing.T) {
 			}
 		})
 	}
+	openLetters := []letters.Campaign{
+		{LetterCampaign: models.LetterCampaign{Slug: "hb412", Title: "Write <them>", Summary: "In your own words.", Locale: "en", Minutes: 8, Energy: 2, Demands: "typing,speaking", ClosesAt: &now}},
+		{LetterCampaign: models.LetterCampaign{Slug: "thanks", Title: "Say thank you", Locale: "es", Minutes: 1, Energy: 1}},
+	}
+	for _, list := range [][]letters.Campaign{openLetters, nil} {
+		webtest.All(t, "public/lettercampaigns/", func(_ *web.Web, p web.Page) map[string]any {
+			return map[string]any{"public/lettercampaigns/list": &letterListPage{Page: p, Campaigns: list}}
+		})
+	}
 	for _, rows := range [][]models.Petition{{rich, row, closed, paused}, nil} {
 		webtest.All(t, "public/home/", func(_ *web.Web, p web.Page) map[string]any {
 			return map[string]any{"public/home/home": &homePage{Page: p, Petitions: rows}}
@@ -142,6 +152,7 @@ func TestPagesOfPetitions(t *testing.T) {
 			if rows != nil {
 				c.Campaign = models.Campaign{Title: "Twenty visits", Ask: "Pass it", Decider: "x", WhyNow: "y", SystemChange: "z", Deadline: &now}
 				c.Updates = updatesOf(posts)
+				c.Letters = openLetters
 			}
 			return map[string]any{"public/campaigns/show": &c}
 		})

@@ -11,7 +11,7 @@ import (
 
 var funcs = template.FuncMap{
 	"asset": static.URL, "field": field, "options": options, "choices": choices, "selectbox": selectbox, "check": check,
-	"effort": effort, "steps": steps, "progress": newProgress, "pager": pager, "link": link, "notice": notice,
+	"effort": effort, "effort_of": effortOf, "steps": steps, "progress": newProgress, "pager": pager, "link": link, "notice": notice,
 	"hbar": hbar, "list": func(v ...any) []any { return v }, "join": strings.Join,
 	"lines": func(s string) []string { return strings.Split(s, "\n") }, "codes": func(s string) []string { return strings.FieldsFunc(s, func(r rune) bool { return r == ',' }) },
 	"copybutton": copyButton, "add": func(a, b int) int { return a + b },
@@ -37,6 +37,15 @@ func effort(w Words, minutes, energy int, needs ...string) (Effort, error) {
 	e.Needs = strings.Join(words, ", ")
 	e.Label, e.Time, e.Energy = w.T("base.effort"), w.T("base.effort_minutes", "Count", minutes), w.T("base.effort_energy", "Level", energy)
 	return e, nil
+}
+
+// effortOf is effort with the demands as an action keeps them: the words behind "effort.".
+func effortOf(w Words, minutes, energy int, demands []string) (Effort, error) {
+	keys := make([]string, len(demands))
+	for i, d := range demands {
+		keys[i] = "effort." + d
+	}
+	return effort(w, minutes, energy, keys...)
 }
 
 // Step is one part of a form of several pages.

@@ -24,6 +24,8 @@ var railGroups = []struct {
 	{"base.rail_campaigns", []railItem{
 		{"petitions", "/admin/petitions", "base.rail_petitions", actor.SeeFigures},
 		{"abuse", "/admin/abuse", "abuse.rail", actor.ModeratePetition},
+		{"letters", "/admin/letters", "lettercampaigns.rail", actor.SeeFigures},
+		{"advocacy", "/admin/advocacy", "lettercampaigns.log", actor.SeeFigures},
 		{"mailings", "/admin/mailings", "base.rail_mailings", actor.WriteMailing},
 		{"series", "/admin/series", "series.title", actor.WriteMailing},
 	}},

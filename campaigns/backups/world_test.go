@@ -242,6 +242,11 @@ func (w *world) fill(zero bool) people {
 	w.create(rows.AroundMailing(rows.Mailed{Mailing: sent.ID, User: p.user, File: p.stored[0].ID, At: at, Later: later, Word: hard})...)
 	w.create(rows.SendingOf(sent.ID, at, hard)...)
 	w.create(rows.AroundDelivery(delivery, around)...)
+	place := &models.Division{ID: models.NewID(), OCDID: "ocd-division/country:us/state:wn/sldl:7", Name: "House 7", Country: "US", Region: "WN", Kind: "sldl", CreatedAt: at, UpdatedAt: at}
+	w.create(place)
+	w.create(rows.AroundLetters(rows.Lettered{
+		Campaign: p.campaign, Mailbox: p.mailbox, User: p.user, Division: place.ID, Delivery: delivery, ConsentText: p.text, At: at, Later: later, Word: hard, Seal: around.Seal,
+	})...)
 	// What the delivery needed when it went was withdrawn since.
 	w.exec("UPDATE consents SET withdrawn_at = ?, withdrawn_how = 'mail' WHERE purpose = 'updates'", later)
 	return p

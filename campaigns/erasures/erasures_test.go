@@ -79,11 +79,27 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	for _, row := range []any{&nobody, &author, &user, &campaign, &petition, &text, &form, &tag, &field, &division, &chapter, &segment, &course} {
 		w.must(db.Create(row).Error)
 	}
+	letters, legislator, term := w.decided(campaign.ID)
 	w.parents = map[string]uuid.UUID{
 		"petition_id": petition.ID, "text_id": text.ID, "consent_text_id": text.ID, "form_id": form.ID, "tag_id": tag.ID, "field_id": field.ID,
 		"division_id": division.ID, "chapter_id": chapter.ID, "segment_id": segment.ID, "series_id": course.ID, "author_id": user.ID, "merged_by": user.ID, "decided_by": user.ID, "invited_by": user.ID,
+		"letter_campaign_id": letters, "legislator_id": legislator, "term_id": term,
 	}
 	return w
+}
+
+// decided writes a letter campaign, and somebody in a seat to write to.
+func (w *world) decided(campaign uuid.UUID) (letters, legislator, term uuid.UUID) {
+	w.t.Helper()
+	in := models.Jurisdiction{ID: models.NewID(), Code: "us-wn", CreatedAt: start, UpdatedAt: start}
+	body := models.Chamber{ID: models.NewID(), JurisdictionID: in.ID, Code: "lower", CreatedAt: start, UpdatedAt: start}
+	who := models.Legislator{ID: models.NewID(), Source: string(models.SourceHand), ExternalID: "1", CreatedAt: start, UpdatedAt: start}
+	seat := models.Term{ID: models.NewID(), LegislatorID: who.ID, ChamberID: body.ID, CreatedAt: start, UpdatedAt: start}
+	c := models.LetterCampaign{ID: models.NewID(), CampaignID: campaign, Slug: "l", State: models.LettersPublished, Position: models.StanceOther, LetterCount: 1, CreatedAt: start, UpdatedAt: start}
+	for _, row := range []any{&in, &body, &who, &seat, &c} {
+		w.must(w.db.Create(row).Error)
+	}
+	return c.ID, who.ID, seat.ID
 }
 
 func (w *world) must(err error) {
@@ -105,6 +121,7 @@ var choices = map[string]string{
 	"submissions.state": "confirmed", "deliveries.state": "queued", "deliveries.on_unknown": "resend", "deliveries.purpose": "receipt",
 	"supporter_divisions.how": "hand", "duplicates.state": "open", "consents.withdrawn_how": "", "mailboxes.suppressed_reason": "",
 	"invitations.role": "viewer", "inbound_reports.class": "hard", "inbound_reports.source": "imap", "inbound_reports.state": "done", "series_people.state": "active", "suppression_changes.action": "added",
+	"letters.state": "released", "dispatches.state": "waiting",
 }
 
 // canary is what stands in a text or bytes column of somebody.
@@ -116,7 +133,7 @@ func (w *world) fill(name string, other uuid.UUID) person {
 	w.t.Helper()
 	p := person{name, models.NewID(), models.NewID()}
 	var cache sync.Map
-	rows, delivery := map[string]any{}, models.NewID()
+	rows, delivery, letter, dispatch := map[string]any{}, models.NewID(), models.NewID(), models.NewID()
 	for _, m := range models.All() {
 		s, err := schema.Parse(m, &cache, schema.NamingStrategy{})
 		w.must(err)
@@ -148,6 +165,16 @@ func (w *world) fill(name string, other uuid.UUID) person {
 				if s.Table == "deliveries" {
 					id = delivery
 				}
+				if s.Table == "letters" {
+					id = letter
+				}
+				if s.Table == "dispatches" {
+					id = dispatch
+				}
+			case "letter_id":
+				id, pointed = letter, true
+			case "dispatch_id":
+				id, pointed = dispatch, true
 			case "delivery_id":
 				id, pointed = delivery, true
 			case "mailbox_id":

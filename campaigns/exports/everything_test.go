@@ -132,6 +132,9 @@ func (w *world) fill() {
 	w.create(&tag)
 	w.create(rows.InSeries(rows.Walked{Petition: p.ID, Supporter: one.ID, Tag: tag.ID, User: boss.UserID, At: at, Later: later, Word: func(string) string { return text }})...)
 	w.create(rows.AroundDelivery(delivery, around)...)
+	w.create(rows.AroundLetters(rows.Lettered{
+		Campaign: c.ID, Mailbox: june.ID, User: boss.UserID, Division: division.ID, Delivery: delivery, ConsentText: models.NewID(), At: at, Later: later, Word: func(string) string { return text }, Seal: w.vault.Seal,
+	})...)
 }
 
 // sealedIn opens a value as its own package does: the key of the row written out here, not taken from the code that is tried.

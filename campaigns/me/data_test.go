@@ -140,6 +140,31 @@ func planted(t *testing.T, a *testapp.App) (box models.Mailbox, want map[string]
 	})
 	says("series_people.state", "Left")
 	says("series_people.reason", "Reached a goal")
+	letters := models.LetterCampaign{ID: models.NewID(), CampaignID: campaign.ID, Slug: "l", State: models.LettersPublished, Title: "Write", Position: models.StanceOther, Locale: "en", CreatedAt: now, UpdatedAt: now}
+	in := models.Jurisdiction{ID: models.NewID(), Code: "us-wn", CreatedAt: now, UpdatedAt: now}
+	body := models.Chamber{ID: models.NewID(), JurisdictionID: in.ID, Code: "lower", CreatedAt: now, UpdatedAt: now}
+	who := models.Legislator{ID: models.NewID(), Source: string(models.SourceHand), ExternalID: "1", Name: word("dispatches.legislator_id"), CreatedAt: now, UpdatedAt: now}
+	seat := models.Term{ID: models.NewID(), LegislatorID: who.ID, ChamberID: body.ID, CreatedAt: now, UpdatedAt: now}
+	for _, row := range []any{&letters, &in, &body, &who, &seat} {
+		create(row)
+	}
+	letter, gone := models.NewID(), day("letters.confirmed_at")
+	create(&models.Letter{
+		ID: letter, LetterCampaignID: letters.ID, MailboxID: box.ID, State: models.LetterReleased, Locale: word("letters.locale"), GivenNameSealed: seal("letters", "given_name_sealed", letter),
+		FamilyNameSealed: seal("letters", "family_name_sealed", letter), StreetSealed: seal("letters", "street_sealed", letter), CitySealed: seal("letters", "city_sealed", letter),
+		PhoneSealed: seal("letters", "phone_sealed", letter), PostalArea: word("letters.postal_area"), Region: word("letters.region"), Country: word("letters.country"), Divisions: "[]", Points: "[]",
+		SubjectSealed: seal("letters", "subject_sealed", letter), OwnWordsSealed: seal("letters", "own_words_sealed", letter), Chosen: "[]", Consents: "[]", CreatedAt: now, UpdatedAt: now,
+		ConfirmedAt: &gone, ExpiresAt: now,
+	})
+	dispatch, reply := models.NewID(), models.NewID()
+	create(&models.Dispatch{
+		ID: dispatch, LetterID: letter, LetterCampaignID: letters.ID, MailboxID: box.ID, LegislatorID: who.ID, TermID: seat.ID, State: models.DispatchAnswered, Channel: models.ByPrint,
+		SubjectSealed: seal("dispatches", "subject_sealed", dispatch), TextSealed: seal("dispatches", "text_sealed", dispatch), DueAt: now, Answer: "unclear", CreatedAt: now, UpdatedAt: now,
+	})
+	says("dispatches.answer", "not clear")
+	create(&models.LetterReply{
+		ID: reply, DispatchID: dispatch, MailboxID: box.ID, BodySealed: seal("letter_replies", "body_sealed", reply), Kind: "reply", Kept: true, ReceivedAt: day("letter_replies.received_at"),
+	})
 	user, last := models.NewID(), day("users.last_login_at")
 	create(&models.User{ID: user, MailboxID: box.ID, NameSealed: seal("users", "name_sealed", user), Role: "advocate", Locale: word("users.locale"), LastLoginAt: &last, CreatedAt: now, UpdatedAt: now})
 	says("users.role", "advocate")

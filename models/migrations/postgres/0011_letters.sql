@@ -25,6 +25,7 @@ CREATE TABLE letter_campaigns (
     hourly_cap integer NOT NULL,
     digest boolean NOT NULL,
     ask_answers boolean NOT NULL,
+    positions boolean NOT NULL,
     minutes integer NOT NULL,
     energy integer NOT NULL,
     demands text NOT NULL,
