@@ -16,12 +16,12 @@ import (
 
 // Place is what is known about where somebody lives. All of it may be empty.
 type Place struct {
-	Country    string // ISO 3166-1 alpha-2
-	PostalCode string // as people write it
-	Region     string // the state, as the person says it; then it counts more than the postal code
-	Divisions  []uuid.UUID
-	Lat, Lon   *float64 // degrees (WGS 84); never kept
-	Statewide  bool     // they cannot say which of several districts is theirs: what is open stays so, and is not asked
+	Country    string      // ISO 3166-1 alpha-2
+	PostalCode string      // as people write it
+	Region     string      // the state, as the person says it; then it counts more than the postal code
+	Divisions  []uuid.UUID // that the person says, or an organizer
+	Lat, Lon   *float64    // degrees (WGS 84); never kept
+	Statewide  bool        // they cannot say which of several districts is theirs: what is open stays so, and is not asked
 }
 
 // Seats are those of a chamber that a place elects, and who sits in them.
@@ -88,13 +88,14 @@ func Find(ctx context.Context, tx *gorm.DB, p Place, now time.Time) (Match, erro
 	if err != nil {
 		return Match{}, err
 	}
+	slices.SortStableFunc(sitting, compareMembers)
 	m := Match{Country: at.country, Region: at.region, Divisions: at.known, Choices: at.choices(sitting)}
 	if m.Seats, err = seatsOf(tx, at, b, sitting); err != nil {
 		return Match{}, err
 	}
 	switch {
 	case len(m.Choices) > 0 || len(m.Seats) > 0:
-	case at.country != "" && !b.inCountry && at.country == p.Country:
+	case p.Country != "" && !b.inCountry:
 		m.Problem = ProblemForeign
 	case len(at.known)+len(at.open) == 0 && at.region == "":
 		m.Problem = ProblemUnknown
@@ -102,6 +103,26 @@ func Find(ctx context.Context, tx *gorm.DB, p Place, now time.Time) (Match, erro
 		m.Problem = ProblemNobody
 	}
 	return m, nil
+}
+
+// PlaceOf is where a supporter lives, by their record: the divisions that the person, a point or an organizer gave, and the postal
+// code for the rest. Their state counts where the postal code is in none that is known. Any caller, in tx.
+func PlaceOf(ctx context.Context, tx *gorm.DB, supporter uuid.UUID, now time.Time) (Place, error) {
+	tx = tx.WithContext(ctx)
+	var s models.Supporter
+	if err := tx.Select("id", "country", "postal_area", "region").Where("id = ?", supporter).Take(&s).Error; err != nil {
+		return Place{}, err
+	}
+	p := Place{Country: s.Country, PostalCode: s.PostalArea}
+	err := tx.Model(&models.SupporterDivision{}).Where("supporter_id = ? AND how <> ?", supporter, models.ByPostal).Order("kind").Pluck("division_id", &p.Divisions).Error
+	if err != nil {
+		return Place{}, err
+	}
+	list, err := divisions.Candidates(ctx, tx, s.Country, s.PostalArea, now)
+	if len(list) == 0 {
+		p.Region = s.Region
+	}
+	return p, err
 }
 
 // Committee returns the members of a committee who sit on the day of now, the chair first. Any caller, in tx.
@@ -207,9 +228,6 @@ func seatsOf(tx *gorm.DB, at located, b bodies, sitting []Member) ([]Seats, erro
 	}
 	var missing []uuid.UUID
 	for _, s := range order {
-		slices.SortStableFunc(s.Members, func(x, y Member) int {
-			return cmp.Or(strings.Compare(y.Term.SeatRank, x.Term.SeatRank), strings.Compare(x.FamilyName, y.FamilyName), strings.Compare(x.Name, y.Name)) // senior, junior
-		})
 		if s.Jurisdiction.ID == uuid.Nil {
 			missing = append(missing, s.Chamber.JurisdictionID)
 		}
@@ -235,8 +253,9 @@ func seatsOf(tx *gorm.DB, at located, b bodies, sitting []Member) ([]Seats, erro
 	return out, nil
 }
 
-// seatsBy is how many seats of a chamber a division elects, as far as law says so: the House of Representatives one, the Senate two for a
-// state. Elsewhere it is at least one for each division of the chamber's kind, and 0 where the division elects nobody there.
+// seatsBy is how many seats of a chamber a division elects, as far as that is known without asking who sits there: in the Senate of the
+// United States a state has two, and elsewhere a division of the chamber's kind has one at least. It is 0 where the division elects nobody
+// there, and where nobody knows whether there is such a division: a state at large is one only if it is in the list.
 func seatsBy(c models.Chamber, j models.Jurisdiction, e elector) int {
 	federal := j.Country == "US" && j.Region == ""
 	switch {
@@ -245,7 +264,7 @@ func seatsBy(c models.Chamber, j models.Jurisdiction, e elector) int {
 			return 2
 		}
 		return 0
-	case c.DivisionKind == "" || c.DivisionKind != e.kind:
+	case c.DivisionKind == "" || c.DivisionKind != e.kind || e.division.ID == uuid.Nil:
 		return 0
 	}
 	return 1
@@ -273,6 +292,11 @@ func compareSeats(a, b Seats) int {
 	}
 	return cmp.Or(strings.Compare(a.Jurisdiction.Region, b.Jurisdiction.Region), strings.Compare(a.Jurisdiction.Name, b.Jurisdiction.Name),
 		cmp.Compare(rank(a), rank(b)), strings.Compare(a.Chamber.Name, b.Chamber.Name), strings.Compare(a.OCDID, b.OCDID))
+}
+
+// compareMembers puts the senior of two senators first, and others by name.
+func compareMembers(a, b Member) int {
+	return cmp.Or(strings.Compare(b.Term.SeatRank, a.Term.SeatRank), strings.Compare(a.FamilyName, b.FamilyName), strings.Compare(a.Name, b.Name))
 }
 
 // locateAtPoint lists the divisions of a point, if there is one.
