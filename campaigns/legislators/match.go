@@ -62,7 +62,8 @@ type Match struct {
 
 // The problems of a Match.
 const (
-	ProblemUnknown = "represent.problem_unknown" // the place is not known here
+	ProblemUnknown = "represent.problem_unknown" // the postal code is not known here, or none was given
+	ProblemNowhere = "represent.problem_nowhere" // the point lies in no boundary
 	ProblemForeign = "represent.problem_foreign" // nobody of that country is known here
 	ProblemNobody  = "represent.problem_nobody"  // the place is known, and nobody who represents it
 )
@@ -97,7 +98,9 @@ func Find(ctx context.Context, tx *gorm.DB, p Place, now time.Time) (Match, erro
 	case len(m.Choices) > 0 || len(m.Seats) > 0:
 	case p.Country != "" && !b.inCountry:
 		m.Problem = ProblemForeign
-	case len(at.known)+len(at.open) == 0 && at.region == "":
+	case at.region == "" && p.Lat != nil && p.PostalCode == "":
+		m.Problem = ProblemNowhere
+	case at.region == "":
 		m.Problem = ProblemUnknown
 	default:
 		m.Problem = ProblemNobody

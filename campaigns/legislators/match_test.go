@@ -267,8 +267,8 @@ func TestWhatAPersonSaysComesFirst(t *testing.T) {
 			{"Scottsbluff", at(41.8666, -103.6672), "us upper: Fischer+Ricketts; us lower: Smith"},
 			{"Norfolk", at(42.0283, -97.4170), "us upper: Fischer+Ricketts; us lower: Flood"},
 			{"Cheyenne", at(41.1400, -104.8202), "us upper: Barrasso+Lummis; us lower: Hageman"},
-			{"the middle of the sea", at(0, 0), legislators.ProblemUnknown},
-			{"no place on Earth", at(200, 900), legislators.ProblemUnknown},
+			{"the middle of the sea", at(0, 0), legislators.ProblemNowhere},
+			{"no place on Earth", at(200, 900), legislators.ProblemNowhere},
 			{"a point in a postal code of several", near, "us upper: Fischer+Ricketts; us lower: Bacon"},
 		} {
 			if got := told(w.find(x.place, june)); got != x.want {
