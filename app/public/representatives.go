@@ -59,7 +59,7 @@ type representativesPage struct {
 
 // placeQuestion is an open choice as the form shows it.
 type placeQuestion struct {
-	Name, Label string // the field's, and the key of its words
+	Name, Label string // the field's, and what it asks
 	Chosen      string
 	Options     []web.Option
 }
@@ -154,9 +154,9 @@ func (h *representatives) here(c *fiber.Ctx) error {
 
 // question puts a choice into a form: the divisions with who sits for them, and the way out.
 func (p representativesPage) question(c legislators.Choice) placeQuestion {
-	q := placeQuestion{Name: "in_" + string(c.Kind), Label: "represent.choose"}
+	q := placeQuestion{Name: "in_" + string(c.Kind), Label: p.T("represent.choose")}
 	if c.Kind == legislators.KindState {
-		q.Name, q.Label = "state", "represent.choose_state"
+		q.Name, q.Label = "state", p.T("represent.choose_state")
 	}
 	for _, d := range c.Divisions {
 		o := web.Option{Value: d.Division.ID.String(), Label: d.Division.Name}
@@ -166,6 +166,9 @@ func (p representativesPage) question(c legislators.Choice) placeQuestion {
 		var names []string
 		for _, m := range d.Members {
 			names = append(names, m.Name)
+			if c.Kind != legislators.KindState {
+				q.Label = p.T("represent.choose_of", "Body", m.Chamber.Name)
+			}
 		}
 		switch {
 		case len(names) > 0:
