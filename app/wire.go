@@ -269,6 +269,7 @@ func (a *App) features(words *mailer.Renderer) {
 		},
 	})
 	a.Legislators = legislators.New(legislators.Options{DB: a.DB, Clock: a.Clock})
+	segments.Register(legislators.Condition())
 	a.Letters = letters.New(letters.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Enqueue: enqueue, Log: a.Log,
 	})
@@ -435,6 +436,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)
 	admin.MountFields(a.fiber, a.web, a.Supporters)
 	admin.MountDuplicates(a.fiber, a.web, a.Duplicates)
+	admin.MountRepresented(a.fiber, a.web, a.Legislators)
 	admin.MountDivisions(a.fiber, a.web, a.Divisions)
 	admin.MountSegments(a.fiber, a.web, a.Segments)
 	admin.MountForms(a.fiber, a.web, a.Forms)
