@@ -269,6 +269,7 @@ func (a *App) features(words *mailer.Renderer) {
 		},
 	})
 	a.Legislators = legislators.New(legislators.Options{DB: a.DB, Clock: a.Clock})
+	segments.Register(legislators.Condition())
 	a.Letters = letters.New(letters.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Enqueue: enqueue, Log: a.Log,
 	})
@@ -402,7 +403,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	mountHealth(a.fiber, a)
 	mountMetrics(a.fiber, a)
 	public.MountSite(a.fiber, a.web, a.Organisation)
-	public.MountHome(a.fiber, a.web, a.Petitions)
+	public.MountHome(a.fiber, a.web, a.Petitions, a.Legislators)
 	public.MountCampaigns(a.fiber, a.web, a.Campaigns, a.Petitions, a.Letters)
 	public.MountLetterList(a.fiber, a.web, a.Letters)
 	use := public.NewPrefiller(a.web, a.Me)
@@ -411,6 +412,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Organisation, a.Waiting, use)
 	public.MountForms(a.fiber, a.web, a.Forms, a.Waiting, use)
 	public.MountMe(a.fiber, a.web, a.Me, use)
+	public.MountRepresentatives(a.fiber, a.web, a.Legislators)
 	public.MountConfirm(a.fiber, a.web, a.Waiting)
 	public.MountUnsubscribe(a.fiber, a.web, a.Mailings, a.Consents)
 	public.MountArchive(a.fiber, a.web, a.Mailings)
@@ -438,6 +440,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)
 	admin.MountFields(a.fiber, a.web, a.Supporters)
 	admin.MountDuplicates(a.fiber, a.web, a.Duplicates)
+	admin.MountRepresented(a.fiber, a.web, a.Legislators)
 	admin.MountDivisions(a.fiber, a.web, a.Divisions)
 	admin.MountSegments(a.fiber, a.web, a.Segments)
 	admin.MountForms(a.fiber, a.web, a.Forms)

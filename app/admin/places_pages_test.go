@@ -10,6 +10,7 @@ import (
 	"kithline/app/web/webtest"
 	"kithline/campaigns/divisions"
 	"kithline/campaigns/duplicates"
+	"kithline/campaigns/legislators"
 	"kithline/campaigns/supporters"
 	"kithline/models"
 )
@@ -35,7 +36,13 @@ func TestPagesOfDistricts(t *testing.T) {
 				person.Homes.Homes = append(person.Homes.Homes, divisions.Home{Division: over, How: models.ByPostal, Version: "y", Since: now, Ended: true})
 				person.Page.Errors = []web.FieldError{{Text: "No."}}
 			}
-			return map[string]any{"admin/divisions/show": &show, "admin/divisions/list": &list, "admin/divisions/person": &person}
+			represented := representedPage{Page: p}
+			if full {
+				represented.Coverage = legislators.Coverage{Bodies: []legislators.Body{{ID: uuid.New(), Name: "Senate", Jurisdiction: "United States"}}, Rows: []legislators.Covered{
+					{OCDID: "ocd-division/country:us/state:nc", Place: "NC", Members: []string{"Ann <A>", "Bo"}, Supporters: divisions.Shown{N: 12}}, {OCDID: one.OCDID, Place: one.Name, Supporters: divisions.Shown{Hidden: true}},
+				}}
+			}
+			return map[string]any{"admin/divisions/show": &show, "admin/divisions/list": &list, "admin/divisions/person": &person, "admin/divisions/represented": &represented}
 		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"kithline/app/web"
+	"kithline/campaigns/legislators"
 	"kithline/campaigns/petitions"
 	"kithline/models"
 )
@@ -16,25 +17,31 @@ import (
 const homeShown = 6
 
 type home struct {
-	web       *web.Web
-	petitions *petitions.Service
+	web         *web.Web
+	petitions   *petitions.Service
+	legislators *legislators.Service
 }
 
 // MountHome puts the first page in place: what can be done now, by how long it takes, and what the organisation works for.
-func MountHome(r fiber.Router, w *web.Web, s *petitions.Service) {
-	h := &home{w, s}
+func MountHome(r fiber.Router, w *web.Web, s *petitions.Service, l *legislators.Service) {
+	h := &home{w, s, l}
 	r.Get("/", h.show)
 }
 
 type homePage struct {
 	web.Page
 	Petitions []models.Petition
+	Represent bool // who represents a place can be looked up
 }
 
 func (h *home) show(c *fiber.Ctx) error {
 	return h.web.Cached(c, "public/home/home", "home", func(ctx context.Context, p web.Page) (any, error) {
 		p.Title = p.T("home.title")
 		open, err := h.petitions.Open(ctx, homeShown)
-		return homePage{Page: p, Petitions: open}, err
+		if err != nil {
+			return nil, err
+		}
+		known, err := loaded(ctx, h.legislators)
+		return homePage{Page: p, Petitions: open, Represent: known}, err
 	})
 }

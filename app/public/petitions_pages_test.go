@@ -145,7 +145,7 @@ func TestPagesOfPetitions(t *testing.T) {
 	}
 	for _, rows := range [][]models.Petition{{rich, row, closed, paused}, nil} {
 		webtest.All(t, "public/home/", func(_ *web.Web, p web.Page) map[string]any {
-			return map[string]any{"public/home/home": &homePage{Page: p, Petitions: rows}}
+			return map[string]any{"public/home/home": &homePage{Page: p, Petitions: rows, Represent: len(rows) > 0}}
 		})
 		webtest.All(t, "public/campaigns/", func(_ *web.Web, p web.Page) map[string]any {
 			c := campaignPage{Page: p, Petitions: rows, Campaign: models.Campaign{Title: "Twenty visits"}}

@@ -36,6 +36,23 @@ func root(state string) string {
 	return "ocd-division/country:us/" + kind + ":" + strings.ToLower(state)
 }
 
+// StateID is the Open Civic Data id of a state, or of what has its place: country and region as the rows of divisions have them.
+func StateID(country, region string) string {
+	if country == "US" {
+		return root(region)
+	}
+	kind := "/region:"
+	switch country {
+	case "CA":
+		kind = "/province:"
+	case "GB":
+		kind = "/part:"
+	case "AU", "BR", "DE", "IN", "MX", "MY", "NG":
+		kind = "/state:"
+	}
+	return "ocd-division/country:" + strings.ToLower(country) + kind + strings.ToLower(region)
+}
+
 // Chamber is the kind of division that elects a chamber, as lists of legislators call it: upper, lower, or legislature where
 // there is one alone. "" for any other word.
 func Chamber(name string) models.DivisionKind {

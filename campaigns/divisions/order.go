@@ -23,6 +23,9 @@ func rank(k models.DivisionKind) int {
 	return len(Kinds)
 }
 
+// CompareIDs orders ids of divisions with the numbers in them as numbers.
+func CompareIDs(a, b string) int { return natural(a, b) }
+
 // natural compares texts with the numbers in them as numbers.
 func natural(a, b string) int {
 	for a != "" && b != "" {

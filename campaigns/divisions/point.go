@@ -14,7 +14,10 @@ import (
 	"kithline/models"
 )
 
-// shapes keeps the boundaries that were used last, decoded: at most maxShapes bytes of them as they are stored.
+// decoded keeps the boundaries that were used last, by id and time of change, so that it serves whatever store a process has open.
+var decoded shapes
+
+// shapes keeps boundaries decoded: at most maxShapes bytes of them as they are stored.
 type shapes struct {
 	mu    sync.Mutex
 	size  int
@@ -64,14 +67,15 @@ func (s *shapes) drop(e *list.Element) {
 	s.size -= x.size
 }
 
-// Point lists the divisions, valid today, whose boundary contains a point: latitude and longitude in degrees (WGS 84). A point on
-// a border that two share belongs to the first of them in the order of lists, always; one on an outer border is inside. Several of
-// a kind come back only where the boundaries themselves overlap. It is for organizers and for other features; it keeps nothing.
+// Point is At for organizers and for other features, on the day of today.
 func (s *Service) Point(ctx context.Context, lat, lon float64) ([]models.Division, error) {
-	return s.at(ctx, s.db.DB, lat, lon, s.clock.Now())
+	return At(ctx, s.db.DB, lat, lon, s.clock.Now())
 }
 
-func (s *Service) at(ctx context.Context, tx *gorm.DB, lat, lon float64, now time.Time) ([]models.Division, error) {
+// At lists the divisions, valid on the day of now, whose boundary contains a point: latitude and longitude in degrees (WGS 84). A point
+// on a border that two share belongs to the first of them in the order of lists, always; one on an outer border is inside. Several of
+// a kind come back only where the boundaries themselves overlap. Any caller, in tx; it keeps nothing.
+func At(ctx context.Context, tx *gorm.DB, lat, lon float64, now time.Time) ([]models.Division, error) {
 	if !onEarth(lat, lon) {
 		return nil, nil
 	}
@@ -84,7 +88,7 @@ func (s *Service) at(ctx context.Context, tx *gorm.DB, lat, lon float64, now tim
 	}
 	ids, how := []uuid.UUID{}, map[uuid.UUID]where{}
 	for _, b := range near {
-		form, ok := s.shapes.get(b.ID, b.UpdatedAt)
+		form, ok := decoded.get(b.ID, b.UpdatedAt)
 		if !ok {
 			var whole models.Boundary
 			if err := tx.Where("id = ?", b.ID).Take(&whole).Error; err != nil {
@@ -93,7 +97,7 @@ func (s *Service) at(ctx context.Context, tx *gorm.DB, lat, lon float64, now tim
 			if form, err = decode(whole.Shape); err != nil {
 				return nil, err
 			}
-			s.shapes.put(&shape{id: whole.ID, at: whole.UpdatedAt, form: form, size: len(whole.Shape)})
+			decoded.put(&shape{id: whole.ID, at: whole.UpdatedAt, form: form, size: len(whole.Shape)})
 		}
 		if w := inShape(form, orb.Point{lon, lat}); w != outside {
 			ids, how[b.DivisionID] = append(ids, b.DivisionID), w

@@ -21,9 +21,8 @@ import (
 
 // Service imports divisions, looks places up and shows where people live.
 type Service struct {
-	db     *database.DB
-	clock  clock.Clock
-	shapes shapes
+	db    *database.DB
+	clock clock.Clock
 
 	mu    sync.Mutex
 	after uuid.UUID // how far Daily came in a round that took longer than its time
@@ -221,7 +220,7 @@ func (s *Service) Locate(ctx context.Context, a actor.Actor, supporter uuid.UUID
 	}
 	n := 0
 	err := s.change(ctx, a, supporter, map[string]any{"how": models.ByPoint}, func(tx *gorm.DB, now time.Time) error {
-		list, err := s.at(ctx, tx, lat, lon, now)
+		list, err := At(ctx, tx, lat, lon, now)
 		if err != nil {
 			return err
 		}

@@ -8,8 +8,10 @@ import "strings"
 func Area(country, code string) string {
 	code = strings.ToUpper(strings.Join(strings.Fields(code), " "))
 	digits := func(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
-	if zip, four, ok := strings.Cut(code, "-"); ok && len(zip) == 5 && len(four) == 4 && digits(zip) && digits(four) {
-		code = zip
+	for _, between := range []string{"-", "–", " "} {
+		if zip, four, ok := strings.Cut(code, between); ok && len(zip) == 5 && len(four) == 4 && digits(zip) && digits(four) {
+			code = zip
+		}
 	}
 	if country == "US" {
 		if len(code) == 9 && digits(code) {
