@@ -132,6 +132,9 @@ func (w *world) fill() {
 	w.create(&tag)
 	w.create(rows.InSeries(rows.Walked{Petition: p.ID, Supporter: one.ID, Tag: tag.ID, User: boss.UserID, At: at, Later: later, Word: func(string) string { return text }})...)
 	w.create(rows.AroundDelivery(delivery, around)...)
+	elected := rows.NewElected()
+	elected.Division, elected.User, elected.File, elected.At, elected.Later, elected.Word = division.ID, boss.UserID, picture.ID, at, later, around.Word
+	w.create(rows.Legislators(elected)...)
 }
 
 // sealedIn opens a value as its own package does: the key of the row written out here, not taken from the code that is tried.
