@@ -268,7 +268,7 @@ func (a *App) features(words *mailer.Renderer) {
 			Text: text, Date: func(lang string, t time.Time) string { return page(lang).Date(t) }, Number: func(lang string, n int64) string { return page(lang).Number(n) },
 		},
 	})
-	a.Legislators = legislators.New(legislators.Options{DB: a.DB, Clock: a.Clock})
+	a.Legislators = legislators.New(legislators.Options{DB: a.DB, Clock: a.Clock, Files: a.Files, Enqueue: enqueue})
 	a.Letters = letters.New(letters.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Enqueue: enqueue, Log: a.Log,
 	})

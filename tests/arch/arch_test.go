@@ -51,6 +51,7 @@ var sameLevel = map[string][]string{
 	"confirmations": {"tokens", "deliveries"},
 	"inbound":       {"audit", "jobs", "tokens", "vault", "mailboxes", "deliveries", "today"},
 	"divisions":     {"chapters"},
+	"legislators":   {"divisions"},
 	"users":         {"organisation"},
 	"consents":      {"organisation"},
 	"supporters":    {"organisation", "consents", "chapters", "divisions", "erasures"},
