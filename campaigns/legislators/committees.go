@@ -53,7 +53,7 @@ func (d *differ) groups(tx *gorm.DB) error {
 	fresh := map[uuid.UUID]bool{}
 	for _, c := range d.changes {
 		if c.Kind == "joined" || c.Kind == "left" {
-			fresh[c.id] = true
+			fresh[c.ID] = true
 		}
 	}
 	in := map[string]bool{}

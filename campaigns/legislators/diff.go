@@ -238,7 +238,7 @@ func (d *differ) said(t models.Term) string {
 }
 
 func (d *differ) change(l models.Legislator, kind, before, after string) {
-	d.changes = append(d.changes, Change{Kind: kind, Name: l.Name, Before: before, After: after, id: l.ID})
+	d.changes = append(d.changes, Change{Kind: kind, Name: l.Name, Before: before, After: after, ID: l.ID})
 }
 
 // person compares one person of the file.

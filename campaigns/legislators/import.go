@@ -43,7 +43,7 @@ type Change struct {
 	Before string `json:"before,omitempty"`
 	After  string `json:"after,omitempty"`
 
-	id uuid.UUID
+	ID uuid.UUID `json:"-"` // of the legislator
 }
 
 // Count is how many people of a jurisdiction an import is about.

@@ -75,7 +75,16 @@ func OpenPath(name string) (*Source, error) {
 	return &Source{p}, nil
 }
 
-// Source is what an import reads: made by OpenPath or Fetch.
+// OpenText is a source of one file that lies in memory. Close it as any other.
+func OpenText(name, content string) (*Source, error) {
+	p, err := packOf(name, strings.NewReader(content), int64(len(content)), func() error { return nil })
+	if err != nil {
+		return nil, err
+	}
+	return &Source{p}, nil
+}
+
+// Source is what an import reads: made by OpenPath, OpenText or Fetch.
 type Source struct{ pack *pack }
 
 // Name is what the source is called: the file or folder, without what is above it.

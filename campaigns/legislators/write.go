@@ -18,7 +18,7 @@ func (d *differ) write(ctx context.Context, tx *gorm.DB, row models.LegislatorIm
 	history := make([]models.LegislatorChange, len(d.changes))
 	for i, c := range d.changes {
 		history[i] = models.LegislatorChange{
-			ID: models.NewID(), ImportID: &row.ID, LegislatorID: c.id, Kind: c.Kind, BeforeText: c.Before, AfterText: c.After, CreatedBy: row.CreatedBy, CreatedAt: now,
+			ID: models.NewID(), ImportID: &row.ID, LegislatorID: c.ID, Kind: c.Kind, BeforeText: c.Before, AfterText: c.After, CreatedBy: row.CreatedBy, CreatedAt: now,
 		}
 	}
 	return errors.Join(
