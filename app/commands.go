@@ -72,6 +72,7 @@ them. Every command ends with 0 when done, 1 when it failed, 2 for wrong usage o
 		c.configCommand(),
 		c.demoCommand(),
 		c.divisionsCommand(),
+		c.legislatorsCommand(),
 		c.eraseCommand(),
 		c.healthcheckCommand(),
 		c.exportCommand(),

@@ -203,6 +203,7 @@ func Build(ctx context.Context, cfg config.Config, o Options) (_ *App, err error
 	a.Mailings.AddWorkers(workers)
 	a.Petitions.AddWorkers(workers)
 	a.Imports.AddWorkers(workers)
+	a.Legislators.AddWorkers(workers)
 	a.Exports.AddWorkers(workers)
 	a.Packs.AddWorkers(workers)
 	a.Keys.AddWorkers(workers)
@@ -268,7 +269,7 @@ func (a *App) features(words *mailer.Renderer) {
 			Text: text, Date: func(lang string, t time.Time) string { return page(lang).Date(t) }, Number: func(lang string, n int64) string { return page(lang).Number(n) },
 		},
 	})
-	a.Legislators = legislators.New(legislators.Options{DB: a.DB, Clock: a.Clock})
+	a.Legislators = legislators.New(legislators.Options{DB: a.DB, Clock: a.Clock, Files: a.Files, Enqueue: enqueue})
 	segments.Register(legislators.Condition())
 	a.Letters = letters.New(letters.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Enqueue: enqueue, Log: a.Log,
@@ -442,6 +443,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountDuplicates(a.fiber, a.web, a.Duplicates)
 	admin.MountRepresented(a.fiber, a.web, a.Legislators)
 	admin.MountDivisions(a.fiber, a.web, a.Divisions)
+	admin.MountLegislators(a.fiber, a.web, a.Legislators)
 	admin.MountSegments(a.fiber, a.web, a.Segments)
 	admin.MountForms(a.fiber, a.web, a.Forms)
 	admin.MountTopics(a.fiber, a.web, a.Consents)

@@ -57,6 +57,7 @@ type Term struct {
 	ValidFrom    string     // 2006-01-02, "" = open
 	ValidThrough string     // 2006-01-02, the last day; "" = open
 	EndedAt      *time.Time // when an import found that it is over, or an organizer said so
+	EndedByHand  bool       // an organizer said so: no import begins it again
 	Version      string     // of the data: file and day
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
@@ -124,16 +125,23 @@ type CommitteeMember struct {
 	EndedAt      *time.Time
 }
 
-// LegislatorImport is one file that was read, and what it changed.
+// LegislatorImport is one file that was read, and what it changed, or would.
 type LegislatorImport struct {
-	ID        uuid.UUID
-	Kind      LegislatorSource
-	Name      string // of the file, without its folder
-	Version   string // of the data
-	Checksum  string // SHA-256, hex
-	Summary   string // JSON: counts
-	CreatedBy *uuid.UUID
-	CreatedAt time.Time
+	ID           uuid.UUID
+	Kind         LegislatorSource
+	Name         string // of the file, without its folder
+	Version      string // of the data
+	Checksum     string // SHA-256, hex
+	State        LegislatorImportState
+	FileID       *uuid.UUID // what was uploaded, as long as it is kept
+	AllowLeaving bool       // more may leave than the share that stops an import
+	Summary      string     // JSON: counts
+	Report       string     // JSON: who would join, leave and move, until it is applied; "" for none
+	Message      string     // why it failed, as it is shown
+	CreatedBy    *uuid.UUID
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	FinishedAt   *time.Time
 }
 
 // LegislatorChange is what an import or an organizer changed about one legislator.
@@ -141,7 +149,7 @@ type LegislatorChange struct {
 	ID           uuid.UUID
 	ImportID     *uuid.UUID
 	LegislatorID uuid.UUID
-	Kind         string // joined, left, moved, party, name, office, channel
+	Kind         string // joined, left, moved, term, party, name, office, channel, committee
 	BeforeText   string
 	AfterText    string
 	CreatedBy    *uuid.UUID
@@ -168,4 +176,17 @@ const (
 	ChannelWebForm ChannelKind = "webform"
 	ChannelPost    ChannelKind = "post"
 	ChannelPhone   ChannelKind = "phone"
+)
+
+// LegislatorImportState is where an import is on its way.
+type LegislatorImportState string
+
+// The states of an import. One of the command line is applied, or was never written.
+const (
+	ImportChecking LegislatorImportState = "checking" // the file is read, and nothing is changed
+	ImportChecked  LegislatorImportState = "checked"  // waits for somebody to apply or drop it
+	ImportApplying LegislatorImportState = "applying"
+	ImportApplied  LegislatorImportState = "applied"
+	ImportRefused  LegislatorImportState = "failed"
+	ImportDropped  LegislatorImportState = "dropped"
 )

@@ -38,7 +38,7 @@ func TestPagesOfDistricts(t *testing.T) {
 			}
 			represented := representedPage{Page: p}
 			if full {
-				represented.Coverage = legislators.Coverage{Bodies: []legislators.Body{{ID: uuid.New(), Name: "Senate", Jurisdiction: "United States"}}, Rows: []legislators.Covered{
+				represented.Coverage = legislators.Coverage{Bodies: []legislators.ChamberChoice{{ID: uuid.New(), Name: "Senate", Jurisdiction: "United States"}}, Rows: []legislators.Covered{
 					{OCDID: "ocd-division/country:us/state:nc", Place: "NC", Members: []string{"Ann <A>", "Bo"}, Supporters: divisions.Shown{N: 12}}, {OCDID: one.OCDID, Place: one.Name, Supporters: divisions.Shown{Hidden: true}},
 				}}
 			}

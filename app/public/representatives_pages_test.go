@@ -34,7 +34,7 @@ func TestPagesOfRepresentatives(t *testing.T) {
 		webtest.All(t, "public/representatives/", func(_ *web.Web, p web.Page) map[string]any {
 			page := representativesPage{Page: p, Form: placeForm{Country: "US"}, Offer: offer, Chosen: map[string]string{}}
 			page.Title = "Who represents you"
-			found := &legislators.Represented{Committees: map[uuid.UUID][]legislators.Seat{ann.ID: {{Name: "Health"}, {Name: "Budget", Title: "Chair"}}}}
+			found := &legislators.Represented{Committees: map[uuid.UUID][]legislators.CommitteeSeat{ann.ID: {{Name: "Health"}, {Name: "Budget", Title: "Chair"}}}}
 			seats := []legislators.Seats{
 				{Chamber: models.Chamber{Name: "Senate"}, Jurisdiction: models.Jurisdiction{Name: "United States"}, OCDID: state.OCDID, Region: "NC", Place: "NC", Members: []legislators.Member{ann, bo}},
 				{Chamber: models.Chamber{Name: "United States House"}, Jurisdiction: models.Jurisdiction{Name: "United States"}, OCDID: district.OCDID, Place: district.Name, Vacant: 1},

@@ -35,6 +35,7 @@ var railGroups = []struct {
 		{"duplicates", "/admin/duplicates", "base.rail_duplicates", actor.EditSupporters},
 		{"forms", "/admin/forms", "form.rail", actor.EditSupporters},
 		{"divisions", "/admin/divisions", "base.rail_divisions", actor.SeeFigures},
+		{"legislators", "/admin/legislators", "base.rail_legislators", actor.SeeFigures},
 	}},
 	{"base.rail_data", []railItem{
 		{"imports", "/admin/imports", "base.rail_imports", actor.Import},

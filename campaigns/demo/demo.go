@@ -36,6 +36,7 @@ import (
 	"kithline/campaigns/duplicates"
 	"kithline/campaigns/forms"
 	"kithline/campaigns/imports"
+	"kithline/campaigns/legislators"
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/petitions"
@@ -62,6 +63,7 @@ type Services struct {
 	Deliveries   *deliveries.Service
 	Chapters     *chapters.Service
 	Divisions    *divisions.Service
+	Legislators  *legislators.Service
 	Supporters   *supporters.Service
 	Consents     *consents.Service
 	Forms        *forms.Service

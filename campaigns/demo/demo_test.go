@@ -21,6 +21,7 @@ import (
 	"kithline/campaigns/forms"
 	"kithline/campaigns/imports"
 	"kithline/campaigns/jobs"
+	"kithline/campaigns/legislators"
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/petitions"
@@ -69,6 +70,7 @@ func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
 	s.Petitions = petitions.New(db, m.vault, clk, s.Signer, store, petitions.Options{BaseURL: site, Words: text})
 	s.Posts = posts.New(db, clk)
 	s.Chapters, s.Divisions, s.Supporters = chapters.New(db, clk), divisions.New(db, clk), supporters.New(db, m.vault, clk)
+	s.Legislators = legislators.New(legislators.Options{DB: db, Clock: clk})
 	s.Consents = consents.New(db, clk, s.Signer, s.Organisation)
 	s.Forms = forms.New(db, m.vault, clk, s.Signer, s.Consents, forms.Options{BaseURL: site})
 	s.Segments, s.Duplicates = segments.New(db, m.vault, clk), duplicates.New(db, m.vault, clk, s.Supporters)

@@ -21,6 +21,7 @@ import (
 // planHouse notes what the coalition keeps beside its petition: where people live, what it asks them, whom it writes to.
 func (b *builder) planHouse() {
 	b.note(b.day(-3, 9, 30), "importing districts", b.importDivisions)
+	b.note(b.day(-3, 9, 45), "importing legislators", b.importLegislature)
 	b.note(b.day(-3, 10, 30), "what people are asked", b.arrange)
 	for _, r := range b.w.joining.Records {
 		b.note(b.day(r.Day, 15, 40), "a note", func(ctx context.Context) error { return b.writeDown(ctx, r.Email, b.actors[r.Author], r.Tags, r.Note) })

@@ -53,6 +53,12 @@ func StateID(country, region string) string {
 	return "ocd-division/country:" + strings.ToLower(country) + kind + strings.ToLower(region)
 }
 
+// State is the id of a state, a territory or the District of Columbia, by its two letters, as a whole. ok is false for others.
+func State(state string) (id string, ok bool) {
+	state = strings.ToUpper(strings.TrimSpace(state))
+	return root(state), isState[state]
+}
+
 // Chamber is the kind of division that elects a chamber, as lists of legislators call it: upper, lower, or legislature where
 // there is one alone. "" for any other word.
 func Chamber(name string) models.DivisionKind {
@@ -188,6 +194,9 @@ func OCD(state string, kind models.DivisionKind, district string) (id string, ok
 
 // ocdID is the form of an id: a country of two letters, then pairs of type and name.
 var ocdID = regexp.MustCompile(`^ocd-division/country:[a-z]{2}(/[a-z_]+:[^/:\s]+)*$`)
+
+// IsOCD reports whether a text has the form of an id.
+func IsOCD(id string) bool { _, _, _, ok := parse(id); return ok }
 
 // maxID is the longest id that is taken, in bytes.
 const maxID = 300

@@ -15,8 +15,8 @@ import (
 	"kithline/campaigns/fault"
 )
 
-// Body is a chamber in a list.
-type Body struct {
+// ChamberChoice is a chamber in a list.
+type ChamberChoice struct {
 	ID                 uuid.UUID
 	Name, Jurisdiction string
 }
@@ -30,7 +30,7 @@ type Covered struct {
 
 // Coverage is the places of a chamber, with the supporters of each.
 type Coverage struct {
-	Bodies  []Body
+	Bodies  []ChamberChoice
 	Chamber uuid.UUID // uuid.Nil where there is none
 	Rows    []Covered
 }
@@ -52,7 +52,7 @@ func (s *Service) Coverage(ctx context.Context, a actor.Actor, chamber uuid.UUID
 	if out.Chamber = chamber; chamber == uuid.Nil {
 		out.Chamber = out.Bodies[0].ID
 	}
-	if !slices.ContainsFunc(out.Bodies, func(b Body) bool { return b.ID == out.Chamber }) {
+	if !slices.ContainsFunc(out.Bodies, func(b ChamberChoice) bool { return b.ID == out.Chamber }) {
 		return out, fault.New(fault.NotFound, "error.not_found")
 	}
 	var seats []struct {

@@ -17,23 +17,28 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/riverqueue/river"
 	"gorm.io/gorm"
 
 	"kithline/campaigns/clock"
 	"kithline/campaigns/fault"
+	"kithline/campaigns/files"
 	"kithline/models"
 	"kithline/models/database"
 )
 
-// Options of a Service.
+// Options of a Service. Files and Enqueue are for what is uploaded on a page.
 type Options struct {
-	DB    *database.DB
-	Clock clock.Clock
+	DB      *database.DB
+	Clock   clock.Clock
+	Files   *files.Service
+	Enqueue func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error // jobs.Client.Enqueue
 }
 
 // Service keeps legislators. It is safe for concurrent use.
 type Service struct {
 	Options
+	left []func(ctx context.Context, tx *gorm.DB, legislators []uuid.UUID) error // see OnLeft
 }
 
 // New makes the service.

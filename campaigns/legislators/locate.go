@@ -73,7 +73,7 @@ func locate(ctx context.Context, tx *gorm.DB, p Place, now time.Time) (located, 
 	areas := areasOf(append(slices.Clone(own), point...))
 	if len(areas) == 0 && said != "" {
 		country := at.country
-		for _, a := range areasOf(flat(list)) {
+		for _, a := range areasOf(flatten(list)) {
 			if country == "" && a.region == said {
 				country = a.country
 			}
@@ -81,7 +81,7 @@ func locate(ctx context.Context, tx *gorm.DB, p Place, now time.Time) (located, 
 		areas = []area{{country, said}}
 	}
 	if len(areas) == 0 {
-		areas = areasOf(flat(list))
+		areas = areasOf(flatten(list))
 	}
 	switch len(areas) {
 	case 0:
@@ -199,7 +199,7 @@ func (at located) roots() []string {
 
 // every lists the divisions that the place lies or may lie in.
 func (at located) every() []models.Division {
-	return append(append(slices.Clone(at.known), flat(at.open)...), at.states...)
+	return append(append(slices.Clone(at.known), flatten(at.open)...), at.states...)
 }
 
 // elects are the ids of all that elects somebody, or may.
@@ -285,7 +285,7 @@ func grouped(list []models.Division) []divisions.Choice {
 	return out
 }
 
-func flat(list []divisions.Choice) []models.Division {
+func flatten(list []divisions.Choice) []models.Division {
 	var out []models.Division
 	for _, c := range list {
 		out = append(out, c.Divisions...)

@@ -23,18 +23,18 @@ import (
 // june is the day that the real lists of divisions and postal codes are checked for.
 var june = time.Date(2026, 6, 20, 12, 0, 0, 0, time.UTC)
 
-// world is a store with bodies and people who sit in them.
-type world struct {
+// seating is a store with bodies and people who sit in them.
+type seating struct {
 	*testing.T
 	db       *database.DB
 	chambers map[string]models.Chamber
 }
 
-func newWorld(t *testing.T, db *database.DB) *world {
-	return &world{t, db, map[string]models.Chamber{}}
+func newSeating(t *testing.T, db *database.DB) *seating {
+	return &seating{t, db, map[string]models.Chamber{}}
 }
 
-func (w *world) put(row any) {
+func (w *seating) put(row any) {
 	w.Helper()
 	if err := w.db.Create(row).Error; err != nil {
 		w.Fatal(err)
@@ -42,7 +42,7 @@ func (w *world) put(row any) {
 }
 
 // chamber makes a body, by a name such as "us upper", with its jurisdiction.
-func (w *world) chamber(name string) models.Chamber {
+func (w *seating) chamber(name string) models.Chamber {
 	w.Helper()
 	if c, ok := w.chambers[name]; ok {
 		return c
@@ -68,7 +68,7 @@ func (w *world) chamber(name string) models.Chamber {
 }
 
 // sits puts somebody into a seat. The division is named without its country: state:vt/cd:at-large.
-func (w *world) sits(name, chamber, at string, change ...func(*models.Legislator, *models.Term)) models.Term {
+func (w *seating) sits(name, chamber, at string, change ...func(*models.Legislator, *models.Term)) models.Term {
 	w.Helper()
 	l := models.Legislator{ID: models.NewID(), Source: string(models.SourceCongress), Name: name, FamilyName: name[strings.LastIndexByte(name, ' ')+1:], CreatedAt: june, UpdatedAt: june}
 	l.ExternalID = l.ID.String()
@@ -88,7 +88,7 @@ func (w *world) sits(name, chamber, at string, change ...func(*models.Legislator
 	return t
 }
 
-func (w *world) division(id string) models.Division {
+func (w *seating) division(id string) models.Division {
 	w.Helper()
 	var d models.Division
 	if err := w.db.Where("ocd_id = ?", "ocd-division/country:us/"+id).Take(&d).Error; err != nil {
@@ -97,7 +97,7 @@ func (w *world) division(id string) models.Division {
 	return d
 }
 
-func (w *world) find(p legislators.Place, now time.Time) legislators.Match {
+func (w *seating) find(p legislators.Place, now time.Time) legislators.Match {
 	w.Helper()
 	m, err := legislators.Find(context.Background(), w.db.DB, p, now)
 	if err != nil {
@@ -161,7 +161,7 @@ func realDivisions(t *testing.T, db *database.DB, files ...string) {
 }
 
 // congress puts the members of Congress of some states into their seats, by the data of June 2026.
-func (w *world) congress() {
+func (w *seating) congress() {
 	w.Helper()
 	rank := func(r string) func(*models.Legislator, *models.Term) {
 		return func(_ *models.Legislator, t *models.Term) { t.SeatRank = r }
@@ -186,7 +186,7 @@ func (w *world) congress() {
 func TestWhoRepresentsAPostalCode(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
 		realDivisions(t, db, "us_congressional_districts.csv", "zccd-vt-nc-ne-wy-dc-de.csv")
-		w := newWorld(t, db)
+		w := newSeating(t, db)
 		w.congress()
 		const (
 			nc = "us upper: Tillis+Budd"
@@ -242,7 +242,7 @@ func TestWhoRepresentsAPostalCode(t *testing.T) {
 func TestWhatAPersonSaysComesFirst(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
 		realDivisions(t, db, "us_congressional_districts.csv", "zccd-vt-nc-ne-wy-dc-de.csv", "cd118_nebraska.geojson", "cd118_wyoming.geojson")
-		w := newWorld(t, db)
+		w := newSeating(t, db)
 		w.congress()
 		four, nine, over := w.division("state:nc/cd:4"), w.division("state:nc/cd:9"), w.division("state:mt/cd:at-large")
 		at := func(lat, lon float64) legislators.Place {
@@ -282,7 +282,7 @@ func TestWhatAPersonSaysComesFirst(t *testing.T) {
 func TestPlaceOfASupporter(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
 		realDivisions(t, db, "us_congressional_districts.csv", "zccd-vt-nc-ne-wy-dc-de.csv")
-		w := newWorld(t, db)
+		w := newSeating(t, db)
 		w.congress()
 		person := func(area, region string) uuid.UUID {
 			s := models.Supporter{ID: models.NewID(), Country: "US", PostalArea: area, Region: region, Source: "form", CreatedAt: june, UpdatedAt: june}
@@ -317,7 +317,7 @@ func TestPlaceOfASupporter(t *testing.T) {
 func TestStateChambers(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
 		realDivisions(t, db, "us_congressional_districts.csv", "us_sldu.csv", "us_sldl.csv")
-		w := newWorld(t, db)
+		w := newSeating(t, db)
 		lies := func(zip string, ids ...string) {
 			for _, id := range ids {
 				d := w.division(id)
@@ -362,7 +362,7 @@ func TestStateChambers(t *testing.T) {
 func TestTermsAreAskedForTheDay(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
 		realDivisions(t, db, "us_congressional_districts.csv")
-		w := newWorld(t, db)
+		w := newSeating(t, db)
 		until := func(day string) func(*models.Legislator, *models.Term) {
 			return func(_ *models.Legislator, t *models.Term) { t.ValidThrough = day }
 		}
@@ -398,7 +398,7 @@ func TestTermsAreAskedForTheDay(t *testing.T) {
 // Terms know their division by its Open Civic Data id alone; it may have another name; and a list of targets says nothing about vacancies.
 func TestWithoutAListOfDivisions(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
-		w := newWorld(t, db)
+		w := newSeating(t, db)
 		w.sits("Becca Balint", "us lower", "state:vt/cd:at-large")
 		w.sits("Peter Welch", "us upper", "state:vt")
 		w.sits("Mel Mayor", "us-vt executive", "state:vt")
@@ -438,7 +438,7 @@ func TestWithoutAListOfDivisions(t *testing.T) {
 
 func TestMembersOfACommittee(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
-		w := newWorld(t, db)
+		w := newSeating(t, db)
 		a, b := w.sits("Ada Chair", "us lower", "state:vt/cd:at-large"), w.sits("Bo Member", "us lower", "state:wy/cd:at-large")
 		left := w.sits("Cy Left", "us lower", "state:de/cd:at-large", func(_ *models.Legislator, t *models.Term) { t.EndedAt = &june })
 		c := models.Committee{ID: models.NewID(), JurisdictionID: w.chamber("us lower").JurisdictionID, ExternalID: "HSXX", Name: "Health", CreatedAt: june, UpdatedAt: june}

@@ -20,7 +20,7 @@ import (
 )
 
 // crowd makes supporters of every sort: by postal code, by what they said, in split codes, abroad, with a state alone.
-func (w *world) crowd() []uuid.UUID {
+func (w *seating) crowd() []uuid.UUID {
 	w.Helper()
 	var ids []uuid.UUID
 	for _, country := range []string{"US", "", "GB"} {
@@ -50,7 +50,7 @@ func (w *world) crowd() []uuid.UUID {
 func TestMatchAllIsFind(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
 		realDivisions(t, db, "us_congressional_districts.csv", "zccd-vt-nc-ne-wy-dc-de.csv")
-		w := newWorld(t, db)
+		w := newSeating(t, db)
 		w.congress()
 		w.sits("Pat President", "us executive", "")
 		w.sits("Gov Vermont", "us-vt executive", "state:vt")
@@ -165,7 +165,7 @@ func TestMatchAllIsFind(t *testing.T) {
 func TestCoverage(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
 		realDivisions(t, db, "us_congressional_districts.csv", "zccd-vt-nc-ne-wy-dc-de.csv")
-		w := newWorld(t, db)
+		w := newSeating(t, db)
 		w.congress()
 		var ids []uuid.UUID
 		for area, n := range map[string]int{"05401": 12, "27599": 30, "27601": 11, "68102": 3, "27713": 20} {

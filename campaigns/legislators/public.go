@@ -41,8 +41,8 @@ func (s *Service) Offer(ctx context.Context) (Offer, error) {
 	return o, err
 }
 
-// Seat is a place on a committee.
-type Seat struct {
+// CommitteeSeat is a place on a committee.
+type CommitteeSeat struct {
 	LegislatorID uuid.UUID
 	Name         string // of the committee
 	Title        string // Chair; "" for a member
@@ -51,12 +51,12 @@ type Seat struct {
 // Represented is a match with what else everybody may know of those who sit.
 type Represented struct {
 	Match
-	Committees map[uuid.UUID][]Seat // by legislator, without subcommittees
+	Committees map[uuid.UUID][]CommitteeSeat // by legislator, without subcommittees
 }
 
 // Represent says who represents a place, and how they are reached. Everybody may ask; nothing about the place is kept.
 func (s *Service) Represent(ctx context.Context, p Place) (Represented, error) {
-	out := Represented{Committees: map[uuid.UUID][]Seat{}}
+	out := Represented{Committees: map[uuid.UUID][]CommitteeSeat{}}
 	var err error
 	if out.Match, err = Find(ctx, s.DB.DB, p, s.Clock.Now()); err != nil {
 		return out, err
@@ -74,11 +74,11 @@ func (s *Service) Represent(ctx context.Context, p Place) (Represented, error) {
 	return out, err
 }
 
-func committeesOf(tx *gorm.DB, ids []uuid.UUID) ([]Seat, error) {
+func committeesOf(tx *gorm.DB, ids []uuid.UUID) ([]CommitteeSeat, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	var out []Seat
+	var out []CommitteeSeat
 	err := tx.Table("committee_members m").Select("m.legislator_id, c.name, m.title").Joins("JOIN committees c ON c.id = m.committee_id").
 		Where("m.legislator_id IN ? AND m.ended_at IS NULL AND c.removed_at IS NULL AND c.parent_id IS NULL", ids).Order("c.name, c.id").Scan(&out).Error
 	return out, err

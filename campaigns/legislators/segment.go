@@ -32,7 +32,7 @@ func Condition() segments.Kind {
 // listed are those in a seat for whom it matters: of whole states, and of divisions that a supporter lives in.
 func listed(ctx context.Context, tx *gorm.DB, _ actor.Actor) ([]segments.Option, error) {
 	today := day(tx.NowFunc())
-	var rows []named
+	var rows []namedSeat
 	err := tx.WithContext(ctx).Raw(`SELECT DISTINCT l.id, l.name, t.district, c.name AS chamber, l.family_name FROM legislators l JOIN terms t ON t.legislator_id = l.id JOIN chambers c ON c.id = t.chamber_id
 		WHERE `+inForce+` AND t.ocd_id <> '' AND (c.division_kind IN ('', 'state') OR EXISTS (SELECT 1 FROM supporter_divisions x WHERE x.division_id = t.division_id))
 		ORDER BY l.family_name, l.name, l.id LIMIT ?`, today, today, maxListed).Scan(&rows).Error
@@ -43,12 +43,12 @@ func listed(ctx context.Context, tx *gorm.DB, _ actor.Actor) ([]segments.Option,
 	return out, err
 }
 
-type named struct {
+type namedSeat struct {
 	ID                      uuid.UUID
 	Name, District, Chamber string
 }
 
-func (n named) label() string {
+func (n namedSeat) label() string {
 	if n.District == "" {
 		return n.Name + " (" + n.Chamber + ")"
 	}

@@ -51,6 +51,7 @@ CREATE TABLE terms (
     valid_from text NOT NULL,
     valid_through text NOT NULL,
     ended_at datetime,
+    ended_by_hand boolean NOT NULL,
     version text NOT NULL,
     created_at datetime NOT NULL,
     updated_at datetime NOT NULL
@@ -128,9 +129,16 @@ CREATE TABLE legislator_imports (
     name text NOT NULL,
     version text NOT NULL,
     checksum text NOT NULL,
+    state text NOT NULL CHECK (state IN ('checking', 'checked', 'applying', 'applied', 'failed', 'dropped')),
+    file_id text REFERENCES files (id),
+    allow_leaving boolean NOT NULL,
     summary text NOT NULL,
+    report text NOT NULL,
+    message text NOT NULL,
     created_by text,
-    created_at datetime NOT NULL
+    created_at datetime NOT NULL,
+    updated_at datetime NOT NULL,
+    finished_at datetime
 );
 
 CREATE TABLE legislator_changes (
