@@ -21,7 +21,7 @@ type Supporter struct {
 	TimeZone         string    // IANA name; "" = the organisation's
 	Frequency        Frequency // how often mail for many may come
 	ChapterID        *uuid.UUID
-	Source           string // petition, import, form
+	Source           string // petition, import, form, letter
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
 }

@@ -25,14 +25,18 @@ const (
 	DigestConfirm   = "petition_digest_confirm" // subject: the digest
 	PetitionStart   = "petition_start"          // subject: the starter
 	PetitionCostart = "petition_costart"        // subject: the starter
+	LetterConfirm   = "letter_confirm"          // subject: the letter
+	LetterResume    = "letter_resume"           // subject: the letter
 )
 
 // Kinds lists them.
-var Kinds = []string{PetitionConfirm, PetitionAlready, PetitionRemind, JoinConfirm, DigestConfirm, PetitionStart, PetitionCostart}
+var Kinds = []string{PetitionConfirm, PetitionAlready, PetitionRemind, JoinConfirm, DigestConfirm, PetitionStart, PetitionCostart, LetterConfirm, LetterResume}
 
 // ofDrafts are those with the link to a draft. No page but its own opens one, so they count apart from what the page behind the link
 // of every other mail lists.
-func ofDrafts(kind string) bool { return kind == PetitionStart || kind == PetitionCostart }
+func ofDrafts(kind string) bool {
+	return kind == PetitionStart || kind == PetitionCostart || kind == LetterResume
+}
 
 const (
 	day  = 24 * time.Hour

@@ -27,6 +27,7 @@ import (
 	"github.com/riverqueue/river"
 	"gorm.io/gorm"
 
+	"kithline/campaigns/abuse"
 	"kithline/campaigns/clock"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/tokens"
@@ -34,7 +35,7 @@ import (
 	"kithline/models/database"
 )
 
-// Options of a Service. All are needed.
+// Options of a Service. All are needed but Guard.
 type Options struct {
 	DB           *database.DB
 	Vault        *vault.Vault
@@ -45,6 +46,7 @@ type Options struct {
 	Words        func(lang, key string, args ...any) string                       // translates a locale key
 	Enqueue      func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error // inserts a job in tx
 	Log          *slog.Logger
+	Guard        *abuse.Service // judges what strangers send; nil judges nobody
 }
 
 // Service holds the operations on letter campaigns, letters and dispatches. It is safe for concurrent use.

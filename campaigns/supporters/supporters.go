@@ -34,6 +34,7 @@ const (
 	SourcePetition = "petition"
 	SourceImport   = "import"
 	SourceForm     = "form"
+	SourceLetter   = "letter"
 	SourceHand     = "hand" // an organizer added the person
 )
 
