@@ -68,7 +68,25 @@ type (
 		For, URL string
 		Minutes  int
 	}
-	setupTest      struct{ OrgName string }
+	setupTest     struct{ OrgName string }
+	letterText    struct{ Name, Subject, Text string }
+	letterConfirm struct {
+		GivenName, Title, URL         string
+		Letters                       []letterText
+		Already                       []string
+		Updates                       bool
+		ConfirmURL, ConfirmHost, Code string
+		Days                          int
+	}
+	letterResume struct {
+		Title, URL, ResumeHost, Code string
+		Days                         int
+	}
+	letterCopy struct {
+		GivenName, Title string
+		Letters          []letterText
+	}
+	letterHeld     struct{ GivenName, Title string }
 	letterRejected struct{ GivenName, Title, Reason, URL string }
 	toCarry      struct{ To, How string }
 	letterByHand struct {
@@ -139,6 +157,25 @@ var samples = []struct {
 	{"petition_start_again", "petition_start", petitionDraft{"", "https://act.example.org/petitions/draft/" + token, "act.example.org/petitions/resume", "7Q4MK2", true, 7, 30}},
 	{"petition_costart", "petition_costart", petitionDraft{"June <O>", "https://act.example.org/petitions/draft/" + token, "act.example.org/petitions/resume", "7Q4MK2", false, 7, 30}},
 	{"petition_costart_bare", "petition_costart", petitionDraft{"", "https://act.example.org/petitions/draft/" + token, "act.example.org/petitions/resume", "7Q4MK2", false, 1, 1}},
+	{"letter_confirm", "letter_confirm", letterConfirm{
+		"June", "Twenty visits for pain", "https://act.example.org/letters/twenty-visits",
+		[]letterText{
+			{"Senator Ada Okafor", "Please support HB 412", "Dear Senator Okafor,\n\nMy plan stopped after <six> visits.\n\nWith respect,\n\nJune Hollis\n4 Mill Lane\nThree Forks, WN 00209"},
+			{"Representative Noël Ito", "Please support HB 412", "Dear Representative Ito,\n\nMy plan stopped."},
+		},
+		[]string{"Senator Bo Lind", "Senator Cy Marsh"},
+		true, "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 7,
+	}},
+	{"letter_confirm_bare", "letter_confirm", letterConfirm{
+		"", "Twenty <visits>", "https://act.example.org/letters/twenty-visits",
+		[]letterText{{"Senator Ada Okafor", "A <b>bold</b> subject", "Dear Senator Okafor,"}},
+		nil, false,
+		"https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 1,
+	}},
+	{"letter_already", "letter_already", letterConfirm{"June", "Twenty visits for pain", "https://act.example.org/letters/twenty-visits", nil, []string{"Senator Ada Okafor"}, false, "", "", "", 7}},
+	{"letter_resume", "letter_resume", letterResume{"Twenty visits for pain", "https://act.example.org/letters/draft/" + token, "act.example.org/letters/resume", "7Q4MK2", 30}},
+	{"letter_copy", "letter_copy", letterCopy{"June", "Twenty visits for pain", []letterText{{"Senator Ada Okafor", "Please support HB 412", "Dear Senator Okafor,\n\nMy plan stopped."}}}},
+	{"letter_held", "letter_held", letterHeld{"June", "Twenty visits for pain"}},
 	{"petition_threshold", "petition_threshold", petitionReached{"Twenty visits for pain", "1,000", "", "2,500", "https://act.example.org/petitions/twenty-visits", ""}},
 	{"petition_threshold_paper", "petition_threshold", petitionReached{"Benches <b>& shade</b>", "100", "112", "250", "https://act.example.org/petitions/benches", "12"}},
 	{"user_invitation", "user_invitation", userInvitation{"Ilse Halvorsen", "Wennick Chronic Pain Coalition", "Organizer", "https://act.example.org/invite/" + token, 3}},

@@ -429,6 +429,7 @@ func (s *Service) sayForms(ctx context.Context, part *Part) error {
 // mailKeys are the kinds of mails that a person gets, in words.
 var mailKeys = map[string]string{
 	"mailing": "me.mail_mailing", "series": "me.mail_mailing", "petition_confirm": "me.mail_confirm", "petition_already": "me.mail_already", "petition_reminder": "me.mail_confirm", "petition_receipt": "sign.mail_receipt", "join_confirm": "me.mail_confirm",
+	"letter_confirm": "me.mail_confirm", "letter_resume": "me.mail_confirm", "letter_copy": "me.mail_letter", "letter_held": "me.mail_letter",
 	"petition_outcome": "me.mail_outcome", "petition_digest": "me.mail_digest", "petition_digest_confirm": "me.mail_confirm",
 	"letter_rejected": "me.mail_letter_rejected",
 	KindLink:          "me.mail_link", KindDownload: "me.mail_link", KindErase: "me.mail_link", "user_login_link": "me.mail_account", "user_invitation": "me.mail_account",
