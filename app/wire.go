@@ -272,8 +272,9 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Legislators = legislators.New(legislators.Options{DB: a.DB, Clock: a.Clock, Files: a.Files, Enqueue: enqueue})
 	segments.Register(legislators.Condition())
 	a.Letters = letters.New(letters.Options{
-		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Enqueue: enqueue, Log: a.Log,
+		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Enqueue: enqueue, Log: a.Log, Guard: a.Abuse,
 	})
+	a.Waiting.Register(a.Letters.Source())
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Petitions: a.Petitions, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Mail: words, Sender: a.mail.sender, Enqueue: enqueue,
@@ -311,6 +312,9 @@ func (a *App) features(words *mailer.Renderer) {
 		a.Deliveries.Handle(kind, r)
 	}
 	a.Me.Register("letter", a.ownLetters())
+	for kind, r := range a.Letters.WriterMails() {
+		a.Deliveries.Handle(kind, r)
+	}
 	a.Mailings.Register(a.Deliveries)
 	a.Series = mailseries.New(mailseries.Options{DB: a.DB, Clock: a.Clock, Organisation: a.Organisation, Mailings: a.Mailings, Open: a.Vault.Open})
 	a.Series.Register(a.Deliveries)
@@ -381,7 +385,7 @@ func (a *App) previewOf(words *mailer.Renderer) func(context.Context, deliveries
 
 // regular lists the housekeeping that runs by itself.
 func (a *App) regular() []jobs.Regular {
-	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular(), a.Letters.DispatchJobs())
+	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular(), a.Letters.WriterJobs(), a.Letters.DispatchJobs())
 	return append(own, a.Mailings.Regular(), a.Series.Regular(), a.Keys.Regular(), a.Deliverability.Regular(),
 		jobs.Regular{Name: "inbound_poll", Every: time.Minute, Run: a.Inbound.Poll},
 		jobs.Regular{Name: "inbound_pauses", Every: time.Minute, Run: a.Inbound.Pauses},
@@ -419,6 +423,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountStarts(a.fiber, a.web, a.Petitions, a.Posts, a.Organisation)
 	public.MountReach(a.fiber, a.web, a.Petitions, a.Waiting) // before the next: /petitions/x.json is no slug
 	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Organisation, a.Waiting, use)
+	public.MountLetters(a.fiber, a.web, a.Letters, a.Waiting, use)
 	public.MountForms(a.fiber, a.web, a.Forms, a.Waiting, use)
 	public.MountMe(a.fiber, a.web, a.Me, use)
 	public.MountRepresentatives(a.fiber, a.web, a.Legislators)
