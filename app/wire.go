@@ -423,7 +423,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountStarts(a.fiber, a.web, a.Petitions, a.Posts, a.Organisation)
 	public.MountReach(a.fiber, a.web, a.Petitions, a.Waiting) // before the next: /petitions/x.json is no slug
 	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Organisation, a.Waiting, use)
-	public.MountLetters(a.fiber, a.web, a.Letters, a.Waiting, use)
+	public.MountLetters(a.fiber, a.web, a.Letters, a.Legislators, a.Waiting, use)
 	public.MountForms(a.fiber, a.web, a.Forms, a.Waiting, use)
 	public.MountMe(a.fiber, a.web, a.Me, use)
 	public.MountRepresentatives(a.fiber, a.web, a.Legislators)

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -25,14 +26,15 @@ const letterCookie = "letter"
 type letterPages struct {
 	web     *web.Web
 	letters *letters.Service
+	places  *legislators.Service
 	door    *confirmations.Service
 	use     *Prefiller
 }
 
 // MountLetters puts the journey of a letter in place: /letters/:slug, where it begins; /letters/:slug/write, one question a page;
 // what comes after; and /letters/resume and /letters/draft/:token, where it goes on.
-func MountLetters(r fiber.Router, w *web.Web, s *letters.Service, door *confirmations.Service, use *Prefiller) {
-	h := &letterPages{w, s, door, use}
+func MountLetters(r fiber.Router, w *web.Web, s *letters.Service, places *legislators.Service, door *confirmations.Service, use *Prefiller) {
+	h := &letterPages{w, s, places, door, use}
 	r.Get("/letters/resume", h.resumePage)
 	r.Post("/letters/resume", w.Limit(30, tryWindow), h.resume)
 	r.Get("/letters/draft/:token", h.link)
@@ -68,6 +70,8 @@ type letterForm struct {
 	State      string   `form:"state,max=10"` // country and state in one: US WN
 	Asked      string   `form:"asked,max=20"` // which kind of district the page asks for
 	Divisions  []string `form:"division,max=40"`
+	Lat        string   `form:"lat,max=40"` // where the browser is, once, to find the district
+	Lon        string   `form:"lon,max=40"`
 	Statewide  bool     `form:"statewide"`
 	Chosen     []string `form:"to,max=40"`
 	Points     []string `form:"point,max=40"`
@@ -152,8 +156,9 @@ type letterPage struct {
 	Offer  []models.LetterPoint
 	Texts  []letters.FullText
 	Meter  letters.Meter
+	Point  bool // districts can be found by a point
 	seed   uint64
-	before letters.Kept
+	before letters.BegunLetter
 }
 
 // Question is what the page of a step asks.
@@ -169,6 +174,20 @@ func (p *letterPage) StepNumber() int {
 	}
 	return 2
 }
+
+// Enter is what the Enter key in a field means: to go on, or on the last page to look again, so that nothing is sent by a slip.
+func (p *letterPage) Enter() string {
+	switch p.Step {
+	case stepCheck:
+		return stepCheck
+	case stepLater:
+		return "later"
+	}
+	return "go"
+}
+
+// Saved reports whether what is typed in the page is kept as it is typed: in a draft, and not in what waits to be confirmed.
+func (p *letterPage) Saved() bool { return p.Draft && p.before.State == models.LetterDraft }
 
 // Hidden is an answer that a page carries on.
 type Hidden struct{ Name, Value string }
@@ -326,6 +345,21 @@ func (p *letterPage) Points() []web.Option {
 	return out
 }
 
+// Sources are where the points can be looked up, each once.
+func (p *letterPage) Sources() []web.Link {
+	var out []web.Link
+	for _, x := range p.Offer {
+		l := web.Link{URL: x.SourceURL, Label: x.SourceTitle}
+		if l.Label == "" {
+			l.Label = l.URL
+		}
+		if l.URL != "" && !slices.Contains(out, l) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
 // Prompt is what the own words are about.
 func (p *letterPage) Prompt() string {
 	if p.C.Prompt != "" {
@@ -459,6 +493,13 @@ func (h *letterPages) render(c *fiber.Ctx, p *letterPage, step string, status in
 			p.Sheet.GivenName, p.Sheet.FamilyName, p.Sheet.Street, p.Sheet.City, p.Sheet.Email = facts.GivenName, facts.FamilyName, facts.Street, facts.City, facts.Email
 		}
 	}
+	if p.Step == stepDistrict {
+		offer, err := h.places.Offer(c.UserContext())
+		if err != nil {
+			return err
+		}
+		p.Point = offer.Points
+	}
 	p.Title = p.Question()
 	return h.web.RenderStatus(c, status, "public/letters/"+p.Step, p)
 }
@@ -523,6 +564,11 @@ func (h *letterPages) write(c *fiber.Ctx) error {
 	case f.Step == stepCheck && f.Do == "send":
 		return h.send(c, p, f)
 	case f.Do == "" || f.Do == "go":
+		if f.Step == stepDistrict && f.Lat != "" {
+			if err := h.here(ctx, p, f); err != nil {
+				return err
+			}
+		}
 		if err := h.checked(ctx, p, f.Asked); p.Failed(err) {
 			return h.again422(c, p, f.Step)
 		} else if err != nil {
@@ -531,6 +577,28 @@ func (h *letterPages) write(c *fiber.Ctx) error {
 		return h.on(c, p, f, nextOf(f.Step))
 	}
 	return h.on(c, p, f, f.Do) // to a page that was named: nothing is asked of this one
+}
+
+// here takes the districts in which a point lies for those that the writer lives in. The point is forgotten at once. Where it says
+// nothing, the question stays open.
+func (h *letterPages) here(ctx context.Context, p *letterPage, f letterForm) error {
+	lat, bad := strconv.ParseFloat(f.Lat, 64)
+	lon, bad2 := strconv.ParseFloat(f.Lon, 64)
+	if bad != nil || bad2 != nil {
+		return nil //nolint:nilerr // it says nothing
+	}
+	at := p.Sheet
+	at.Lat, at.Lon = &lat, &lon
+	who, err := h.letters.Who(ctx, p.C, &at)
+	if _, wrong := web.Invalid(err); wrong {
+		return nil //nolint:nilerr // told where the page is checked
+	}
+	for _, d := range who.Homes {
+		if d.ID != uuid.Nil && !slices.Contains(p.Sheet.Divisions, d.ID) {
+			p.Sheet.Divisions = append(p.Sheet.Divisions, d.ID)
+		}
+	}
+	return err
 }
 
 // cmpStep is a page that can be shown by itself.
@@ -595,7 +663,7 @@ func (h *letterPages) again422(c *fiber.Ctx, p *letterPage, step string) error {
 
 // keep keeps the draft, and mails its link where that is asked for.
 func (h *letterPages) keep(c *fiber.Ctx, p *letterPage, mail bool) error {
-	cookie, err := h.letters.Keep(c.UserContext(), p.C, letters.KeepInput{
+	cookie, err := h.letters.KeepDraft(c.UserContext(), p.C, letters.KeepInput{
 		Sheet: p.Sheet, Held: h.web.Cookie(c, letterCookie), Lang: p.Lang, ConsentText: p.consentText(), Mail: mail,
 	})
 	if err == nil {
@@ -673,7 +741,7 @@ func (h *letterPages) autosave(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if !p.Draft || p.before.State != models.LetterDraft {
+	if !p.Saved() {
 		return fault.New(fault.NotFound, "error.letter_draft_gone")
 	}
 	var f letterForm

@@ -41,13 +41,14 @@ func TestPagesOfLetters(t *testing.T) {
 				x.Who.Choices = []legislators.Choice{{Kind: models.DivisionLower, Divisions: []legislators.Candidate{{Division: division, Members: []legislators.Member{member.Member}}}}}
 				if full {
 					x.Closed, x.Body, x.Source, x.Draft, x.Filled, x.Order = "", "<p>Why</p>", "poster", step == "start", true, uuid.NewString()
+					x.Point = true
 					x.Sheet = letters.Sheet{
 						PostalCode: "00152", Country: "US", Region: "WN", Divisions: []uuid.UUID{division.ID}, Statewide: true, Chosen: []uuid.UUID{member.ID}, Points: []uuid.UUID{uuid.New()}, Subject: "A <subject>",
 						Own: "My <own>\nwords", GivenName: "June", FamilyName: "O'Hollis", Street: "4 Mill Lane", City: "Three Forks", Email: "june.example.org", Source: "poster",
 					}
 					x.Who.Members, x.Who.OnlyWide, x.Who.Instead = []letters.Recipient{member, post, phone}, true, true
 					x.Who.Vacant = []legislators.Seats{{Chamber: models.Chamber{Name: "House"}, Place: "House District <14>"}}
-					x.Offer = []models.LetterPoint{{ID: uuid.New(), Body: "A <point>", SourceTitle: "The bill"}, {ID: uuid.New(), Body: "Another"}}
+					x.Offer = []models.LetterPoint{{ID: uuid.New(), Body: "A <point>", SourceTitle: "The <bill>", SourceURL: "https://example.org/hb412"}, {ID: uuid.New(), Body: "Another"}}
 					x.Texts, x.Meter = []letters.FullText{{Recipient: member, Subject: "A <subject>", Body: "Dear <all>,\n\nPlease."}, {Recipient: post, Subject: "S", Body: "B"}}, letters.Meter{Own: 20, Given: 40}
 					for _, name := range append([]string{""}, map[string][]string{
 						stepWhere: {"postal_code"}, stepDistrict: {"state"}, stepWho: {"to"}, stepPoints: {"point"}, stepWords: {"own_words", "subject"},
@@ -57,6 +58,7 @@ func TestPagesOfLetters(t *testing.T) {
 					}
 					resume.Errors = x.Errors[:1]
 				} else {
+					x.before.State = models.LetterDraft
 					x.Who.Problem = "represent.problem_unknown"
 					x.C.MinOwnWords, x.C.MaxRecipients, x.C.Prompt = 0, 0, ""
 				}

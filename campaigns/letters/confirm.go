@@ -299,7 +299,7 @@ func (s *Service) whoLeft(ctx context.Context, tx *gorm.DB, list []models.Dispat
 
 // attach brings what a confirmed letter says about its writer into the record behind the mailbox: what the record says already stays.
 func (s *Service) attach(ctx context.Context, tx *gorm.DB, box *models.Mailbox, l models.Letter, c models.LetterCampaign, now time.Time) error {
-	in, err := s.sheet(ctx, tx, l)
+	in, err := s.sheetOf(ctx, tx, l)
 	if err != nil {
 		return err
 	}

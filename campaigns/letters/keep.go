@@ -40,25 +40,24 @@ const (
 
 func draftGone() error { return fault.New(fault.Gone, "error.letter_draft_gone") }
 
-// KeepInput is what Keep and Send are handed beside the sheet.
+// KeepInput is what KeepDraft and Send are handed beside the sheet.
 type KeepInput struct {
 	Sheet
 	Held        string // the cookie of the browser
 	Lang        string // of the page, the letter and the mails
 	ConsentText string // the words beside the box for mails, exactly as they were shown; needed where it is ticked
-	Mail        bool   // Keep: the link is mailed
+	Mail        bool   // KeepDraft: the link is mailed
 }
 
-// Kept is a letter that a browser goes on with.
-type Kept struct {
+// BegunLetter is a letter that a browser goes on with.
+type BegunLetter struct {
 	Sheet
 	ID    uuid.UUID
 	State models.LetterState
-	Lang  string
 }
 
 // Seed puts the points of a letter in an order that stays while it is written.
-func (k Kept) Seed() uint64 { return SeedOf(k.ID) }
+func (k BegunLetter) Seed() uint64 { return SeedOf(k.ID) }
 
 // SeedOf makes a seed of an id.
 func SeedOf(id uuid.UUID) (n uint64) {
@@ -136,23 +135,23 @@ func (s *Service) open(ctx context.Context, tx *gorm.DB, campaign uuid.UUID, hel
 }
 
 // Begun reads the letter of a campaign that a browser goes on with; ok is false where there is none. It changes nothing.
-func (s *Service) Begun(ctx context.Context, campaign uuid.UUID, held string) (k Kept, ok bool, err error) {
+func (s *Service) Begun(ctx context.Context, campaign uuid.UUID, held string) (k BegunLetter, ok bool, err error) {
 	rows, err := s.open(ctx, s.DB.DB, campaign, held)
 	if err != nil || len(rows) == 0 {
-		return Kept{}, false, err
+		return BegunLetter{}, false, err
 	}
-	k = Kept{ID: rows[0].ID, State: rows[0].State, Lang: rows[0].Locale}
-	k.Sheet, err = s.sheet(ctx, s.DB.DB, rows[0])
+	k = BegunLetter{ID: rows[0].ID, State: rows[0].State}
+	k.Sheet, err = s.sheetOf(ctx, s.DB.DB, rows[0])
 	if fault.Is(err, fault.Gone) {
-		return Kept{}, false, nil
+		return BegunLetter{}, false, nil
 	}
 	return k, err == nil, err
 }
 
-// Keep keeps a draft, which only needs an address, and mails the link to it where that is asked for, within the limits of the mailbox.
+// KeepDraft keeps a draft, which only needs an address, and mails the link to it where that is asked for, within the limits of the mailbox.
 // It answers the same for every address. The new cookie of the browser comes back. Anybody may call it. The faults are Invalid with
 // the field email, or with those of the texts that no letter can hold.
-func (s *Service) Keep(ctx context.Context, c Campaign, in KeepInput) (cookie string, err error) {
+func (s *Service) KeepDraft(ctx context.Context, c Campaign, in KeepInput) (cookie string, err error) {
 	var bad fault.Fields
 	in.checkEmail(&bad)
 	in.Own, in.Subject = letterText(&bad, "own_words", in.Own), letterLine(&bad, "subject", in.Subject, SubjectMax)

@@ -30,7 +30,7 @@ type Recipients struct {
 	Homes    []models.Division    // where the place lies, of each kind one
 	Country  string
 	Region   string
-	OnlyWide bool // a question stayed open and is not asked: those alone whom the whole state elects, or who are always written to
+	OnlyWide bool // the writer does not know their district: those alone whom everybody there elects, or who are always written to
 }
 
 // Has reports whether a legislator is among them.
@@ -73,12 +73,9 @@ func recipients(ctx context.Context, tx *gorm.DB, c Campaign, place legislators.
 	if !mine {
 		out.Problem = ""
 	}
+	out.OnlyWide = mine && place.Statewide
 	for _, choice := range match.Choices {
-		switch {
-		case !mine || !kinds[choice.Kind]:
-		case place.Statewide:
-			out.OnlyWide = true
-		default:
+		if mine && kinds[choice.Kind] && !place.Statewide {
 			out.Choices = append(out.Choices, choice)
 		}
 	}

@@ -39,6 +39,7 @@ type Sheet struct {
 	Country    string      // of the place, where it was asked
 	Region     string      // the state, where it was asked
 	Divisions  []uuid.UUID // division: of several, the one the writer lives in
+	Lat, Lon   *float64    // where the writer is now, in degrees; used once to find the district, and never kept
 	Statewide  bool        // the writer does not know: to those alone whom the whole state elects
 	Chosen     []uuid.UUID // to
 	Points     []uuid.UUID // point, in the order of the letter
@@ -56,7 +57,7 @@ type Sheet struct {
 
 // Place is where the writer lives, as far as they said.
 func (s Sheet) Place() legislators.Place {
-	return legislators.Place{Country: s.Country, PostalCode: s.PostalCode, Region: s.Region, Divisions: s.Divisions, Statewide: s.Statewide}
+	return legislators.Place{Country: s.Country, PostalCode: s.PostalCode, Region: s.Region, Divisions: s.Divisions, Lat: s.Lat, Lon: s.Lon, Statewide: s.Statewide}
 }
 
 // words are what goes into the letter to one recipient.
@@ -333,8 +334,8 @@ func (s *Service) row(c Campaign, in Sheet, lang string, box uuid.UUID, r Recipi
 	}
 }
 
-// sheet opens what a letter says.
-func (s *Service) sheet(ctx context.Context, tx *gorm.DB, l models.Letter) (Sheet, error) {
+// sheetOf opens what a letter says.
+func (s *Service) sheetOf(ctx context.Context, tx *gorm.DB, l models.Letter) (Sheet, error) {
 	in := Sheet{
 		PostalCode: l.PostalArea, Country: l.Country, Region: l.Region, Points: readIDs(l.Points), Chosen: readIDs(l.Chosen), Copy: l.WantsCopy, Source: l.Source,
 		Updates: len(readAgreed(l.Consents)) > 0,

@@ -456,10 +456,10 @@ func TestAnEditNeedsANewYes(t *testing.T) {
 		one, err := d.Send(d.ctx, d.campaign(), first)
 		d.must(err)
 		old := d.letter(one.ID)
-		// Kept on the way, the letter that waits stays as it is.
+		// BegunLetter on the way, the letter that waits stays as it is.
 		edit := first
 		edit.Held, edit.Own = one.Cookie, "Another thought of mine, and nothing else."
-		cookie, err := d.Keep(d.ctx, d.campaign(), edit.KeepInput)
+		cookie, err := d.KeepDraft(d.ctx, d.campaign(), edit.KeepInput)
 		d.must(err)
 		if d.letter(one.ID).State != models.LetterAwaiting || d.count("letters", "state = 'draft'") != 1 {
 			t.Error("a draft touched what waits")
@@ -578,6 +578,28 @@ func TestHeld(t *testing.T) {
 	})
 }
 
+// Two letters with the same own words, confirmed at the same moment by two people: one of them waits.
+func TestTwoOfAKindAtOnce(t *testing.T) {
+	eachDesk(t, func(t *testing.T, d *desk) {
+		letters := []models.Letter{d.send(d.written("june@example.org")), d.send(d.written("cal@example.org"))}
+		var all sync.WaitGroup
+		for _, l := range letters {
+			all.Go(func() {
+				if _, err := d.press(l); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if held, free := d.count("letters", "state = 'held'"), d.count("letters", "state = 'released'"); held != 1 || free != 1 {
+			t.Errorf("%d held, %d released", held, free)
+		}
+		if a, b := d.letter(letters[0].ID).Number, d.letter(letters[1].ID).Number; a+b != 3 || a == b {
+			t.Errorf("numbers %d and %d", a, b)
+		}
+	})
+}
+
 // What strangers send is judged as signatures are: a trap and a crowd from one device make no difference on the page, and wait for a
 // person once they are confirmed.
 func TestJudged(t *testing.T) {
@@ -613,7 +635,7 @@ func TestJudged(t *testing.T) {
 func TestDrafts(t *testing.T) {
 	eachDesk(t, func(t *testing.T, d *desk) {
 		in := KeepInput{Sheet: Sheet{PostalCode: "00152", Own: "Half a sent", Email: "june@example.org", Statewide: true}, Lang: "es", Mail: true}
-		cookie, err := d.Keep(d.ctx, d.campaign(), in)
+		cookie, err := d.KeepDraft(d.ctx, d.campaign(), in)
 		d.must(err)
 		var l models.Letter
 		d.must(d.DB.Take(&l).Error)
@@ -639,13 +661,13 @@ func TestDrafts(t *testing.T) {
 		}
 		// The same browser goes on with the same draft; with another address it is another one, and the old link opens nothing.
 		in.Held, in.Own, in.Mail = cookie, "Half a sentence", false
-		cookie, err = d.Keep(d.ctx, d.campaign(), in)
+		cookie, err = d.KeepDraft(d.ctx, d.campaign(), in)
 		d.must(err)
 		if d.count("letters", "1 = 1") != 1 {
 			t.Error("a draft for each key")
 		}
 		in.Held, in.Email = cookie, "june.hollis@example.org"
-		cookie, err = d.Keep(d.ctx, d.campaign(), in)
+		cookie, err = d.KeepDraft(d.ctx, d.campaign(), in)
 		d.must(err)
 		if _, err := d.Offered(d.ctx, token); wrong(err) != "error.letter_draft_gone" {
 			t.Errorf("the link of the wrong address: %v", err)
