@@ -280,3 +280,33 @@ func TestALetterFromAPoint(t *testing.T) {
 		}
 	})
 }
+
+// A postal code that lies in two states asks for the state first, and then for the district.
+func TestALetterFromTwoStates(t *testing.T) {
+	testapp.Each(t, func(t *testing.T, a *testapp.App) {
+		state, _ := lettered(t, a)
+		other := models.Division{
+			ID: models.NewID(), OCDID: "ocd-division/country:us/state:wx/sldl:1", Name: "House District 1", Country: "US", Region: "WX", Kind: models.DivisionLower, Version: "1", CreatedAt: a.Clock.Now(), UpdatedAt: a.Clock.Now(),
+		}
+		for _, row := range []any{&other, &models.PostalDivision{Country: "US", PostalArea: "00152", DivisionID: other.ID, Kind: other.Kind, Version: "1"}} {
+			if err := a.DB.Create(row).Error; err != nil {
+				t.Fatal(err)
+			}
+		}
+		page := a.Client(t).Get("/letters/twenty-visits/write").Submit(letterGo, map[string]string{"postal_code": "00152"}).Want(200)
+		if !page.Has(`input[name=state][value="US WN"]`) || page.Has("input[type=radio][name=division]") {
+			t.Fatal(page.Text("main"))
+		}
+		if wrong := page.Submit(letterGo, nil).Want(422); !wrong.Has("#summary a[href='#state']") {
+			t.Error(wrong.Text("main"))
+		}
+		page = page.Submit(letterGo, map[string]string{"state": "US WN"}).Want(200)
+		if got := page.Text("main"); !strings.Contains(got, "House District 12") || strings.Contains(got, "House District 1 ") {
+			t.Fatal(got)
+		}
+		page = page.Submit(letterGo, map[string]string{"division": state.Divisions["sldl:12"].ID.String()}).Want(200)
+		if got := page.Text("main"); !strings.Contains(got, "Okafor") || !strings.Contains(got, "Noël Ito") {
+			t.Error(got)
+		}
+	})
+}
