@@ -55,7 +55,7 @@ func TestLettersWithNames(t *testing.T) {
 		if n != 2 {
 			t.Errorf("%d entries in the audit log", n)
 		}
-		for _, a := range []actor.Actor{w.user(actor.Advocate, nil), w.user(actor.Viewer, uuid.Nil), {Kind: actor.User, UserID: boss.UserID, Role: actor.Organizer, ChapterID: models.NewID()}, {Kind: actor.User, UserID: boss.UserID, Role: actor.Owner, OneStep: true}} {
+		for _, a := range []actor.Actor{w.user(actor.Advocate, nil), w.user(actor.Viewer, nil), {Kind: actor.User, UserID: boss.UserID, Role: actor.Organizer, ChapterID: models.NewID()}, {Kind: actor.User, UserID: boss.UserID, Role: actor.Owner, OneStep: true}} {
 			if _, err := w.svc.Create(t.Context(), a, in); !fault.Is(err, fault.Forbidden) {
 				t.Errorf("%+v: %v", a, err)
 			}
