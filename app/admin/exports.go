@@ -34,15 +34,17 @@ func MountExports(r fiber.Router, w *web.Web, s *exports.Service, clk clock.Cloc
 	r.Post("/admin/exports", w.Signed, h.create)
 	r.Get("/admin/exports/new", w.Signed, h.newList)
 	r.Post("/admin/exports/signatures", w.Signed, h.signatures)
+	r.Post("/admin/exports/letters", w.Signed, h.letters)
 	r.Post("/admin/exports/everything", w.Signed, h.everything)
 	r.Get("/admin/exports/:id", w.Signed, h.show)
 	r.Get("/admin/exports/:id/progress", w.Signed, h.progress)
 	r.Post("/admin/exports/:id/file", w.Signed, h.file)
 }
 
-// signaturesForm asks for the signatures under a petition, everythingForm for everything.
+// signaturesForm asks for the signatures under a petition, for the letters of a letter campaign, or for everything.
 type signaturesForm struct {
 	Petition string `form:"petition"`
+	Letters  string `form:"letters,max=40"`
 	Format   string `form:"format"`
 	Sure     bool   `form:"sure"`
 }
@@ -53,7 +55,8 @@ type exportsPage struct {
 	Next      string
 	Form      signaturesForm
 	Petitions []web.Option
-	All       bool // may export everything
+	Letters   []web.Option // letter campaigns
+	All       bool         // may export everything
 }
 
 // StateOf is the locale key of an export's state.
@@ -76,6 +79,8 @@ func whatExport(p web.Page, e exports.Export) string {
 		return p.T("export.kind_everything")
 	case e.Kind == exports.KindSignatures:
 		return p.T("export.kind_signatures", "Petition", e.Title)
+	case e.Kind == exports.KindLetters:
+		return p.T("export.kind_letters", "Campaign", e.Title)
 	case e.Kind == exports.KindSuppressions:
 		return p.T("export.kind_suppressions")
 	case e.Segment != "":
@@ -93,7 +98,7 @@ func purposeLabel(p web.Page, purpose models.Purpose, name string) string {
 
 func (h *exportPages) list(c *fiber.Ctx) error {
 	p := exportsPage{Page: h.web.Page(c, "export.title", "exports"), Form: signaturesForm{Format: exports.XLSX}}
-	p.Form.Petition = c.Query("petition")
+	p.Form.Petition, p.Form.Letters = c.Query("petition"), c.Query("letters")
 	return h.renderList(c, 200, &p)
 }
 
@@ -115,6 +120,13 @@ func (h *exportPages) renderList(c *fiber.Ctx, status int, p *exportsPage) error
 	for _, x := range petitions {
 		p.Petitions = append(p.Petitions, web.Option{Value: x.Value, Label: x.Label})
 	}
+	campaigns, err := h.svc.LetterCampaigns(ctx, a)
+	if err != nil {
+		return err
+	}
+	for _, x := range campaigns {
+		p.Letters = append(p.Letters, web.Option{Value: x.Value, Label: x.Label})
+	}
 	return h.web.RenderStatus(c, status, "admin/exports/list", p)
 }
 
@@ -126,6 +138,24 @@ func (h *exportPages) signatures(c *fiber.Ctx) error {
 	if err == nil {
 		petition, _ := uuid.Parse(p.Form.Petition) // what is none is an unknown petition
 		id, err = h.svc.Create(c.UserContext(), h.web.Actor(c), exports.Input{Kind: exports.KindSignatures, Format: p.Form.Format, PetitionID: petition})
+	}
+	if p.Failed(err) {
+		return h.renderList(c, 422, &p)
+	}
+	if err != nil {
+		return err
+	}
+	return web.SeeOther(c, exportPath(id))
+}
+
+func (h *exportPages) letters(c *fiber.Ctx) error {
+	p := exportsPage{Page: h.web.Page(c, "export.title", "exports")}
+	p.Path = "/admin/exports"
+	err := web.Bind(c, &p.Form)
+	var id uuid.UUID
+	if err == nil {
+		campaign, _ := uuid.Parse(p.Form.Letters) // what is none is an unknown campaign
+		id, err = h.svc.Create(c.UserContext(), h.web.Actor(c), exports.Input{Kind: exports.KindLetters, Format: p.Form.Format, LetterCampaignID: campaign})
 	}
 	if p.Failed(err) {
 		return h.renderList(c, 422, &p)

@@ -40,6 +40,7 @@ func TestPagesOfExports(t *testing.T) {
 			list := &exportsPage{Page: p, Next: "x", All: i%2 == 0}
 			if i > 0 {
 				list.Rows, list.Petitions = all, []web.Option{{Value: "a", Label: "Twenty visits"}}
+				list.Letters = []web.Option{{Value: "b", Label: "Write <them>"}}
 			}
 			form := &exportFormPage{Page: p, Form: exportForm{Columns: exports.Usual, Format: exports.CSV}, Segments: []web.Option{{Label: "Everybody"}, {Value: "x", Label: "Some"}}, Columns: []web.Option{{Value: "email", Label: "E-mail"}}}
 			for _, purpose := range models.Purposes {

@@ -37,6 +37,7 @@ import (
 	"kithline/campaigns/forms"
 	"kithline/campaigns/imports"
 	"kithline/campaigns/legislators"
+	"kithline/campaigns/letters"
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/petitions"
@@ -70,6 +71,7 @@ type Services struct {
 	Waiting      *confirmations.Service
 	Segments     *segments.Service
 	Duplicates   *duplicates.Service
+	Letters      *letters.Service
 
 	Deliverability *deliverability.Service
 }
@@ -174,6 +176,7 @@ type builder struct {
 	actors map[string]actor.Actor // by the id of a person in the story
 
 	petition models.Petition
+	letters  letters.Campaign
 	mailing  uuid.UUID // the one that was sent
 	twice    *person   // who signed and joins once more, with another address
 	form     models.Form

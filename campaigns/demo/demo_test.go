@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"kithline/campaigns/imports"
 	"kithline/campaigns/jobs"
 	"kithline/campaigns/legislators"
+	"kithline/campaigns/letters"
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/petitions"
@@ -67,6 +69,7 @@ func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
 	s.Users = users.New(db, m.vault, s.Signer, s.Organisation, clk)
 	store := files.New(db, m.vault, clk, blobs)
 	text := func(_, key string, _ ...any) string { return key }
+	var queue *jobs.Client
 	s.Petitions = petitions.New(db, m.vault, clk, s.Signer, store, petitions.Options{BaseURL: site, Words: text})
 	s.Posts = posts.New(db, clk)
 	s.Chapters, s.Divisions, s.Supporters = chapters.New(db, clk), divisions.New(db, clk), supporters.New(db, m.vault, clk)
@@ -75,6 +78,10 @@ func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
 	s.Forms = forms.New(db, m.vault, clk, s.Signer, s.Consents, forms.Options{BaseURL: site})
 	s.Segments, s.Duplicates = segments.New(db, m.vault, clk), duplicates.New(db, m.vault, clk, s.Supporters)
 	s.Deliverability = deliverability.New(deliverability.Options{DB: db, Vault: m.vault, Clock: clk, Organisation: s.Organisation})
+	s.Letters = letters.New(letters.Options{
+		DB: db, Vault: m.vault, Clock: clk, Signer: s.Signer, Organisation: s.Organisation, BaseURL: site, Words: text, Log: slog.New(slog.DiscardHandler),
+		Enqueue: func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error { return queue.Enqueue(ctx, tx, args) },
+	})
 	s.Waiting = confirmations.New(clk, s.Signer)
 	s.Waiting.Register(s.Petitions.Source())
 	s.Waiting.Register(s.Forms.Source())
@@ -85,7 +92,6 @@ func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
 		}, nil
 	}
 	workers := river.NewWorkers()
-	var queue *jobs.Client
 	enqueue := func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error { return queue.Enqueue(ctx, tx, args) }
 	s.Imports = imports.New(imports.Options{DB: db, Vault: m.vault, Clock: clk, Files: store, Enqueue: enqueue, Words: text})
 	s.Mailings = mailings.New(mailings.Options{

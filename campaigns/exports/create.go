@@ -20,17 +20,18 @@ import (
 
 // Input says what is to be exported.
 type Input struct {
-	Kind       string
-	Format     string
-	SegmentID  *uuid.UUID     // KindSupporters: its members only
-	Purpose    models.Purpose // KindSupporters: only who agreed to it; "" = everybody
-	ScopeID    uuid.UUID      // of the purpose
-	PetitionID uuid.UUID      // KindSignatures
-	Columns    []string       // KindSupporters; none = Usual, for a partner Shared
+	Kind             string
+	Format           string
+	SegmentID        *uuid.UUID     // KindSupporters: its members only
+	Purpose          models.Purpose // KindSupporters: only who agreed to it; "" = everybody
+	ScopeID          uuid.UUID      // of the purpose
+	PetitionID       uuid.UUID      // KindSignatures
+	LetterCampaignID uuid.UUID      // KindLetters
+	Columns          []string       // KindSupporters; none = Usual, for a partner Shared
 }
 
-// check makes the row of an export, or an Invalid fault on the fields kind, format, segment, purpose, scope, petition and
-// columns.
+// check makes the row of an export, or an Invalid fault on the fields kind, format, segment, purpose, scope, petition,
+// letters and columns.
 func (s *Service) check(ctx context.Context, a actor.Actor, in Input) (models.Export, error) {
 	if err := a.Need(actor.Export); err != nil {
 		return models.Export{}, err
@@ -62,6 +63,18 @@ func (s *Service) check(ctx context.Context, a actor.Actor, in Input) (models.Ex
 		}
 		if !ok {
 			bad.Add("petition", "error.export_petition")
+		}
+	case KindLetters:
+		if err := a.Need(actor.ManageLetters); err != nil {
+			return m, err
+		}
+		m.ScopeID = in.LetterCampaignID
+		ok, err := is(db.Model(&models.LetterCampaign{}).Where("id = ?", in.LetterCampaignID))
+		if err != nil {
+			return m, err
+		}
+		if !ok {
+			bad.Add("letters", "error.export_letters")
 		}
 	case KindSuppressions:
 	case KindSupporters:
@@ -123,8 +136,8 @@ func (s *Service) check(ctx context.Context, a actor.Actor, in Input) (models.Ex
 	return m, bad.Err()
 }
 
-// Create begins an export: a job makes its file. It needs the right actor.Export, for everything actor.Administer too. The
-// fault is Invalid with the fields that check names.
+// Create begins an export: a job makes its file. It needs the right actor.Export, for everything actor.Administer too, for
+// letters actor.ManageLetters. The fault is Invalid with the fields that check names.
 func (s *Service) Create(ctx context.Context, a actor.Actor, in Input) (uuid.UUID, error) {
 	m, err := s.check(ctx, a, in)
 	if err != nil {
@@ -204,6 +217,8 @@ func (s *Service) write(ctx context.Context, a actor.Actor, m models.Export, w i
 		switch m.Kind {
 		case KindSignatures:
 			done.Rows, done.Opened, err = s.signatures(ctx, a, m, w, told)
+		case KindLetters:
+			done.Rows, done.Opened, err = s.letters(ctx, m, w, told)
 		case KindSuppressions:
 			done.Rows, done.Opened, err = s.suppressions(ctx, a, m, w, told)
 		default:

@@ -63,6 +63,7 @@ func New(o Options) *Service { return &Service{Options: o, chunk: chunkSize} }
 const (
 	KindSupporters   = "supporters"
 	KindSignatures   = "signatures"   // under one petition, for whoever decides
+	KindLetters      = "letters"      // of one letter campaign, with who wrote them
 	KindSuppressions = "suppressions" // the mailboxes that get no mail, and why
 	KindEverything   = "everything"
 )
@@ -88,7 +89,7 @@ type Export struct {
 	models.Export
 	Columns []string
 	Segment string // its name
-	Title   string // of the petition, KindSignatures only
+	Title   string // of the petition or letter campaign: KindSignatures, KindLetters
 	Scope   string // what the purpose is about
 	Size    int64  // bytes of the file
 	Until   *time.Time
@@ -196,7 +197,7 @@ func (s *Service) List(ctx context.Context, a actor.Actor, after paging.Cursor) 
 // dress adds what pages show beside the row.
 func (s *Service) dress(ctx context.Context, rows []models.Export) ([]Export, error) {
 	out := make([]Export, len(rows))
-	var fileIDs, segmentIDs, petitionIDs []uuid.UUID
+	var fileIDs, segmentIDs, petitionIDs, letterIDs []uuid.UUID
 	for i, m := range rows {
 		columns, err := columnsOf(m)
 		if err != nil {
@@ -211,6 +212,9 @@ func (s *Service) dress(ctx context.Context, rows []models.Export) ([]Export, er
 		}
 		if m.Kind == KindSignatures {
 			petitionIDs = append(petitionIDs, m.ScopeID)
+		}
+		if m.Kind == KindLetters {
+			letterIDs = append(letterIDs, m.ScopeID)
 		}
 	}
 	db := s.DB.WithContext(ctx)
@@ -242,12 +246,21 @@ func (s *Service) dress(ctx context.Context, rows []models.Export) ([]Export, er
 			pets[m.ID] = m.Title
 		}
 	}
+	if len(letterIDs) > 0 {
+		var list []models.LetterCampaign
+		if err := db.Select("id", "title").Where("id IN ?", letterIDs).Find(&list).Error; err != nil {
+			return nil, err
+		}
+		for _, m := range list {
+			pets[m.ID] = m.Title
+		}
+	}
 	for i := range out {
 		e := &out[i]
 		if e.SegmentID != nil {
 			e.Segment = segs[*e.SegmentID]
 		}
-		if e.Kind == KindSignatures {
+		if e.Kind == KindSignatures || e.Kind == KindLetters {
 			e.Title = pets[e.ScopeID]
 		} else if e.Purpose != "" && e.ScopeID != uuid.Nil {
 			var err error
