@@ -293,9 +293,6 @@ func (w *world) fillRecords(p people, at, later time.Time, hard func(string) str
 		&models.RecoveryCode{ID: models.NewID(), UserID: p.user, CodeHash: []byte{8}, CreatedAt: at},
 	)
 	w.create(rows.InSeries(rows.Walked{Petition: p.petition, Supporter: one.ID, Tag: tag.ID, User: p.user, At: at, Later: later, Word: hard})...)
-	elected := rows.NewElected()
-	elected.Division, elected.User, elected.File, elected.At, elected.Later, elected.Word = division.ID, p.user, p.stored[0].ID, at, later, hard
-	w.create(rows.Legislators(elected)...)
 }
 
 // dump is every row of every table as the rows' own types read it, by table.

@@ -135,9 +135,6 @@ func (w *world) fill() {
 	w.create(rows.AroundLetters(rows.Lettered{
 		Campaign: c.ID, Mailbox: june.ID, User: boss.UserID, Division: division.ID, Delivery: delivery, ConsentText: models.NewID(), At: at, Later: later, Word: func(string) string { return text }, Seal: w.vault.Seal,
 	})...)
-	elected := rows.NewElected()
-	elected.Division, elected.User, elected.File, elected.At, elected.Later, elected.Word = division.ID, boss.UserID, picture.ID, at, later, around.Word
-	w.create(rows.Legislators(elected)...)
 }
 
 // sealedIn opens a value as its own package does: the key of the row written out here, not taken from the code that is tried.

@@ -33,7 +33,8 @@ func Legislating(p Lettered) (list []any, chamber, committee, legislator, term u
 		},
 		&models.Term{
 			ID: term, LegislatorID: legislator, ChamberID: chamber, OCDID: "ocd-division/country:us/state:wn/sldl:7", DivisionID: &p.Division, District: "7", Title: "Representative",
-			Party: p.Word("Harbour"), SeatRank: "senior", ValidFrom: "2027-01-01", ValidThrough: "2028-12-31", EndedAt: &p.Later, Version: "x", CreatedAt: p.At, UpdatedAt: p.Later,
+			Party: p.Word("Harbour"), SeatRank: "senior", ValidFrom: "2027-01-01", ValidThrough: "2028-12-31", EndedAt: &p.Later, EndedByHand: true, Version: "x",
+			CreatedAt: p.At, UpdatedAt: p.Later,
 		},
 		&models.Office{
 			ID: office, LegislatorID: legislator, SourceKey: "capitol", Kind: "capitol", Name: p.Word("Capitol"), Street: "1 Main Street", City: "Wennick", Region: "WN", PostalCode: "00011",
@@ -48,7 +49,10 @@ func Legislating(p Lettered) (list []any, chamber, committee, legislator, term u
 			ID: committee, JurisdictionID: in, ChamberID: &chamber, ParentID: &parent, ExternalID: "c1", Name: p.Word("Insurance"), CreatedAt: p.At, UpdatedAt: p.At, RemovedAt: &p.Later,
 		},
 		&models.CommitteeMember{ID: models.NewID(), CommitteeID: committee, LegislatorID: legislator, Title: "Chair", Rank: 1, CreatedAt: p.At, EndedAt: &p.Later},
-		&models.LegislatorImport{ID: read, Kind: models.SourceCSV, Name: p.Word("wn.csv"), Version: "x", Checksum: "x", Summary: "{}", CreatedBy: &p.User, CreatedAt: p.At},
+		&models.LegislatorImport{
+			ID: read, Kind: models.SourceCSV, Name: p.Word("wn.csv"), Version: "x", Checksum: "x", State: models.ImportApplied, AllowLeaving: true, Summary: "{}", Report: "{}", Message: p.Word("x"),
+			CreatedBy: &p.User, CreatedAt: p.At, UpdatedAt: p.Later, FinishedAt: &p.Later,
+		},
 		&models.LegislatorChange{
 			ID: models.NewID(), ImportID: &read, LegislatorID: legislator, Kind: "moved", BeforeText: "6", AfterText: p.Word("7"), CreatedBy: &p.User, CreatedAt: p.At,
 		},
