@@ -47,6 +47,7 @@ var parts = []part{
 	{"millions", (*bench).millions},
 	{"segments", (*bench).segments},
 	{"legislators", (*bench).legislators},
+	{"places", (*bench).places},
 	{"import", (*bench).imports},
 	{"export", (*bench).exports},
 	{"find", (*bench).find},
@@ -58,7 +59,7 @@ func main() {
 	if len(os.Args) > 2 && strings.HasPrefix(os.Args[1], "serve-") {
 		exit(contender(os.Args[1], os.Args[2:]))
 	}
-	only := flag.String("only", "", "what to measure, separated by commas: size, start, memory, view, sign, storm, millions, segments, legislators, import, export, find, mail, pace")
+	only := flag.String("only", "", "what to measure, separated by commas: size, start, memory, view, sign, storm, millions, segments, legislators, places, import, export, find, mail, pace")
 	short := flag.Bool("short", false, "a minute at most: fewer and shorter rounds")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
