@@ -22,8 +22,8 @@ import (
 	"kithline/models"
 )
 
-// KindLetter is what a letter is on the page that confirms.
-const KindLetter = "letter"
+// kindItem is what a letter is on the page that confirms.
+const kindItem = "letter"
 
 // Source lets letters wait behind the door of campaigns/confirmations: app/wire.go registers it there.
 func (s *Service) Source() confirmations.Source { return source{s} }
@@ -77,7 +77,7 @@ func (c source) Waiting(ctx context.Context, box uuid.UUID, now time.Time) (conf
 
 func letterItem(l models.Letter, c models.LetterCampaign) confirmations.Item {
 	item := confirmations.Item{
-		ID: l.ID, Kind: KindLetter, Title: c.Title, TitleLocale: c.Locale, Path: "/letters/" + c.Slug, Thanks: "/letters/" + c.Slug + "/thanks", At: l.CreatedAt, Open: true,
+		ID: l.ID, Kind: kindItem, Title: c.Title, TitleLocale: c.Locale, Path: "/letters/" + c.Slug, Thanks: "/letters/" + c.Slug + "/thanks", At: l.CreatedAt, Open: true,
 	}
 	if l.ConfirmedAt != nil {
 		item.At = *l.ConfirmedAt

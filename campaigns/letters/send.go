@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"kithline/campaigns/abuse"
 	"kithline/campaigns/confirmations"
@@ -17,9 +16,6 @@ import (
 	"kithline/campaigns/mailboxes"
 	"kithline/models"
 )
-
-// forUpdate holds a row until the transaction ends.
-var forUpdate = clause.Locking{Strength: "UPDATE"}
 
 // purposeOffice is what the words beside the button are about: that an office gets name, address and e-mail.
 const purposeOffice models.Purpose = "office"

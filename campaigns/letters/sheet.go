@@ -20,7 +20,7 @@ import (
 	"kithline/campaigns/fault"
 	"kithline/campaigns/legislators"
 	"kithline/campaigns/mailboxes"
-	"kithline/campaigns/postal"
+	areas "kithline/campaigns/postal"
 	"kithline/models"
 )
 
@@ -71,7 +71,7 @@ func (s Sheet) words(r Recipient, region string) Words {
 // CheckPlace says what is wrong with a postal code, as a fault on the field postal_code.
 func (s *Sheet) CheckPlace() error {
 	var bad fault.Fields
-	s.PostalCode = postal.Area(s.Country, strings.ToUpper(strings.Join(strings.Fields(s.PostalCode), " ")))
+	s.PostalCode = areas.Area(s.Country, strings.ToUpper(strings.Join(strings.Fields(s.PostalCode), " ")))
 	switch v := s.PostalCode; {
 	case v == "":
 		bad.Add("postal_code", "error.postal_code_missing")

@@ -26,7 +26,7 @@ import (
 	"kithline/tests/testdb"
 )
 
-var monday = time.Date(2027, 2, 1, 15, 0, 0, 0, time.UTC)
+var writtenOn = time.Date(2027, 2, 1, 15, 0, 0, 0, time.UTC)
 
 // desk is a store with a letter campaign that somebody writes in.
 type desk struct {
@@ -42,7 +42,7 @@ type desk struct {
 func eachDesk(t *testing.T, fn func(t *testing.T, d *desk)) {
 	t.Helper()
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
-		v, clk := vault.New(vault.NewKey()), clock.NewFixed(monday)
+		v, clk := vault.New(vault.NewKey()), clock.NewFixed(writtenOn)
 		signer := tokens.New(v)
 		said := map[string]string{"letters.dear": "Dear ", "letters.closing": "With respect"}
 		s := New(Options{
@@ -56,9 +56,9 @@ func eachDesk(t *testing.T, fn func(t *testing.T, d *desk)) {
 				return text
 			},
 		})
-		d := &desk{Service: s, t: t, ctx: t.Context(), clk: clk, door: confirmations.New(clk, signer), state: rows.NewRepresented(monday)}
+		d := &desk{Service: s, t: t, ctx: t.Context(), clk: clk, door: confirmations.New(clk, signer), state: rows.NewRepresented(writtenOn)}
 		d.door.Register(s.Source())
-		d.rows = rows.NewLetters(d.state, "twenty-visits", monday)
+		d.rows = rows.NewLetters(d.state, "twenty-visits", writtenOn)
 		for _, row := range append(slices.Clone(d.state.Rows), d.rows.Rows...) {
 			d.put(row)
 		}
@@ -642,7 +642,7 @@ func TestDrafts(t *testing.T) {
 		if mail, err := d.resumeMail(d.ctx, d.delivery(confirmations.LetterResume)); err != nil || mail.Lang != "es" || !strings.Contains(mail.Data.(ResumeMail).URL, "/letters/draft/") {
 			t.Errorf("%+v, %v", mail, err)
 		}
-		token := d.Signer.Make(tokens.LetterDraft, l.ID, monday.Add(DraftFor))
+		token := d.Signer.Make(tokens.LetterDraft, l.ID, writtenOn.Add(DraftFor))
 		slug, other, err := d.TakeUp(d.ctx, "", token)
 		k, ok, err2 := d.Begun(d.ctx, d.rows.Letters.ID, other)
 		if err != nil || err2 != nil || !ok || slug != "twenty-visits" || k.Own != "Half a sent" || !k.Statewide || k.PostalCode != "00152" {
@@ -722,7 +722,7 @@ func TestWhenLettersAreTaken(t *testing.T) {
 		if _, err := d.press(a); err != nil {
 			t.Errorf("in a pause: %v", err)
 		}
-		ends := monday.Add(time.Hour)
+		ends := writtenOn.Add(time.Hour)
 		d.change(map[string]any{"state": models.LettersPublished, "closes_at": ends})
 		d.clk.Add(2 * time.Hour)
 		refused("error.letters_closed")
@@ -737,7 +737,7 @@ func TestWhenLettersAreTaken(t *testing.T) {
 func TestARecipientWhoLeft(t *testing.T) {
 	eachDesk(t, func(t *testing.T, d *desk) {
 		l := d.send(d.written("june@example.org"))
-		d.must(d.DB.Model(&models.Term{}).Where("id = ?", d.state.Terms["Ito"].ID).Update("ended_at", monday).Error)
+		d.must(d.DB.Model(&models.Term{}).Where("id = ?", d.state.Terms["Ito"].ID).Update("ended_at", writtenOn).Error)
 		if _, err := d.press(l); err != nil {
 			t.Fatal(err)
 		}
