@@ -156,6 +156,7 @@ type Dispatch struct {
 	Channel          DispatchChannel // chosen when it goes; "" until then
 	ChannelID        *uuid.UUID
 	OfficeID         *uuid.UUID
+	Tried            string // JSON: ids of the channels that it did not get through on
 	SubjectSealed    []byte // exactly what was confirmed
 	TextSealed       []byte
 	DeliveryID       *uuid.UUID // of the mail that carries it
@@ -174,6 +175,13 @@ type Dispatch struct {
 	UpdatedAt        time.Time
 }
 
+// LetterPace is when the next letter may go to a legislator: campaigns/letters keeps it (pace.go).
+type LetterPace struct {
+	LegislatorID uuid.UUID  `gorm:"primaryKey"`
+	NextAt       *time.Time // nil: nothing waits
+	UpdatedAt    time.Time
+}
+
 // LetterReply is an office's answer on its way to the writer. Its text goes when it was forwarded, unless the writer keeps it.
 type LetterReply struct {
 	ID          uuid.UUID
@@ -181,6 +189,7 @@ type LetterReply struct {
 	MailboxID   uuid.UUID
 	BodySealed  []byte
 	Kind        string // reply, automatic
+	Digest      []byte // keyed, of the mail: read twice it is one
 	Kept        bool
 	ReceivedAt  time.Time
 	ForwardedAt *time.Time

@@ -31,6 +31,6 @@ func All() []any {
 		&Series{}, &SeriesStep{}, &SeriesText{}, &SeriesExit{}, &SeriesPerson{},
 		&InboundReport{}, &DomainTrouble{}, &InboundSource{}, &SuppressionChange{},
 		&Jurisdiction{}, &Chamber{}, &Legislator{}, &Term{}, &Office{}, &Channel{}, &Committee{}, &CommitteeMember{}, &LegislatorImport{}, &LegislatorChange{},
-		&LetterCampaign{}, &LetterText{}, &LetterTarget{}, &LetterPoint{}, &Letter{}, &LetterSketch{}, &Dispatch{}, &LetterReply{}, &Position{}, &AdvocacyEntry{},
+		&LetterCampaign{}, &LetterText{}, &LetterTarget{}, &LetterPoint{}, &Letter{}, &LetterSketch{}, &Dispatch{}, &LetterPace{}, &LetterReply{}, &Position{}, &AdvocacyEntry{},
 	}
 }

@@ -228,6 +228,7 @@ var PersonalColumns = []Personal{
 	{"dispatches", "answer", "mailbox_id", Clear, Stays, true},
 	{"letter_replies", "mailbox_id", "mailbox_id", Clear, RowGoes, false},
 	{"letter_replies", "body_sealed", "mailbox_id", Sealed, RowGoes, true},
+	{"letter_replies", "digest", "mailbox_id", Keyed, RowGoes, false},
 	{"letter_replies", "received_at", "mailbox_id", Clear, RowGoes, true},
 }
 
@@ -372,7 +373,8 @@ var NotPersonal = map[string][]string{
 	"letter_points":      {"id", "letter_campaign_id", "target_id", "party", "locale", "position", "body", "source_title", "source_url"},
 	"letters":            {"id", "letter_campaign_id", "state", "points", "chosen", "own_share", "own_words", "wants_copy", "keeps", "consent_text_id", "consents", "held_reason", "held_like", "held_at", "hold_told_at", "reviewed_by", "source", "code_tries", "resume_tries", "number", "minutes", "created_at", "updated_at", "released_at", "closed_at", "expires_at"},
 	"letter_sketches":    {"letter_campaign_id", "band", "hash", "letter_id"},
-	"dispatches":         {"id", "letter_id", "letter_campaign_id", "term_id", "state", "channel", "channel_id", "office_id", "delivery_id", "due_at", "handed_at", "done_at", "done_how", "remind_at", "asked_at", "asked_again_at", "answered_at", "closed_at", "closed_reason", "created_at", "updated_at"},
+	"dispatches":         {"id", "letter_id", "letter_campaign_id", "term_id", "state", "channel", "channel_id", "office_id", "tried", "delivery_id", "due_at", "handed_at", "done_at", "done_how", "remind_at", "asked_at", "asked_again_at", "answered_at", "closed_at", "closed_reason", "created_at", "updated_at"},
+	"letter_paces":       {"legislator_id", "next_at", "updated_at"},
 	"letter_replies":     {"id", "dispatch_id", "kind", "kept", "forwarded_at"},
 	"positions":          {"id", "legislator_id", "letter_campaign_id", "stance", "source_title", "source_url", "note", "said_on", "created_by", "created_at"},
 	"advocacy_entries":   {"id", "campaign_id", "letter_campaign_id", "kind", "amount", "minutes", "note", "happened_on", "created_by", "created_at", "removed_at"},

@@ -131,6 +131,7 @@ CREATE TABLE letters (
 CREATE INDEX letters_by_campaign ON letters (letter_campaign_id, state, created_at, id);
 CREATE INDEX letters_by_mailbox ON letters (mailbox_id);
 CREATE INDEX letters_expiring ON letters (expires_at) WHERE state IN ('draft', 'awaiting_confirmation');
+CREATE INDEX letters_over ON letters (closed_at) WHERE state = 'closed';
 CREATE INDEX letters_held ON letters (held_at) WHERE state = 'held';
 
 CREATE TABLE letter_sketches (
@@ -153,6 +154,7 @@ CREATE TABLE dispatches (
     channel text NOT NULL,
     channel_id uuid,
     office_id uuid,
+    tried text NOT NULL,
     subject_sealed bytea,
     text_sealed bytea,
     delivery_id uuid,
@@ -172,11 +174,20 @@ CREATE TABLE dispatches (
     UNIQUE (letter_id, legislator_id)
 );
 CREATE UNIQUE INDEX dispatches_once ON dispatches (letter_campaign_id, mailbox_id, legislator_id) WHERE state <> 'draft' AND mailbox_id IS NOT NULL;
-CREATE INDEX dispatches_due ON dispatches (due_at, id) WHERE state = 'waiting';
+CREATE INDEX dispatches_waiting ON dispatches (legislator_id, letter_campaign_id, due_at, id) WHERE state = 'waiting';
+CREATE INDEX dispatches_handed ON dispatches (handed_at) WHERE state = 'handed';
+CREATE INDEX dispatches_reminding ON dispatches (remind_at) WHERE remind_at IS NOT NULL;
 CREATE INDEX dispatches_by_office ON dispatches (legislator_id, handed_at);
 CREATE INDEX dispatches_by_campaign ON dispatches (letter_campaign_id, state);
 CREATE INDEX dispatches_by_delivery ON dispatches (delivery_id) WHERE delivery_id IS NOT NULL;
 CREATE INDEX dispatches_by_mailbox ON dispatches (mailbox_id);
+
+CREATE TABLE letter_paces (
+    legislator_id uuid PRIMARY KEY REFERENCES legislators (id),
+    next_at timestamptz,
+    updated_at timestamptz NOT NULL
+);
+CREATE INDEX letter_paces_next ON letter_paces (next_at) WHERE next_at IS NOT NULL;
 
 CREATE TABLE letter_replies (
     id uuid PRIMARY KEY,
@@ -184,11 +195,12 @@ CREATE TABLE letter_replies (
     mailbox_id uuid REFERENCES mailboxes (id),
     body_sealed bytea,
     kind text NOT NULL,
+    digest bytea,
     kept boolean NOT NULL,
     received_at timestamptz NOT NULL,
-    forwarded_at timestamptz
+    forwarded_at timestamptz,
+    UNIQUE (dispatch_id, digest)
 );
-CREATE INDEX letter_replies_by_dispatch ON letter_replies (dispatch_id);
 CREATE INDEX letter_replies_by_mailbox ON letter_replies (mailbox_id);
 
 CREATE TABLE positions (
