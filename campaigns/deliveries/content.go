@@ -23,10 +23,26 @@ type Content struct {
 	Data     any // the struct that the template expects
 	ToName   string
 	Bulk     *BulkContent // instead of a template
+	Letter   *Letter      // instead of a template
 	// UnsubscribeURL is the link that stops mails like a template's, for the header by which mail programs offer that; "" where
 	// there is nothing to stop.
 	UnsubscribeURL string
 }
+
+// Letter is what one person writes to an office by us: the words are theirs alone, and so is the answer. It comes from the address that
+// the mark of the delivery stands in, where the organisation has one of the sender's own domain, so that an answer to either address is
+// read. It is no mail of a machine, nor one to many, and carries no field that says so.
+type Letter struct {
+	FromName      string // "" for the organisation's
+	ReplyTo       string // the same
+	Subject, Text string
+}
+
+// NotYet is the error of a Renderer whose mail must wait: the delivery goes back to the outbox until then.
+type NotYet struct{ Until time.Time }
+
+// Error is part of error.
+func (n NotYet) Error() string { return "deliveries: not before " + n.Until.Format(time.RFC3339) }
 
 // BulkContent is one copy of a mailing: a text that is made once for all of them, with what this one has of its own.
 type BulkContent struct {
@@ -154,6 +170,16 @@ func (s *Service) make(j *job) error {
 		j.message = m
 		return j.message.Sign(from.DKIM...)
 	}
+	if c.Letter != nil {
+		if m, err = s.letter(j, m, *c.Letter); err != nil {
+			return err
+		}
+		if err := m.Encode(); err != nil {
+			return err
+		}
+		j.message = m
+		return j.message.Sign(from.DKIM...)
+	}
 	m.UnsubscribeURL = c.UnsubscribeURL
 	r, err := s.words.Render(c.Template, c.Lang, lh, c.Data)
 	if err != nil {
@@ -165,6 +191,30 @@ func (s *Service) make(j *job) error {
 	}
 	j.message = m
 	return j.message.Sign(from.DKIM...)
+}
+
+// letter makes the mail that carries a letter. Where letters do not leave this server, it goes to whom the settings name, or aside.
+func (s *Service) letter(j *job, m mailer.Message, l Letter) (mailer.Message, error) {
+	m.AutoSubmitted, m.Subject, m.Text = false, l.Subject, l.Text
+	if l.FromName != "" {
+		m.FromName = l.FromName
+	}
+	if l.ReplyTo != "" {
+		m.ReplyTo = l.ReplyTo
+	}
+	if local, domain, ok := strings.Cut(j.way.BounceAddress, "@"); ok && strings.HasSuffix(strings.ToLower(m.FromAddress), "@"+strings.ToLower(domain)) {
+		m.FromAddress = local + "+" + s.signer.MakeForever(tokens.Message, j.d.ID) + "@" + domain
+	}
+	switch o := j.way.Offices; {
+	case o.Live:
+	case o.Redirect != "":
+		m.To, m.ToName = o.Redirect, ""
+	case o.Aside != nil:
+		j.aside = o.Aside
+	default:
+		return m, NotYet{s.clk.Now().Add(time.Hour)}
+	}
+	return m, nil
 }
 
 // copy makes one copy of a mailing, whose text is encoded when its first one is made.

@@ -104,6 +104,14 @@ type Sender struct {
 	BounceAddress string
 	Zone          *time.Location // of whoever has none of their own, for quiet hours; nil = UTC
 	DKIM          []*mailer.DKIM // what signs each mail, in this order; none = nothing does
+	Offices       Offices
+}
+
+// Offices says where letters to offices go: nobody in office gets one from a server that is only tried out. The zero value sends none.
+type Offices struct {
+	Live     bool             // to the offices
+	Redirect string           // else to this address
+	Aside    mailer.Transport // else here; nil: they wait
 }
 
 // Options of a Service.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"kithline/campaigns/clock"
 	"kithline/campaigns/fault"
 	"kithline/mailer"
 	"kithline/models"
@@ -121,9 +122,12 @@ func (e *engine) ready(j *job) bool {
 		err = e.s.make(j)
 	}
 	d := j.d
+	var later NotYet
 	switch {
 	case err == nil:
 		return true
+	case errors.As(err, &later):
+		d.State, d.NotBefore = models.DeliveryQueued, clock.Trim(later.Until)
 	case fault.Is(err, fault.Gone):
 		d.State = models.DeliveryExpired
 	case errors.Is(err, mailer.ErrMessage):
@@ -147,7 +151,15 @@ func (e *engine) wire(conn mailer.Conn, j *job) mailer.Outcome {
 	ctx, cancel := context.WithCancel(e.work)
 	defer cancel()
 	defer context.AfterFunc(e.stop, func() { time.AfterFunc(wireTime, cancel) })()
-	return conn.Send(ctx, j.message)
+	if j.aside == nil {
+		return conn.Send(ctx, j.message)
+	}
+	beside, err := j.aside.Open(ctx)
+	if err != nil {
+		return mailer.Outcome{State: mailer.NotSent, Err: err}
+	}
+	defer func() { _ = beside.Close() }()
+	return beside.Send(ctx, j.message)
 }
 
 // outcome is what the server's answer makes of a job.
