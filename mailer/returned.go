@@ -74,6 +74,21 @@ func ReadReturned(raw []byte) Returned {
 	return out
 }
 
+// Answer is what a person wrote back: at most 64 KiB, with what it quotes.
+type Answer struct{ Text string }
+
+// ReadAnswer reads the words of a mail that ReadReturned calls an answer. Its text is somebody's own: it may be passed on, and is kept
+// sealed until then.
+func ReadAnswer(raw []byte) Answer {
+	e, err := message.ReadWithOptions(bytes.NewReader(raw[:min(len(raw), maxReturned)]), &message.ReadOptions{MaxHeaderBytes: maxReturned})
+	if e == nil || err != nil && !message.IsUnknownCharset(err) && !message.IsUnknownEncoding(err) {
+		return Answer{}
+	}
+	r := reading{top: mail.Header{Header: e.Header}}
+	r.walk(e, 0)
+	return Answer{Text: strings.TrimSpace(strings.ToValidUTF8(strings.ReplaceAll(strings.ReplaceAll(r.text, "\r\n", "\n"), "\x00", ""), ""))}
+}
+
 // reading is what was found in one mail.
 type reading struct {
 	top      mail.Header

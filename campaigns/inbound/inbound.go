@@ -14,7 +14,7 @@
 //     three mailboxes there say so, or all that were written to.
 //   - A complaint: every consent of the person to mail is withdrawn, and the mailbox suppressed.
 //   - The answer "stop": what the unsubscribe link of that mail does.
-//   - Everything else is counted only. What people write is never kept.
+//   - Everything else is counted only. What people write is never kept; an answer to a letter that somebody wrote by us is passed on to them.
 //
 // A report proves that a server had accepted the mail: a delivery whose fate was unknown is sent, or failed. Of each class a delivery
 // has one report at most, so that reading a mail twice does nothing. Above a number in an hour, reports are held until somebody
@@ -54,10 +54,22 @@ type Options struct {
 // returns what it did, one of models.EffectSuppressed and so on, or "".
 type Handler func(ctx context.Context, tx *gorm.DB, d models.Delivery, r models.InboundReport) (effect string, err error)
 
+// Answer is what somebody wrote back to a mail that carried another person's words.
+type Answer struct {
+	Text      string // "" for a machine's
+	Automatic bool
+	Raw       []byte // the whole mail: what tells it from others
+}
+
+// Reader is what a feature does with an answer, in the transaction of everything else: it passes it on to whom it is for. It returns
+// whether it did.
+type Reader func(ctx context.Context, tx *gorm.DB, d models.Delivery, a Answer) (passed bool, err error)
+
 // Service reads what comes back. It is safe for concurrent use once all handlers are registered.
 type Service struct {
 	Options
 	handlers map[string]Handler
+	readers  map[string]Reader
 	proofs   proofs
 }
 
@@ -69,7 +81,7 @@ func New(o Options) *Service {
 	if o.HTTP == nil {
 		o.HTTP = outside()
 	}
-	return &Service{Options: o, handlers: map[string]Handler{}}
+	return &Service{Options: o, handlers: map[string]Handler{}, readers: map[string]Reader{}}
 }
 
 // Register adds what a feature does about reports on a kind of delivery; the kind "" stands for all that nobody registered. At start
@@ -81,6 +93,14 @@ func (s *Service) Register(kind string, h Handler) {
 	s.handlers[kind] = h
 }
 
+// RegisterReader has answers to a kind of delivery read: they are for somebody else than the organisation. At start only.
+func (s *Service) RegisterReader(kind string, r Reader) {
+	if _, twice := s.readers[kind]; twice {
+		panic("inbound: two readers for " + kind)
+	}
+	s.readers[kind] = r
+}
+
 // Result is what became of one mail.
 type Result string
 
@@ -89,12 +109,13 @@ const (
 	Done      Result = "done"      // believed, and followed
 	Twice     Result = "twice"     // known already
 	Held      Result = "held"      // waits until somebody looked
+	Passed    Result = "passed"    // an answer that was passed on to whom it is for
 	Unmatched Result = "unmatched" // about none of our deliveries: nothing was kept
 )
 
 // Take reads one mail as it came, from a source (models.SourceIMAP, ...). Nobody's right is asked for: the mark is the proof.
 func (s *Service) Take(ctx context.Context, source string, raw []byte) (Result, error) {
-	return s.take(ctx, source, mailer.ReadReturned(raw))
+	return s.take(ctx, source, mailer.ReadReturned(raw), raw)
 }
 
 // acting are the classes that have consequences: these are counted by the hour.
@@ -102,7 +123,8 @@ var acting = []string{
 	string(mailer.BounceHard), string(mailer.BounceSoft), string(mailer.BouncePolicy), string(mailer.BounceOurs), string(mailer.Complaint), string(mailer.StopReply),
 }
 
-func (s *Service) take(ctx context.Context, source string, back mailer.Returned) (Result, error) {
+// take is Take for what was read already. raw is nil where there is no mail, but a call that speaks of one.
+func (s *Service) take(ctx context.Context, source string, back mailer.Returned, raw []byte) (Result, error) {
 	id := uuid.Nil
 	for _, mark := range back.Marks {
 		if found, err := s.Signer.Read(tokens.Message, mark, s.Clock.Now()); err == nil {
@@ -137,6 +159,9 @@ func (s *Service) take(ctx context.Context, source string, back mailer.Returned)
 		written, err := database.InsertNew(tx, []models.InboundReport{r}, "ON CONFLICT (delivery_id, class) DO NOTHING")
 		if err != nil || !written[r.ID] {
 			out = Twice
+			if err == nil {
+				err = s.pass(ctx, tx, d, back.Class, raw, &out) // somebody may answer more than once
+			}
 			return err
 		}
 		if contains(acting, r.Class) && n >= s.PerHour {
@@ -144,9 +169,29 @@ func (s *Service) take(ctx context.Context, source string, back mailer.Returned)
 			return nil
 		}
 		out = Done
-		return s.follow(ctx, tx, d, r, now)
+		if err := s.follow(ctx, tx, d, r, now); err != nil {
+			return err
+		}
+		return s.pass(ctx, tx, d, back.Class, raw, &out)
 	})
 	return out, err
+}
+
+// pass gives an answer to who reads those of a kind of delivery.
+func (s *Service) pass(ctx context.Context, tx *gorm.DB, d models.Delivery, class mailer.Class, raw []byte, out *Result) error {
+	read := s.readers[d.Kind]
+	if read == nil || raw == nil || class != mailer.Reply && class != mailer.StopReply && class != mailer.AutoReply {
+		return nil
+	}
+	a := Answer{Automatic: class == mailer.AutoReply, Raw: raw}
+	if !a.Automatic {
+		a.Text = mailer.ReadAnswer(raw).Text
+	}
+	passed, err := read(ctx, tx, d, a)
+	if passed {
+		*out = Passed
+	}
+	return err
 }
 
 // held reads a delivery and holds it until tx ends; none is no error.

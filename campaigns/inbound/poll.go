@@ -41,10 +41,10 @@ func (s *Service) Poll(ctx context.Context) error {
 	counts := map[Result]int{}
 	take := func(raw []byte) (bool, error) {
 		back := mailer.ReadReturned(raw)
-		got, err := s.take(ctx, models.SourceIMAP, back)
+		got, err := s.take(ctx, models.SourceIMAP, back, raw)
 		counts[got]++
-		// What people write stays as it is, for whoever reads this mailbox.
-		return err == nil && got != Unmatched && back.Class != mailer.Reply && back.Class != mailer.Unclear, err
+		// What people write stays as it is, for whoever reads this mailbox, but for what was passed on.
+		return err == nil && (got == Passed || got != Unmatched && back.Class != mailer.Reply && back.Class != mailer.Unclear), err
 	}
 	told := func(p mailer.FolderPlace) error {
 		return s.save(ctx, m, map[string]any{"reading": in.reading(), "validity": int64(p.Validity), "last_uid": int64(p.Last)})

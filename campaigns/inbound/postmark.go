@@ -81,7 +81,7 @@ func (s *Service) Postmark(ctx context.Context, secret string, body []byte) erro
 		return errCall
 	}
 	if back, is := p.returned(); is {
-		if _, err := s.take(ctx, models.SourcePostmark, back); err != nil {
+		if _, err := s.take(ctx, models.SourcePostmark, back, nil); err != nil {
 			return err
 		}
 	}

@@ -178,7 +178,7 @@ func (s *Service) SES(ctx context.Context, secret string, body []byte) error {
 			break // the words by which Amazon says that the topic is set up
 		}
 		if back, is := n.returned(); is {
-			if _, err := s.take(ctx, models.SourceSES, back); err != nil {
+			if _, err := s.take(ctx, models.SourceSES, back, nil); err != nil {
 				return err
 			}
 		}
