@@ -68,8 +68,27 @@ type (
 		For, URL string
 		Minutes  int
 	}
+<<<<<<< HEAD
 	setupTest      struct{ OrgName string }
 	letterRejected struct{ GivenName, Title, Reason, URL string }
+=======
+	setupTest    struct{ OrgName string }
+	toCarry      struct{ To, How string }
+	letterByHand struct {
+		GivenName string
+		Carry     []toCarry
+		Lost      []string
+		URL       string
+	}
+	letterQuestion struct {
+		GivenName string
+		To        []string
+		Again     bool
+		URL       string
+	}
+	letterRetarget struct{ GivenName, To, Successor, URL string }
+	letterReply    struct{ GivenName, To, Text, URL string }
+>>>>>>> 829c23c (Dispatches: channels, pace, mails, replies and what follows)
 	petitionDraft  struct {
 		Inviter, URL, ResumeHost, Code string
 		Confirmed                      bool
@@ -133,6 +152,13 @@ var samples = []struct {
 	{"me_link_page", "me_link", meLink{"page", "https://act.example.org/me/" + token, 120}},
 	{"me_link_download", "me_link", meLink{"download", "https://act.example.org/me/download/" + token, 15}},
 	{"me_link_erase", "me_link", meLink{"erase", "https://act.example.org/me/erase/" + token, 15}},
+	{"letter_by_hand", "letter_by_hand", letterByHand{"June", []toCarry{{"Senator Ada Quill", "webform"}, {"Representative Bo Marsh", "print"}, {"Representative Ida Pell", "call"}}, []string{"Senator <Cy> Roe"}, "https://act.example.org/by-hand/" + token}},
+	{"letter_by_hand_lost", "letter_by_hand", letterByHand{"", nil, []string{"Senator Cy Roe", "Senator Ada Quill"}, "https://act.example.org/by-hand/" + token}},
+	{"letter_question", "letter_question", letterQuestion{"June", []string{"Senator Ada Quill", "Representative Bo Marsh"}, false, "https://act.example.org/by-hand/" + token}},
+	{"letter_question_again", "letter_question", letterQuestion{"", []string{"Senator Ada Quill"}, true, "https://act.example.org/by-hand/" + token}},
+	{"letter_retarget", "letter_retarget", letterRetarget{"June", "Senator Ada Quill", "Senator Cy Roe", "https://act.example.org/by-hand/" + token + "/1"}},
+	{"letter_retarget_nobody", "letter_retarget", letterRetarget{"", "Senator Ada Quill", "", "https://act.example.org/by-hand/" + token + "/1"}},
+	{"letter_reply", "letter_reply", letterReply{"June", "Senator Ada Quill", "Dear Ms. Okafor,\n\nthe Senator will vote <yes>.\n\nHer office", "https://act.example.org/by-hand/" + token}},
 	{"setup_test", "setup_test", setupTest{"Wennick Chronic Pain Coalition"}},
 }
 

@@ -49,6 +49,7 @@ const (
 	Starter     Kind = 30 // go on with a petition that was begun without an account: the starter
 	Typed       Kind = 31 // the cookie of the browser in which a petition was begun: the starter
 	Proved      Kind = 32 // the cookie of a browser in which a starter proved their address: the mailbox
+	Letter      Kind = 46 // see what became of one's letter, and do what is left to do: the letter
 	WebCopy     Kind = 45 // read a mailing as a page: the mailing; has no end
 )
 
