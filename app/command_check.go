@@ -128,7 +128,19 @@ func examine(ctx context.Context, cfg config.Config) []finding {
 	add("key", v.KeyID()+" fits the database", nil)
 	says, err := lookAtMail(ctx, cfg, organisation.New(db, v, clock.System))
 	add("mail", says, err)
+	add("letters to offices", sayLetters(cfg), nil)
 	return found
+}
+
+// sayLetters says where letters to offices go.
+func sayLetters(cfg config.Config) string {
+	switch cfg.Mail.Letters {
+	case "live":
+		return "leave this server for the offices, by KITHLINE_LETTERS"
+	case "hold":
+		return "wait, or are captured with all other mail; KITHLINE_LETTERS=live sends them"
+	}
+	return "all go to the address in KITHLINE_LETTERS; none to an office"
 }
 
 // writable tries to make a file in dir. fresh is true where dir is not there yet and could be made.

@@ -55,7 +55,7 @@ func (w *wayOut) sender(ctx context.Context) (deliveries.Sender, error) {
 	}
 	s := deliveries.Sender{
 		Connections: w.cfg.Mail.Connections, FromName: firstOf(o.FromName, o.ShortName), FromAddress: o.FromAddress, ReplyTo: o.ReplyTo,
-		ListDomain: u.Hostname(), Letterhead: letterhead(o, w.cfg.Web.BaseURL),
+		ListDomain: u.Hostname(), Letterhead: letterhead(o, w.cfg.Web.BaseURL), Offices: w.offices(ctx),
 	}
 	if w.bounces != nil {
 		if s.BounceAddress, err = w.bounces(ctx); err != nil {
@@ -70,6 +70,17 @@ func (w *wayOut) sender(ctx context.Context) (deliveries.Sender, error) {
 	}
 	s.Transport, err = w.transport(ctx, o)
 	return s, err
+}
+
+// offices says where letters to offices go: to them from a site that says so alone. What is captured is captured all the same.
+func (w *wayOut) offices(ctx context.Context) deliveries.Offices {
+	switch l := w.cfg.Mail.Letters; {
+	case l == "live" || w.captures(ctx):
+		return deliveries.Offices{Live: true}
+	case l != "hold":
+		return deliveries.Offices{Redirect: l}
+	}
+	return deliveries.Offices{}
 }
 
 func (w *wayOut) transport(ctx context.Context, o models.Organisation) (mailer.Transport, error) {
@@ -194,6 +205,18 @@ func smtpFault(err error, host string) error {
 		return fault.Because(err, fault.Invalid, f.Kind, "Host", host, "Reply", f.Reply)
 	}
 	return err
+}
+
+// lettersWait is the queue of the first page that says that letters do not go to offices from here.
+func (a *App) lettersWait(ctx context.Context, who actor.Actor) ([]today.Queue, error) {
+	if !who.May(actor.Administer) || a.mail.offices(ctx) != (deliveries.Offices{}) {
+		return nil, nil
+	}
+	n, oldest, err := a.Letters.Waiting(ctx)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	return []today.Queue{{Key: "today.letters_wait", Path: "/admin/letters", Count: n, Oldest: oldest, Right: actor.Administer}}, nil
 }
 
 // waiting is the queue of the first page that says that mail cannot leave.

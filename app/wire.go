@@ -307,6 +307,10 @@ func (a *App) features(words *mailer.Renderer) {
 		a.Deliveries.Handle(kind, r)
 	}
 	a.Deliveries.Handle(letters.KindRejected, a.Letters.Rejected)
+	for kind, r := range a.Letters.DispatchRenderers() {
+		a.Deliveries.Handle(kind, r)
+	}
+	a.Me.Register("letter", a.ownLetters())
 	a.Mailings.Register(a.Deliveries)
 	a.Series = mailseries.New(mailseries.Options{DB: a.DB, Clock: a.Clock, Organisation: a.Organisation, Mailings: a.Mailings, Open: a.Vault.Open})
 	a.Series.Register(a.Deliveries)
@@ -319,6 +323,9 @@ func (a *App) features(words *mailer.Renderer) {
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Log: a.Log, PerHour: a.Config.Inbound.PerHour, Mailbox: a.bounceMailbox(),
 	})
 	a.Inbound.Register("", a.Mailings.CameBack)
+	a.Inbound.Register(letters.KindLetter, a.Letters.CameBack)
+	a.Inbound.Register(letters.KindDigest, a.Letters.CameBack)
+	a.Inbound.RegisterReader(letters.KindLetter, a.Letters.Answered)
 	a.mail.bounces = a.Inbound.BounceAddress
 	a.Suppressions = suppressions.New(a.DB, a.Vault, a.Clock)
 
@@ -326,6 +333,7 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Today.Register("settings", a.Inbound.Today)
 	a.Today.Register("settings", a.waiting)
 	a.Today.Register("settings", a.Deliverability.Today)
+	a.Today.Register("settings", a.lettersWait)
 	a.Today.Register("account", a.Users.Today)
 	a.Today.Register("petitions", a.Petitions.Queues)
 	a.Today.Register("petitions", a.Petitions.AbuseQueues)
@@ -373,7 +381,7 @@ func (a *App) previewOf(words *mailer.Renderer) func(context.Context, deliveries
 
 // regular lists the housekeeping that runs by itself.
 func (a *App) regular() []jobs.Regular {
-	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular())
+	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular(), a.Letters.DispatchJobs())
 	return append(own, a.Mailings.Regular(), a.Series.Regular(), a.Keys.Regular(), a.Deliverability.Regular(),
 		jobs.Regular{Name: "inbound_poll", Every: time.Minute, Run: a.Inbound.Poll},
 		jobs.Regular{Name: "inbound_pauses", Every: time.Minute, Run: a.Inbound.Pauses},
@@ -414,6 +422,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountForms(a.fiber, a.web, a.Forms, a.Waiting, use)
 	public.MountMe(a.fiber, a.web, a.Me, use)
 	public.MountRepresentatives(a.fiber, a.web, a.Legislators)
+	public.MountByHand(a.fiber, a.web, a.Letters)
 	public.MountConfirm(a.fiber, a.web, a.Waiting)
 	public.MountUnsubscribe(a.fiber, a.web, a.Mailings, a.Consents)
 	public.MountArchive(a.fiber, a.web, a.Mailings)
@@ -436,6 +445,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountAbuse(a.fiber, a.web, a.Abuse, a.Petitions, a.Clock)
 	admin.MountMailTexts(a.fiber, a.web, a.Mailings, a.Organisation) // before the next: /admin/mailings/templates is no id
 	admin.MountMailings(a.fiber, a.web, a.Mailings)
+	admin.MountOffices(a.fiber, a.web, a.Letters)
 	admin.MountSeries(a.fiber, a.web, a.Series)
 	admin.MountLetterCampaigns(a.fiber, a.web, a.Letters, a.Campaigns)
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)

@@ -113,6 +113,8 @@ type Mail struct {
 	// DKIMKey and DKIMSelector are what the operator wrote; ask DKIM instead of reading them.
 	DKIMKey      Secret `env:"KITHLINE_DKIM_KEY"`
 	DKIMSelector string `env:"KITHLINE_DKIM_SELECTOR"`
+	// Letters is live, hold, or the address that letters to offices go to instead.
+	Letters string `env:"KITHLINE_LETTERS" envDefault:"hold"`
 
 	SMTP SMTP // the parts of URL; see SMTP.Set
 }

@@ -104,6 +104,12 @@ var settings = []setting{
 		about:   "Under which name each of these keys stands in DNS: the part before `._domainkey`.",
 	},
 	{
+		name:    "KITHLINE_LETTERS",
+		accepts: "live, hold, or a mail address",
+		about: "Where letters to the offices of legislators go. `live` sends them to the offices, and is for the real site alone. With an address they all go there instead, for a trial. " +
+			"`hold` lets them wait. Where all mail is captured, letters are too, whatever stands here.",
+	},
+	{
 		name: "KITHLINE_INBOUND_URL", url: true,
 		accepts: "imaps://USER@HOST:993/FOLDER?after=seen or imap://USER@HOST:143/FOLDER?tls=starttls, with after one of seen, delete and move, and with move the folder behind to=",
 		about:   "The mailbox for mail that comes back. Empty means that the owner names it on the settings page. A user who is a mail address is written with `%40`.",

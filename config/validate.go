@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/mail"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -194,6 +195,11 @@ func (c *Config) mail(problems *Problems) {
 	if c.Mail.Mode == "capture" && c.Web.BaseURL != "" && !problems.has("KITHLINE_BASE_URL") && !c.Web.Loopback() {
 		problems.add("KITHLINE_MAIL", "is capture, but other machines can reach this site, and /outbox shows captured mail to everybody",
 			"Use auto or smtp here; capture is for a site on 127.0.0.1 or localhost")
+	}
+	if l := c.Mail.Letters; l != "live" && l != "hold" {
+		if a, err := mail.ParseAddress(l); err != nil || a.Address != l || a.Name != "" {
+			problems.add("KITHLINE_LETTERS", "is neither live nor hold, and no mail address", "Write live on the real site, hold to let letters wait, or the address that tries them, as in try@example.org")
+		}
 	}
 	if _, err := c.Mail.DKIM(); err != nil {
 		var wrong dkimProblem

@@ -125,7 +125,7 @@ var Outcomes = []string{"reached", "voicemail", "busy"}
 func (s *Service) Done(ctx context.Context, token string, dispatch uuid.UUID, how string) error {
 	return s.carried(ctx, token, dispatch, func(tx *gorm.DB, d models.Dispatch, now time.Time) error {
 		if (d.Channel == models.ByCall) != (how != "") || how != "" && !slices.Contains(Outcomes, how) {
-			return fault.Fields{{Name: "how", Key: "error.choose"}}.Err()
+			return fault.Fields{{Name: "how", Key: "error.letter_choose"}}.Err()
 		}
 		if how == "busy" {
 			return set(tx, d.ID, now, map[string]any{"done_how": how, "remind_at": now.Add(24 * time.Hour)})

@@ -250,7 +250,7 @@ var Answers = []string{"yes", "no", "unclear"}
 // the field answer.
 func (s *Service) Tell(ctx context.Context, token string, dispatch uuid.UUID, answer string) error {
 	if answer != "none" && !slices.Contains(Answers, answer) {
-		return fault.Fields{{Name: "answer", Key: "error.choose"}}.Err()
+		return fault.Fields{{Name: "answer", Key: "error.letter_choose"}}.Err()
 	}
 	return s.own(ctx, token, func(tx *gorm.DB, l models.Letter, now time.Time) error {
 		d, err := dispatchOf(tx, l, dispatch)

@@ -17,6 +17,7 @@ type Meta struct {
 	// Page words the number of a page in the reader's language: "page 2 of 7". Without it pages carry no number.
 	Page   func(page, of int) string
 	Accent Color // of bars and of the lines above sections; the zero value is pine
+	Plain  bool  // pages without the organisation's name, the line of the house and a foot: somebody's own letter
 }
 
 // Document is a PDF that is filled from the top to the bottom and written at the end. It keeps packed pages in memory: about
@@ -72,6 +73,9 @@ func (d *Document) open() {
 	}
 	d.page = d.canvas()
 	d.y = top
+	if d.meta.Plain {
+		return
+	}
 	if name := d.setter.shorten(d.meta.Organisation, smallStyle, d.width(), 1); len(name) > 0 {
 		d.place(name[0], smallStyle, margin, margin-20, d.width())
 	}
@@ -303,6 +307,10 @@ func (d *Document) feet() [][]byte {
 	title := d.setter.shorten(strings.ReplaceAll(clean(d.meta.Title), "\n", " "), st, d.width()*0.7, 1)
 	for i := range d.pages {
 		c := d.canvas()
+		if d.meta.Plain {
+			out[i] = deflate(c.Bytes())
+			continue
+		}
 		y := d.size.Height - bottom + 26
 		for _, l := range title {
 			c.text(margin, y, l, st)
