@@ -694,3 +694,58 @@ func TestPausedCampaign(t *testing.T) {
 		}
 	})
 }
+
+// organizer may manage letters and print them.
+func organizer() actor.Actor {
+	return actor.Actor{Kind: actor.User, UserID: models.NewID(), Role: actor.Organizer}
+}
+
+// An organizer prints what is to be carried to an office, with the rights for it alone, and says that it was: what came later is left.
+func TestBatchOnPaper(t *testing.T) {
+	eachPost(t, func(t *testing.T, p *post) {
+		ada := p.senator(1, "post:")
+		p.letter(p.c, "June", ada)
+		l, _ := p.letter(p.c, "Cal", ada)
+		p.step()
+		date := func(string, time.Time) string { return "1 February 2027" }
+		for _, role := range []actor.Role{actor.Viewer, actor.Advocate, actor.Coordinator} {
+			var b strings.Builder
+			if err := p.Batch(p.ctx, actor.Actor{Kind: actor.User, Role: role}, p.c.ID, ada.ID, date, &b); !fault.Is(err, fault.Forbidden) || b.Len() != 0 {
+				t.Errorf("%s: %v", role, err)
+			}
+			if _, err := p.Offices(p.ctx, actor.Actor{Kind: actor.User, Role: role}, p.c.ID); !fault.Is(err, fault.Forbidden) {
+				t.Errorf("%s: %v", role, err)
+			}
+		}
+		a := organizer()
+		var b strings.Builder
+		p.must(p.Batch(p.ctx, a, p.c.ID, ada.ID, date, &b))
+		if !strings.HasPrefix(b.String(), "%PDF") || strings.Count(b.String(), "/Type/Page/") != 2 {
+			t.Errorf("%d pages", strings.Count(b.String(), "/Type/Page/"))
+		}
+		desks, err := p.Offices(p.ctx, a, p.c.ID)
+		p.must(err)
+		if desks.Rows[0].Paper != 2 {
+			t.Errorf("%+v", desks.Rows)
+		}
+		p.clk.Add(time.Minute)
+		_, late := p.letter(p.c, "Obi", ada)
+		p.step()
+		if n, err := p.Carried(p.ctx, a, p.c.ID, ada.ID, desks.At); err != nil || n != 2 {
+			t.Errorf("%d, %v", n, err)
+		}
+		if p.get(late[0].ID).DoneAt != nil {
+			t.Error("what was not printed is marked")
+		}
+		token := strings.TrimPrefix(p.Path(l.ID), "/by-hand/")
+		m, err := p.Mine(p.ctx, token)
+		p.must(err)
+		if m.Parts[0].How != "carried" || m.Parts[0].Done == nil {
+			t.Errorf("%+v", m.Parts)
+		}
+		did, due, err := p.WroteFrom(p.ctx, []uuid.UUID{l.MailboxID})
+		if err != nil || len(did) != 1 || len(due) != 0 {
+			t.Errorf("%+v %+v %v", did, due, err)
+		}
+	})
+}
