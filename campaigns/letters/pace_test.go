@@ -206,7 +206,10 @@ func TestFiveThousandLetters(t *testing.T) {
 		t.Skip("5,000 letters")
 	}
 	eachPost(t, func(t *testing.T, p *post) {
-		const letters, offices = 5000, 250
+		letters, offices := 5000, 250
+		if p.DB.Postgres() { // a fifth: what differs between the databases shows with that
+			letters, offices = 1000, 50
+		}
 		ed := ed25519.NewKeyFromSeed(make([]byte, 32))
 		key, err := mailer.NewDKIM("act.example.org", "e", ed)
 		p.must(err)
@@ -251,14 +254,14 @@ func TestFiveThousandLetters(t *testing.T) {
 			p.must(p.Pace(p.ctx))
 			_, err := p.out.Drain(context.WithoutCancel(p.ctx))
 			p.must(err)
-			if sink.Mails.Load() == letters {
+			if sink.Mails.Load() == int64(letters) {
 				break
 			}
 			p.clk.Add(4 * time.Minute)
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if sink.Mails.Load() != letters || len(writers) != letters || len(came) != offices || wrong != 0 {
+		if sink.Mails.Load() != int64(letters) || len(writers) != letters || len(came) != offices || wrong != 0 {
 			t.Fatalf("%d mails of %d writers to %d offices, %d wrong", sink.Mails.Load(), len(writers), len(came), wrong)
 		}
 		for office, times := range came {

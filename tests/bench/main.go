@@ -50,13 +50,14 @@ var parts = []part{
 	{"export", (*bench).exports},
 	{"find", (*bench).find},
 	{"mail", (*bench).mail},
+	{"pace", (*bench).pace},
 }
 
 func main() {
 	if len(os.Args) > 2 && strings.HasPrefix(os.Args[1], "serve-") {
 		exit(contender(os.Args[1], os.Args[2:]))
 	}
-	only := flag.String("only", "", "what to measure, separated by commas: size, start, memory, view, sign, storm, millions, segments, import, export, find, mail")
+	only := flag.String("only", "", "what to measure, separated by commas: size, start, memory, view, sign, storm, millions, segments, import, export, find, mail, pace")
 	short := flag.Bool("short", false, "a minute at most: fewer and shorter rounds")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
