@@ -37,18 +37,18 @@ func MountByHand(r fiber.Router, w *web.Web, s *letters.Service) {
 	r.Post("/by-hand/:token/:part/successor", h.successor)
 }
 
-// letterPage is what became of a letter.
-type letterPage struct {
+// ownLetterPage is what became of a letter.
+type ownLetterPage struct {
 	web.Page
 	Token string
 	Mine  letters.Mine
 }
 
 // Is is the locale key of what became of a part.
-func (p *letterPage) Is(x letters.Part) string { return "dispatch.is_" + became(x) }
+func (p *ownLetterPage) Is(x letters.Part) string { return "dispatch.is_" + became(x) }
 
 // Acts is the locale key of the button that leads to what is left to do with a part; "" for nothing.
-func (p *letterPage) Acts(x letters.Part) string {
+func (p *ownLetterPage) Acts(x letters.Part) string {
 	switch {
 	case x.State == models.DispatchByHand && x.Done == nil:
 		return "dispatch.act_carry"
@@ -129,7 +129,7 @@ func (p *partPage) OfficeLines() []string { return letters.OfficeLines(p.Carry.O
 
 func (h *byHandPages) letter(c *fiber.Ctx) error {
 	private(c)
-	p := &letterPage{Page: h.web.Page(c, "dispatch.letter_title", "me"), Token: c.Params("token")}
+	p := &ownLetterPage{Page: h.web.Page(c, "dispatch.letter_title", "me"), Token: c.Params("token")}
 	var err error
 	if p.Mine, err = h.letters.Mine(c.UserContext(), p.Token); err != nil {
 		return h.over(c, err)

@@ -63,7 +63,7 @@ func TestPagesOfOwnLetters(t *testing.T) {
 			part := &partPage{Page: p, Token: "abc", Form: partForm{DaysTyped: "3"}, Carry: letters.Carry{Letter: m}}
 			part.Title = "Your letter"
 			fill(part)
-			return map[string]any{"public/byhand/letter": &letterPage{Page: p, Token: "abc", Mine: m}, "public/byhand/part": part}
+			return map[string]any{"public/byhand/letter": &ownLetterPage{Page: p, Token: "abc", Mine: m}, "public/byhand/part": part}
 		})
 	}
 	all(kept, func(p *partPage) { p.Carry.Part = parts[0] })
