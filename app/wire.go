@@ -308,6 +308,7 @@ func (a *App) features(words *mailer.Renderer) {
 		a.Deliveries.Handle(kind, r)
 	}
 	a.Deliveries.Handle(letters.KindRejected, a.Letters.Rejected)
+	a.Legislators.OnLeft(a.Letters.Left)
 	for kind, r := range a.Letters.DispatchRenderers() {
 		a.Deliveries.Handle(kind, r)
 	}
