@@ -37,25 +37,21 @@ type sqlText struct {
 func pairs(tx *gorm.DB, where string, values []any, now time.Time) (sqlText, error) {
 	today := day(now)
 	chosen := append([]any{today, today}, values...)
-	seats := "SELECT t.legislator_id, t.ocd_id, t.division_id FROM terms t WHERE " + inForce + " AND " + where
+	seats := "SELECT DISTINCT t.legislator_id, t.ocd_id, t.division_id FROM terms t WHERE " + inForce + " AND " + where
 	var ids []string // a district that is a whole state is as good as the state, unless it is over
 	err := tx.Raw("SELECT DISTINCT s.ocd_id FROM ("+seats+") s LEFT JOIN divisions d ON d.ocd_id = s.ocd_id WHERE s.ocd_id <> '' AND (s.ocd_id NOT LIKE ? OR d.id IS NULL OR "+validDivision+")",
 		append(slices.Clone(chosen), "%"+atLarge, today, today)...).Scan(&ids).Error
 	if err != nil {
 		return sqlText{}, err
 	}
-	var out sqlText
-	// A term may have been read before its division was, and then knows it by its id alone, or by another name of it.
-	out.sql = `SELECT x.supporter_id, s.legislator_id FROM (` + seats + `) s
-		LEFT JOIN divisions e ON e.ocd_id = s.ocd_id LEFT JOIN divisions n ON n.ocd_id = e.same_as AND e.same_as <> ''
-		JOIN divisions d ON d.id = COALESCE(s.division_id, n.id, e.id) AND ` + validDivision + ` JOIN supporter_divisions x ON x.division_id = d.id`
-	out.args = append(append(out.args, chosen...), today, today)
 	var states, countries []any
+	whole := []string{""} // ids that are answered by the state of a person, not by their divisions
 	for _, id := range ids {
 		parts := strings.Split(strings.TrimSuffix(id, atLarge), "/")
 		if len(parts) < 2 || len(parts) > 3 {
 			continue
 		}
+		whole = append(whole, id)
 		_, country, _ := strings.Cut(parts[1], ":")
 		if len(parts) == 2 {
 			countries = append(countries, id, strings.ToUpper(country))
@@ -64,17 +60,25 @@ func pairs(tx *gorm.DB, where string, values []any, now time.Time) (sqlText, err
 		_, region, _ := strings.Cut(parts[2], ":")
 		states = append(states, id, strings.ToUpper(country+"-"+region))
 	}
-	for _, whole := range []struct {
+	var out sqlText
+	if len(whole) > 1 {
+		out = sqlText{"WITH homes AS MATERIALIZED (" + homesSQL + ") ", []any{today, today, models.ByPostal, today, today}}
+	}
+	// A term may have been read before its division was, and then knows it by its id alone, or by another name of it.
+	out.sql += `SELECT x.supporter_id, s.legislator_id FROM (` + seats + ` AND t.ocd_id NOT IN ?) s
+		LEFT JOIN divisions e ON e.ocd_id = s.ocd_id LEFT JOIN divisions n ON n.ocd_id = e.same_as AND e.same_as <> ''
+		JOIN divisions d ON d.id = COALESCE(s.division_id, n.id, e.id) AND ` + validDivision + ` JOIN supporter_divisions x ON x.division_id = d.id`
+	out.args = append(append(out.args, chosen...), whole, today, today)
+	for _, w := range []struct {
 		of   string
 		list []any
 	}{{"h.state", states}, {"substr(h.state, 1, 2)", countries}} {
-		if len(whole.list) == 0 {
+		if len(w.list) == 0 {
 			continue
 		}
-		rows := strings.TrimSuffix(strings.Repeat("(?, ?),", len(whole.list)/2), ",")
-		out.sql += ` UNION SELECT h.supporter_id, s.legislator_id FROM (` + seats + `) s JOIN (VALUES ` + rows + `) v ON v.column1 = s.ocd_id JOIN (` + homesSQL + `) h ON ` + whole.of + ` = v.column2`
-		out.args = append(append(out.args, chosen...), whole.list...)
-		out.args = append(out.args, today, today, models.ByPostal, today, today)
+		rows := strings.TrimSuffix(strings.Repeat("(?, ?),", len(w.list)/2), ",")
+		out.sql += ` UNION ALL SELECT h.supporter_id, v.legislator_id FROM homes h JOIN (SELECT s.legislator_id, w.column2 AS state FROM (VALUES ` + rows + `) w JOIN (` + seats + `) s ON s.ocd_id = w.column1) v ON ` + w.of + ` = v.state`
+		out.args = append(append(out.args, w.list...), chosen...)
 	}
 	return out, nil
 }

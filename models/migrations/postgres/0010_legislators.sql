@@ -153,3 +153,6 @@ CREATE TABLE legislator_changes (
 );
 CREATE INDEX legislator_changes_by_import ON legislator_changes (import_id, kind);
 CREATE INDEX legislator_changes_by_legislator ON legislator_changes (legislator_id, created_at);
+
+-- Which boundaries may have a point in them, without reading their shapes.
+CREATE INDEX boundaries_by_box ON boundaries (south, north, west, east, division_id, updated_at, id);
