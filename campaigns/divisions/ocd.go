@@ -41,14 +41,14 @@ func StateID(country, region string) string {
 	if country == "US" {
 		return root(region)
 	}
-	kind := "/region:"
+	kind := "/state:"
 	switch country {
 	case "CA":
 		kind = "/province:"
 	case "GB":
 		kind = "/part:"
-	case "AU", "BR", "DE", "IN", "MX", "MY", "NG":
-		kind = "/state:"
+	case "FR", "IT", "NZ":
+		kind = "/region:"
 	}
 	return "ocd-division/country:" + strings.ToLower(country) + kind + strings.ToLower(region)
 }

@@ -128,7 +128,7 @@ type vacancy struct {
 // vacant lists the divisions that should have a member in a chamber and have none, with the supporters who live there. taken are those
 // with one. Where the chamber was not read from a list of all its members, nobody knows.
 func (s *Service) vacant(tx *gorm.DB, a actor.Actor, chamber uuid.UUID, taken map[string]int) ([]vacancy, error) {
-	whole, err := complete(tx, chamber)
+	whole, err := complete(tx, chamber, s.Clock.Now())
 	if err != nil || !whole {
 		return nil, err
 	}

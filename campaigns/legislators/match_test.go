@@ -3,6 +3,7 @@ package legislators_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -432,6 +433,15 @@ func TestWithoutAListOfDivisions(t *testing.T) {
 		}
 		if got := told(w.find(legislators.Place{Country: "US", PostalCode: "03031"}, june)); got != "us upper: vacant vacant" {
 			t.Errorf("a list of targets: %q", got)
+		}
+
+		// But one that has nearly everybody is a list of all.
+		for i := range 9 {
+			d := put(fmt.Sprint("state:nh/sldl:", i), fmt.Sprint("District ", i), "")
+			w.sits(fmt.Sprint("Member ", i), "us-nh lower", d.OCDID[len("ocd-division/country:us/"):], hand)
+		}
+		if got := told(w.find(legislators.Place{Country: "US", PostalCode: "03031"}, june)); got != "us upper: vacant vacant; us-nh lower: vacant" {
+			t.Errorf("a list of nearly all: %q", got)
 		}
 	})
 }
