@@ -132,6 +132,12 @@ func (s *Service) Import(ctx context.Context, a actor.Actor, src *Source, o Impo
 		if err := one(tx); err != nil {
 			return err
 		}
+		if o.row != nil && !o.DryRun { // a job may run twice: what was applied is not applied again
+			r := tx.WithContext(ctx).Model(&models.LegislatorImport{}).Where("id = ? AND state = ?", o.row.ID, models.ImportApplying).Update("updated_at", now)
+			if r.Error != nil || r.RowsAffected == 0 {
+				return r.Error
+			}
+		}
 		d, err := compare(ctx, tx, read, o, now)
 		if err != nil {
 			return err
