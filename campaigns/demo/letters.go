@@ -49,15 +49,12 @@ func (b *builder) said(t letterText) letters.Said {
 func (b *builder) planLetters() {
 	b.note(b.day(b.w.letters.Day-1, 19, 5), "proposing letters", b.proposeLetters)
 	b.note(b.day(b.w.letters.Day, 8, 45), "publishing letters", func(ctx context.Context) error {
-		if b.letters.State != models.LettersSubmitted {
-			return nil
-		}
 		_, err := b.Letters.Publish(ctx, b.actors[june], b.letters.ID, letters.PublishInput{Revision: b.letters.Revision})
 		return err
 	})
 }
 
-// proposeLetters writes the letter campaign. In a world without the state's chambers it stays a draft: there is nobody to write to.
+// proposeLetters writes the letter campaign: to who represents the writer in each chamber of the state.
 func (b *builder) proposeLetters(ctx context.Context) error {
 	in, author := b.w.letters, b.actors[b.w.letters.Author]
 	closes := b.day(days, 0, 0).AddDate(0, 1, 0).UTC()
@@ -88,9 +85,6 @@ func (b *builder) proposeLetters(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(c.Targets) > 0 {
-		c, err = b.Letters.Submit(ctx, author, c.ID, c.Revision)
-	}
-	b.letters = c
+	b.letters, err = b.Letters.Submit(ctx, author, c.ID, c.Revision)
 	return err
 }

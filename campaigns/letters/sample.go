@@ -49,7 +49,7 @@ func (s *Service) Sample(ctx context.Context, a actor.Actor, id uuid.UUID, own s
 		}
 		m := members[0]
 		x := SampleLetter{Group: t.Name, To: strings.TrimSpace(m.Title() + " " + m.Name)}
-		x.Subject, x.Text = s.sampleText(c, t, m, own)
+		x.Subject, x.Text = sampleText(c, t, m, own)
 		if out = append(out, x); len(out) == sampleTargets {
 			break
 		}
@@ -58,8 +58,8 @@ func (s *Service) Sample(ctx context.Context, a actor.Actor, id uuid.UUID, own s
 }
 
 // sampleText is a letter of an invented writer.
-func (s *Service) sampleText(c Campaign, t models.LetterTarget, m legislators.Member, own string) (subject, body string) {
-	parts := []string{m.Salutation, c.Opening}
+func sampleText(c Campaign, t models.LetterTarget, m legislators.Member, own string) (subject, body string) {
+	parts := []string{Salutation(c.Locale, m), c.Opening}
 	for i, p := range c.PointsFor(c.Locale, m.Term.Party, t.ID) {
 		if i < 3 {
 			parts = append(parts, p.Body)
