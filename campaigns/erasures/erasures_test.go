@@ -245,7 +245,11 @@ func dump(t *testing.T, db *database.DB) []string {
 	}
 	var out []string
 	for table, columns := range all {
-		rows, err := conn.QueryContext(t.Context(), "SELECT * FROM "+tables.Quote(table))
+		names := make([]string, len(columns))
+		for i, c := range columns {
+			names[i] = tables.Quote(c.Name)
+		}
+		rows, err := conn.QueryContext(t.Context(), "SELECT "+strings.Join(names, ", ")+" FROM "+tables.Quote(table))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -39,6 +39,7 @@ var LeftOutColumns = map[string]string{
 	"files.key_id":                       "it belongs to the keys of one server",
 	"signatures.client_hash":             "it is of one day, and of one server's key",
 	"letters.client_hash":                "it is of one day, and of one server's key",
+	"letter_replies.digest":              "it belongs to the key of one server, which tells by it what it has passed on",
 	"letters.confirmed_digest":           "it belongs to the key of one server: what goes out is in the dispatches",
 	"signatures.inbox_hash":              "it belongs to the key of one server",
 	"signatures.proof_hash":              "it is of one form, on one server",

@@ -97,12 +97,13 @@ func AroundLetters(p Lettered) []any {
 			ID: dispatch, LetterID: letter, LetterCampaignID: id, MailboxID: p.Mailbox, LegislatorID: legislator, TermID: term, State: models.DispatchAnswered, Channel: models.ByCall, ChannelID: &way,
 			OfficeID: &office, SubjectSealed: p.Seal("dispatches", "subject_sealed", dispatch, "HB 412"), TextSealed: p.Seal("dispatches", "text_sealed", dispatch, p.Word("Dear")),
 			DeliveryID: &p.Delivery, DueAt: p.At, HandedAt: &p.At, DoneAt: &p.At, DoneHow: "reached", RemindAt: &p.At, AskedAt: &p.At, AskedAgainAt: &p.At, AnsweredAt: &p.Later, Answer: "yes",
-			ClosedAt: &p.Later, ClosedReason: "done", CreatedAt: p.At, UpdatedAt: p.Later,
+			ClosedAt: &p.Later, ClosedReason: "done", Tried: `["` + way.String() + `"]`, CreatedAt: p.At, UpdatedAt: p.Later,
 		},
 		&models.LetterReply{
 			ID: reply, DispatchID: dispatch, MailboxID: p.Mailbox, BodySealed: p.Seal("letter_replies", "body_sealed", reply, p.Word("Thank you")), Kind: "reply", Kept: true, ReceivedAt: p.At,
-			ForwardedAt: &p.Later,
+			ForwardedAt: &p.Later, Digest: []byte("heard once"),
 		},
+		&models.LetterPace{LegislatorID: legislator, NextAt: &p.Later, UpdatedAt: p.At},
 		&models.Position{
 			ID: models.NewID(), LegislatorID: legislator, LetterCampaignID: id, Stance: "undecided", SourceTitle: p.Word("Hearing"), SourceURL: "https://example.org/", Note: "x", SaidOn: "2027-02-01",
 			CreatedBy: &p.User, CreatedAt: p.At,
