@@ -88,8 +88,8 @@ type (
 	}
 	letterHeld     struct{ GivenName, Title string }
 	letterRejected struct{ GivenName, Title, Reason, URL string }
-	toCarry      struct{ To, How string }
-	letterByHand struct {
+	toCarry        struct{ To, How string }
+	letterByHand   struct {
 		GivenName string
 		Carry     []toCarry
 		Lost      []string

@@ -94,7 +94,7 @@ func TestALetterFromASplitCode(t *testing.T) {
 			}
 		}
 		// Back to the words, and on: nothing is asked again.
-		page = page.Submit(`form button[value=words]`, nil).Want(200).Submit(letterGo, map[string]string{"own_words": "My plan stopped after seven visits."}).Want(200)
+		page.Submit(`form button[value=words]`, nil).Want(200).Submit(letterGo, map[string]string{"own_words": "My plan stopped after seven visits."}).Want(200)
 		page = c.Get("/letters/twenty-visits/write?step=check").Want(200)
 		page = page.Submit(`form button[value=send]`, map[string]string{"copy": "yes", "updates": "yes"}).Want(200)
 		if page.Path != "/letters/twenty-visits/sent" {
@@ -130,7 +130,7 @@ func TestALetterFinishedLater(t *testing.T) {
 		page := a.Client(t).Get("/letters/twenty-visits/write").Submit(letterGo, map[string]string{"postal_code": "00151"}).Submit(letterGo, nil).Submit(letterGo, nil).Want(200)
 		page = page.Submit(`form button[value=later]`, map[string]string{"own_words": "Half of a sent"}).Want(200)
 		page.Submit("form button.main", map[string]string{"email": "x"}).Want(422)
-		page = page.Submit("form button.main", map[string]string{"email": "june@example.org"}).Want(200)
+		page.Submit("form button.main", map[string]string{"email": "june@example.org"}).Want(200)
 		mail := a.WaitMail(t, "june@example.org", 1)[0]
 		if strings.Contains(mail.Text, "Half of a sent") {
 			t.Error("the mail says what was typed")
@@ -141,8 +141,8 @@ func TestALetterFinishedLater(t *testing.T) {
 		if other.Get("/letters/twenty-visits").Has(".notice") {
 			t.Error("opening the page took the draft up")
 		}
-		words := opened.Submit("form button", nil).Want(200)
-		if words = other.Get("/letters/twenty-visits/write?step=words"); !strings.Contains(words.Doc.Find("textarea").Text(), "Half of a sent") {
+		opened.Submit("form button", nil).Want(200)
+		if words := other.Get("/letters/twenty-visits/write?step=words"); !strings.Contains(words.Doc.Find("textarea").Text(), "Half of a sent") {
 			t.Errorf("%s: %s", words.Path, words.Text("main"))
 		}
 		if other.Post("/letters/twenty-visits/draft", url.Values{"step": {"words"}, "own_words": {"Half of a sentence"}}).Want(200); counted(t, a, "letters", "1 = 1") != 1 {

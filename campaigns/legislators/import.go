@@ -74,7 +74,7 @@ type Result struct {
 	Notes         []Note                  `json:"notes"`
 }
 
-// Joined, Left and Moved are the counts that are looked at first.
+// Joined is how many are in a seat who were not before.
 func (r Result) Joined() int { return r.Counts["joined"] }
 
 // Left is how many are in no seat any more.

@@ -117,7 +117,7 @@ func (w writer) fields(subject string) []Filled {
 	return slices.DeleteFunc(out, func(f Filled) bool { return f.Value == "" })
 }
 
-// The outcomes of a call. Of these, busy is none: the call is still to be made.
+// Outcomes are those of a call. Of these, busy is none: the call is still to be made.
 var Outcomes = []string{"reached", "voicemail", "busy"}
 
 // Done says that the writer brought a part of the letter there. how is one of Outcomes for a call, "" for everything else. Done twice it is

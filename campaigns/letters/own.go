@@ -243,7 +243,7 @@ func (s *Service) takeBack(tx *gorm.DB, d models.Dispatch, now time.Time) error 
 	return closed(tx, d.ID, ClosedWithdrawn, now)
 }
 
-// The answers of an office, as writers tell them.
+// Answers are those of an office, as writers tell them.
 var Answers = []string{"yes", "no", "unclear"}
 
 // Tell writes down what an office answered: one of Answers, or "" where no answer came. The faults are those of Withdraw, and Invalid with

@@ -187,31 +187,31 @@ func (s *Service) Who(ctx context.Context, c Campaign, in *Sheet) (Recipients, e
 
 // Settle brings what a sheet chose into line with who may be written to: whom it names that is nobody of them goes; where it names
 // nobody, everybody is chosen, as far as a letter may go to so many.
-func (in *Sheet) Settle(c Campaign, r Recipients) {
-	in.Chosen = slices.DeleteFunc(in.Chosen, func(id uuid.UUID) bool { return !r.Has(id) })
-	if len(in.Chosen) > 0 {
+func (s *Sheet) Settle(c Campaign, r Recipients) {
+	s.Chosen = slices.DeleteFunc(s.Chosen, func(id uuid.UUID) bool { return !r.Has(id) })
+	if len(s.Chosen) > 0 {
 		return
 	}
 	for _, m := range r.Members {
-		if c.MaxRecipients == 0 || len(in.Chosen) < c.MaxRecipients {
-			in.Chosen = append(in.Chosen, m.ID)
+		if c.MaxRecipients == 0 || len(s.Chosen) < c.MaxRecipients {
+			s.Chosen = append(s.Chosen, m.ID)
 		}
 	}
 }
 
 // CheckWho says what is wrong with whom a sheet chose, as faults on the fields division and to.
-func (in *Sheet) CheckWho(c Campaign, r Recipients) error {
+func (s *Sheet) CheckWho(c Campaign, r Recipients) error {
 	var bad fault.Fields
 	switch {
 	case len(r.Choices) > 0:
 		bad.Add("division", "error.letter_division_open")
 	case len(r.Members) == 0:
 		bad.Add("to", "error.letter_nobody")
-	case len(in.Chosen) == 0:
+	case len(s.Chosen) == 0:
 		bad.Add("to", "error.letter_to_missing")
-	case c.MaxRecipients > 0 && len(in.Chosen) > c.MaxRecipients:
+	case c.MaxRecipients > 0 && len(s.Chosen) > c.MaxRecipients:
 		bad.Add("to", "error.letter_to_many", "Count", c.MaxRecipients)
-	case slices.ContainsFunc(in.Chosen, func(id uuid.UUID) bool { return !r.Has(id) }):
+	case slices.ContainsFunc(s.Chosen, func(id uuid.UUID) bool { return !r.Has(id) }):
 		bad.Add("to", "error.letter_to_changed")
 	}
 	return bad.Err()
@@ -219,10 +219,10 @@ func (in *Sheet) CheckWho(c Campaign, r Recipients) error {
 
 // Offered are the points that at least one of those whom a sheet chose can be told, in an order by chance that seed makes: the same
 // for as long as somebody writes, another one for the next.
-func (in *Sheet) Offered(c Campaign, r Recipients, seed uint64) []models.LetterPoint {
+func (s *Sheet) Offered(c Campaign, r Recipients, seed uint64) []models.LetterPoint {
 	var out []models.LetterPoint
 	for _, p := range c.PointsFor(c.Locale, "*") {
-		if slices.ContainsFunc(r.Members, func(m Recipient) bool { return slices.Contains(in.Chosen, m.ID) && meant(p, m.Target.ID, m.Member) }) {
+		if slices.ContainsFunc(r.Members, func(m Recipient) bool { return slices.Contains(s.Chosen, m.ID) && meant(p, m.Target.ID, m.Member) }) {
 			out = append(out, p)
 		}
 	}
