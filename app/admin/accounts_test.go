@@ -256,7 +256,7 @@ func TestInvitingInTheBrowser(t *testing.T) {
 		for _, p := range []string{"/admin/users", "/admin/users/invite", "/admin/settings", "/admin/settings/mail", "/admin/settings/texts", "/admin/jobs", "/admin/audit", "/admin/recovery"} {
 			guest.Get(p).Want(403)
 		}
-		if rail := in.Text(".rail"); strings.Contains(rail, "Ajustes") || strings.Contains(rail, "Registro") {
+		if rail := in.Text(".rail"); strings.Contains(rail, "Ajustes") || strings.Contains(rail, "Registro de cambios") {
 			t.Errorf("an advocate's menu: %s", rail)
 		}
 

@@ -61,7 +61,7 @@ func (s *Service) carry(ctx context.Context, tx *gorm.DB, l models.Letter, dispa
 		if err != nil || len(who) == 0 {
 			return c, err
 		}
-		c.Successor, c.NewText = &who[0], readdressed(c.Text, who[0], l.Locale)
+		c.Successor, c.NewText = &who[0], s.readdressed(c.Text, who[0], l.Locale)
 		return c, nil
 	}
 	if d.State != models.DispatchByHand {

@@ -62,7 +62,12 @@ func newPost(t *testing.T, db *database.DB) *post {
 	}))
 	p.Service = New(Options{
 		DB: db, Vault: v, Clock: clk, Signer: signer, Organisation: org, BaseURL: "https://act.example.org", Log: slog.New(slog.DiscardHandler),
-		Words: func(_, key string, args ...any) string { return fmt.Sprint(append([]any{key}, args...)...) },
+		Words: func(_, key string, args ...any) string {
+			if key == "letters.dear" {
+				return fmt.Sprintf("Dear %v,", args[1])
+			}
+			return fmt.Sprint(append([]any{key}, args...)...)
+		},
 	})
 	words, err := mailer.NewRenderer()
 	p.must(err)

@@ -91,27 +91,12 @@ func successors(ctx context.Context, tx *gorm.DB, d models.Dispatch, now time.Ti
 }
 
 // readdressed is a letter's text for somebody else: the writer's words under another salutation.
-func readdressed(text string, to legislators.Member, lang string) string {
+func (s *Service) readdressed(text string, to legislators.Member, lang string) string {
 	_, rest, ok := strings.Cut(text, "\n")
 	if !ok {
 		return text
 	}
-	return Salutation(lang, to) + "\n" + rest
-}
-
-// Salutation is how a letter to somebody begins: as the data says, else by title and family name.
-func Salutation(lang string, m legislators.Member) string {
-	if m.Salutation != "" {
-		return strings.TrimRight(m.Salutation, " ,:") + ","
-	}
-	name := strings.TrimSpace(m.Title() + " " + m.FamilyName)
-	if m.FamilyName == "" {
-		name = m.Name
-	}
-	if lang == "es" {
-		return "Estimado/a " + name + ":"
-	}
-	return "Dear " + name + ","
+	return s.salutation(lang, to) + "\n" + rest
 }
 
 // Succeed sends the writer's words to who sits in the seat now: a new dispatch in the text that the page showed, and the old one is
@@ -151,7 +136,7 @@ func (s *Service) Succeed(ctx context.Context, token string, dispatch, legislato
 				State: models.DispatchWaiting, DueAt: now, CreatedAt: now, UpdatedAt: now,
 			}
 			n.SubjectSealed = s.Vault.Seal("dispatches", "subject_sealed", n.ID, subject)
-			n.TextSealed = s.Vault.Seal("dispatches", "text_sealed", n.ID, readdressed(text, m, l.Locale))
+			n.TextSealed = s.Vault.Seal("dispatches", "text_sealed", n.ID, s.readdressed(text, m, l.Locale))
 			// One letter a person, campaign and recipient: where the successor has one already, this one needs no second.
 			made, err := database.InsertNew(tx, []models.Dispatch{n}, "ON CONFLICT DO NOTHING")
 			if err != nil {

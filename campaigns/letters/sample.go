@@ -49,7 +49,7 @@ func (s *Service) Sample(ctx context.Context, a actor.Actor, id uuid.UUID, own s
 		}
 		m := members[0]
 		x := SampleLetter{Group: t.Name, To: strings.TrimSpace(m.Title() + " " + m.Name)}
-		x.Subject, x.Text = sampleText(c, t, m, own)
+		x.Subject, x.Text = s.sampleText(c, t, m, own)
 		if out = append(out, x); len(out) == sampleTargets {
 			break
 		}
@@ -57,20 +57,16 @@ func (s *Service) Sample(ctx context.Context, a actor.Actor, id uuid.UUID, own s
 	return out, nil
 }
 
+// samplePoints is how many points the letter of a preview makes.
+const samplePoints = 3
+
 // sampleText is a letter of an invented writer.
-func sampleText(c Campaign, t models.LetterTarget, m legislators.Member, own string) (subject, body string) {
-	parts := []string{Salutation(c.Locale, m), c.Opening}
-	for i, p := range c.PointsFor(c.Locale, m.Term.Party, t.ID) {
-		if i < 3 {
-			parts = append(parts, p.Body)
+func (s *Service) sampleText(c Campaign, t models.LetterTarget, m legislators.Member, own string) (subject, body string) {
+	w := Words{Target: t.ID, Own: own, GivenName: "Robin", FamilyName: "Example", Street: "12 Ferry Street", City: "Harrow Bay", Region: "WN", PostalCode: "00012"}
+	for _, p := range c.PointsFor(c.Locale, m.Term.Party, t.ID) {
+		if len(w.Points) < samplePoints {
+			w.Points = append(w.Points, p.ID)
 		}
 	}
-	parts = append(parts, own, c.Ask, c.Closing+",\nRobin Example\n12 Ferry Street\nHarrow Bay, WN 00012")
-	var said []string
-	for _, p := range parts {
-		if p = strings.TrimSpace(p); p != "" {
-			said = append(said, p)
-		}
-	}
-	return c.Subject, strings.Join(said, "\n\n")
+	return s.compose(c, c.Locale, w, m)
 }
