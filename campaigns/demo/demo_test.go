@@ -85,10 +85,12 @@ func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
 	s.Waiting = confirmations.New(clk, s.Signer)
 	s.Waiting.Register(s.Petitions.Source())
 	s.Waiting.Register(s.Forms.Source())
+	s.Waiting.Register(s.Letters.Source())
 	sender := func(context.Context) (deliveries.Sender, error) {
 		return deliveries.Sender{
 			Transport: m.mail, Connections: 2, FromName: "WCPC", FromAddress: "hello@example.org", ListDomain: "example.org",
 			Letterhead: mailer.Letterhead{OrgName: "WCPC", PostalAddress: "12 Ferry Street", Accent: mailer.DefaultAccent, SiteURL: site},
+			Offices:    deliveries.Offices{Live: true},
 		}, nil
 	}
 	workers := river.NewWorkers()
@@ -112,6 +114,11 @@ func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
 	}
 	for kind, r := range s.Forms.Renderers() {
 		s.Deliveries.Handle(kind, r)
+	}
+	for _, mails := range []map[string]deliveries.Renderer{s.Letters.WriterMails(), s.Letters.DispatchRenderers()} {
+		for kind, r := range mails {
+			s.Deliveries.Handle(kind, r)
+		}
 	}
 	s.Mailings.Register(s.Deliveries)
 	return m

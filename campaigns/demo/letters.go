@@ -2,9 +2,13 @@ package demo
 
 import (
 	"context"
+	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"kithline/campaigns/letters"
+	"kithline/campaigns/tokens"
 	"kithline/models"
 )
 
@@ -19,6 +23,18 @@ type lettered struct {
 	Own     letterText    `json:"own"`
 	Other   letterText    `json:"other"` // in a further language
 	Points  []letterPoint `json:"points"`
+	Written []written     `json:"written"`
+}
+
+// written is a letter that somebody writes, so many days after the campaign was published.
+type written struct {
+	After      int    `json:"after"`
+	GivenName  string `json:"given_name"`
+	FamilyName string `json:"family_name"`
+	Street     string `json:"street"`
+	City       string `json:"city"`
+	PostalCode string `json:"postal_code"`
+	Words      string `json:"words"`
 }
 
 // letterText is what a letter campaign says in one language.
@@ -49,9 +65,57 @@ func (b *builder) said(t letterText) letters.Said {
 func (b *builder) planLetters() {
 	b.note(b.day(b.w.letters.Day-1, 19, 5), "proposing letters", b.proposeLetters)
 	b.note(b.day(b.w.letters.Day, 8, 45), "publishing letters", func(ctx context.Context) error {
-		_, err := b.Letters.Publish(ctx, b.actors[june], b.letters.ID, letters.PublishInput{Revision: b.letters.Revision})
+		published, err := b.Letters.Publish(ctx, b.actors[june], b.letters.ID, letters.PublishInput{Revision: b.letters.Revision})
+		b.letters = published
 		return err
 	})
+	for i, w := range b.w.letters.Written {
+		b.note(b.day(b.w.letters.Day+w.After, 17, 5+9*i), "writing a letter", func(ctx context.Context) error { return b.writeLetter(ctx, w) })
+	}
+	for d := b.w.letters.Day + 1; d <= days; d++ {
+		b.note(b.day(d, 10, 30), "carrying letters", func(ctx context.Context) error {
+			if err := b.Letters.Pace(ctx); err != nil {
+				return err
+			}
+			return b.deliver(ctx)
+		})
+	}
+}
+
+// writeLetter has somebody write to those who represent them, and press the button behind the mailed link.
+func (b *builder) writeLetter(ctx context.Context, w written) error {
+	c, err := b.Letters.Public(ctx, b.letters.Slug, "en")
+	if err != nil {
+		return err
+	}
+	in := letters.SendInput{OfficeText: b.Letters.Words("en", "letters.office_text"), ClientIP: "192.0.2.1"}
+	in.Lang, in.Source = "en", "mail"
+	in.PostalCode, in.GivenName, in.FamilyName, in.Street, in.City, in.Own = w.PostalCode, w.GivenName, w.FamilyName, w.Street, w.City, w.Words
+	in.Email = strings.ToLower(w.GivenName+"."+w.FamilyName) + "@example.org"
+	who, err := b.Letters.Who(ctx, c, &in.Sheet)
+	if err != nil {
+		return err
+	}
+	in.Settle(c, who)
+	for _, p := range in.Offered(c, who, uint64(len(w.Words)))[:1] {
+		in.Points = append(in.Points, p.ID)
+	}
+	sent, err := b.Letters.Send(ctx, c, in)
+	if err != nil {
+		return err
+	}
+	if err := b.deliver(ctx); err != nil {
+		return err
+	}
+	var l models.Letter
+	if err := b.DB.WithContext(ctx).Select("mailbox_id").Where("id = ?", sent.ID).Take(&l).Error; err != nil {
+		return err
+	}
+	b.forward(b.clk.Now().Add(3 * time.Minute))
+	if _, err := b.Waiting.Confirm(ctx, b.Signer.Make(tokens.Confirm, l.MailboxID, b.clk.Now().Add(7*24*time.Hour)), []uuid.UUID{sent.ID}); err != nil {
+		return err
+	}
+	return b.deliver(ctx)
 }
 
 // proposeLetters writes the letter campaign: to who represents the writer in each chamber of the state.
