@@ -23,6 +23,7 @@ import (
 	"kithline/campaigns/consents"
 	"kithline/campaigns/exports"
 	"kithline/campaigns/imports"
+	"kithline/campaigns/letters"
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/petitions"
 	news "kithline/campaigns/posts"
@@ -135,6 +136,21 @@ var posts = map[string]actor.Right{
 	"/admin/users/:id/role": actor.ManageUsers, "/admin/users/:id/disable": actor.ManageUsers,
 	"/admin/deliverability/check": actor.Administer, "/admin/deliverability/keys": actor.Administer, "/admin/deliverability/keys/:id/remove": actor.Administer,
 	"/admin/deliverability/sends-from": actor.Administer, "/admin/settings/limits": actor.Administer,
+	"/letters/:slug/write": anybody, "/letters/:slug/draft": anybody, "/letters/:slug/sent": anybody, "/letters/resume": anybody, "/letters/draft/:token": anybody, "/representatives/here": anybody,
+	"/by-hand/:token/keep": anybody, "/by-hand/:token/delete": anybody, "/by-hand/:token/:part/done": anybody, "/by-hand/:token/:part/remind": anybody, "/by-hand/:token/:part/another": anybody,
+	"/by-hand/:token/:part/decline": anybody, "/by-hand/:token/:part/answer": anybody, "/by-hand/:token/:part/withdraw": anybody, "/by-hand/:token/:part/successor": anybody,
+	"/admin/letters":             actor.DraftPetition,
+	"/admin/letters/:id/edit":    actor.ManageLetters, // or one's own: here it is the owner's
+	"/admin/letters/:id/targets": actor.ManageLetters, "/admin/letters/:id/targets/:target/remove": actor.ManageLetters,
+	"/admin/letters/:id/points": actor.ManageLetters, "/admin/letters/:id/points/:point": actor.ManageLetters, "/admin/letters/:id/points/:point/remove": actor.ManageLetters,
+	"/admin/letters/:id/texts/:locale": actor.ManageLetters, "/admin/letters/:id/texts/:locale/remove": actor.ManageLetters,
+	"/admin/letters/:id/submit": actor.ManageLetters, "/admin/letters/:id/return": actor.ManageLetters, "/admin/letters/:id/publish": actor.ManageLetters, "/admin/letters/:id/steer": actor.ManageLetters,
+	"/admin/letters/:id/positions": actor.ManageLetters, "/admin/letters/held": actor.ManageLetters, "/admin/letters/held/:id/reject": actor.ManageLetters,
+	"/admin/letters/:id/offices/:office/carried": actor.ManageLetters, "/admin/letters/:id/offices/:office/print": actor.ManageLetters, "/admin/letters/:id/offices/:office/unknown": actor.ManageLetters,
+	"/admin/advocacy": actor.ManageLetters, "/admin/advocacy/:id/strike": actor.ManageLetters,
+	"/admin/legislators": actor.ManageLetters, "/admin/legislators/:id/channels": actor.ManageLetters, "/admin/legislators/:id/channels/:channel": actor.ManageLetters,
+	"/admin/legislators/:id/salutation": actor.ManageLetters, "/admin/legislators/:id/terms/:term/end": actor.ManageLetters, "/admin/legislators/imports/new/congress": actor.ManageLetters, "/admin/legislators/imports/new/csv": actor.ManageLetters, "/admin/legislators/imports/new/openstates": actor.ManageLetters, "/admin/exports/letters": actor.Export,
+	"/admin/legislators/imports/:id/apply": actor.ManageLetters, "/admin/legislators/imports/:id/drop": actor.ManageLetters,
 	"/admin/settings": actor.Administer, "/admin/settings/mail": actor.Administer, "/admin/settings/texts": actor.Administer,
 	"/admin/recovery/sheet": actor.Administer, "/admin/recovery/kept": actor.Administer,
 	"/admin/erasures": actor.Delete, "/admin/erasures/list": actor.Delete, "/admin/erasures/supporter/:id": actor.Delete,
@@ -302,6 +318,19 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	update, err := a.Posts.PostUpdate(ctx, owner, p.ID, news.UpdateInput{Title: "A date", Body: "On Tuesday."})
 	must(err)
 	w.ids[":update"], w.ids[":handover"], w.ids[":digest"], w.ids[":pack"] = []string{update.ID.String()}, []string{uuid.NewString()}, []string{uuid.NewString()}, []string{uuid.NewString()}
+	writing, err := a.Letters.Create(ctx, owner, letters.CreateInput{CampaignID: p.CampaignID, Plan: letters.Plan{Said: letters.Said{Title: "Write about twenty visits", Locale: "en"}}})
+	must(err)
+	body := models.Jurisdiction{ID: models.NewID(), Code: "us-wn", Name: "Wennick", Country: "US", Region: "WN", CreatedAt: a.Clock.Now(), UpdatedAt: a.Clock.Now()}
+	chamber := models.Chamber{ID: models.NewID(), JurisdictionID: body.ID, Code: "upper", Name: "Senate", MemberTitle: "Senator", CreatedAt: a.Clock.Now(), UpdatedAt: a.Clock.Now()}
+	senator := models.Legislator{ID: models.NewID(), Source: string(models.SourceHand), ExternalID: "x", Name: "Ada Vale", FamilyName: "Vale", CreatedAt: a.Clock.Now(), UpdatedAt: a.Clock.Now()}
+	term := models.Term{ID: models.NewID(), LegislatorID: senator.ID, ChamberID: chamber.ID, CreatedAt: a.Clock.Now(), UpdatedAt: a.Clock.Now()}
+	for _, row := range []any{&body, &chamber, &senator, &term} {
+		must(a.DB.Create(row).Error)
+	}
+	w.ids["/letters/:slug"], w.ids["/admin/letters/:id"], w.ids["/admin/letters/held/:id"] = []string{writing.Slug}, []string{writing.ID.String()}, []string{uuid.NewString()}
+	w.ids["/admin/advocacy/:id"], w.ids["/admin/legislators/:id"], w.ids["/admin/legislators/imports/:id"] = []string{uuid.NewString()}, []string{senator.ID.String()}, []string{uuid.NewString()}
+	w.ids[":point"], w.ids[":target"], w.ids[":channel"], w.ids[":term"], w.ids[":part"] = []string{uuid.NewString()}, []string{uuid.NewString()}, []string{uuid.NewString()}, []string{term.ID.String()}, []string{uuid.NewString()}
+	w.ids[":office"] = []string{senator.ID.String()}
 	// Links that say nothing, of another kind, and too old.
 	soon, past := a.Clock.Now().AddDate(0, 0, 1), a.Clock.Now().AddDate(0, 0, -1)
 	w.ids[":token"] = []string{"nonsense", a.Signer.Make(tokens.Browser, sig.ID, soon), a.Signer.Make(tokens.Confirm, sig.ID, past), a.Signer.Make(tokens.Login, uuid.New(), soon)}
