@@ -178,7 +178,7 @@ func (s *Service) Waiting(ctx context.Context) (n int, oldest time.Time, err err
 	var count int64
 	var first []time.Time
 	for _, part := range []string{
-		"mailing_id IS NULL AND NOT ended", "mailing_id IS NOT NULL AND NOT ended",
+		"mailing_id IS NULL AND ended = FALSE", "mailing_id IS NOT NULL AND ended = FALSE",
 	} { // each is answered by an index
 		var k int64
 		q := s.db.WithContext(ctx).Model(&models.Delivery{}).Where(part)

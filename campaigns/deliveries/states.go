@@ -53,7 +53,7 @@ func (s *Service) claim(ctx context.Context, l lane, n int) ([]models.Delivery, 
 		if err := database.InOrder(tx); err != nil {
 			return err
 		}
-		due := `SELECT d.id FROM deliveries d WHERE ` + where + ` AND NOT d.ended AND d.state IN ('queued', 'deferred') AND d.not_before <= ? ORDER BY ` + order + ` LIMIT ? ` + database.SkipLocked(tx)
+		due := `SELECT d.id FROM deliveries d WHERE ` + where + ` AND d.ended = FALSE AND d.state IN ('queued', 'deferred') AND d.not_before <= ? ORDER BY ` + order + ` LIMIT ? ` + database.SkipLocked(tx)
 		return tx.Raw(`UPDATE deliveries SET state = 'claimed', attempt = attempt + 1, node = ?, lease_until = `+database.NowPlus(tx)+`, updated_at = ?
 			WHERE `+database.InRows(tx, "id", due)+` RETURNING *`, args...).Scan(&rows).Error
 	})
@@ -123,7 +123,7 @@ func (e *engine) single(batch []*change) bool {
 	return e.s.db.Postgres() && !e.rated() && !slices.ContainsFunc(batch, func(c *change) bool { return c.ended != nil && c.end.suppress })
 }
 
-// put writes in one statement how attempts ended, and that others begin: those whose state is to be "sending". It tells became what
+// put writes how attempts ended, and that others begin, in one statement on PostgreSQL: those whose state is to be "sending". It tells became what
 // each is now. A node that took a row for lost has made it unknown; the answer is then still the truth about that attempt, and is recorded.
 //
 // An address that bounced or complained gets nothing. One that stands on a list as left, or was stopped by hand, still gets receipts:
@@ -139,13 +139,7 @@ func (s *Service) put(tx *gorm.DB, rows []models.Delivery, now time.Time, became
 		rows[i].UpdatedAt = now
 	}
 	lease := strings.Replace(database.NowPlus(tx), "?", strconv.FormatFloat(s.opt.Lease.Seconds(), 'f', 3, 64), 1)
-	const starts = "v.column3 = 'sending'"
-	keep := func(name, value string) string {
-		return name + " = CASE WHEN " + starts + " THEN " + name + " ELSE " + value + " END, "
-	}
-	update := `UPDATE deliveries SET updated_at = v.column9, lease_until = CASE WHEN ` + starts + ` THEN ` + lease + ` END, ` +
-		keep("not_before", "v.column4") + keep("deferrals", "v.column5") + keep("reply_code", "v.column6") + keep("reply", "v.column7") + keep("sent_at", "v.column8") + `state = CASE
-			WHEN v.column3 <> 'sending' THEN v.column3
+	begun := `CASE
 			WHEN expires_at IS NOT NULL AND expires_at <= v.column9 THEN 'expired'
 			WHEN mailing_id IS NOT NULL AND (SELECT m.state FROM mailings m WHERE m.id = deliveries.mailing_id) <> 'sending' THEN 'queued'
 			WHEN purpose = 'receipt' THEN CASE WHEN (SELECT 1 FROM mailboxes m WHERE m.id = deliveries.mailbox_id AND m.suppressed_at IS NOT NULL
@@ -153,29 +147,57 @@ func (s *Service) put(tx *gorm.DB, rows []models.Delivery, now time.Time, became
 			WHEN (SELECT 1 FROM mailable c
 				WHERE c.mailbox_id = deliveries.mailbox_id AND c.purpose = deliveries.purpose AND c.scope_id = deliveries.scope_id LIMIT 1) IS NOT NULL THEN 'sending'
 			ELSE 'suppressed' END `
-	where := ` AS v WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND deliveries.state IN ('claimed', 'sending', 'unknown')
-			AND (` + starts + ` AND node = '` + s.node + `' AND deliveries.state <> 'unknown' OR v.column3 <> 'sending')
-			RETURNING deliveries.id, deliveries.state`
+	mine := "deliveries.state IN ('claimed', 'sending') AND node = '" + s.node + "'"
+	over := "deliveries.state IN ('claimed', 'sending', 'unknown')"
 	columns := []string{"id", "attempt", "state", "not_before", "deferrals", "reply_code", "reply", "sent_at", "updated_at"}
 	var stopped []uuid.UUID
-	err := database.WithValues(tx, rows, columns, func(_, values string, args []any) error {
-		changed, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, update+"FROM ("+values+")"+where, args...)
-		if err != nil {
-			return err
+	change := func(rows []models.Delivery, set, where string) error {
+		if len(rows) == 0 {
+			return nil
 		}
-		defer func() { _ = changed.Close() }()
-		for changed.Next() {
-			var id uuid.UUID
-			var state models.DeliveryState
-			if err := changed.Scan(&id, &state); err != nil {
+		return database.WithValues(tx, rows, columns, func(_, values string, args []any) error {
+			changed, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, "UPDATE deliveries SET updated_at = v.column9, "+set+" FROM ("+values+`) AS v
+				WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND (`+where+") RETURNING deliveries.id, deliveries.state", args...)
+			if err != nil {
 				return err
 			}
-			if became(id, state); state == models.DeliverySuppressed {
-				stopped = append(stopped, id)
+			defer func() { _ = changed.Close() }()
+			for changed.Next() {
+				var id uuid.UUID
+				var state models.DeliveryState
+				if err := changed.Scan(&id, &state); err != nil {
+					return err
+				}
+				if became(id, state); state == models.DeliverySuppressed {
+					stopped = append(stopped, id)
+				}
+			}
+			return changed.Err()
+		})
+	}
+	var err error
+	if database.IsPostgres(tx) {
+		const starts = "v.column3 = 'sending'"
+		keep := func(name, value string) string {
+			return name + " = CASE WHEN " + starts + " THEN " + name + " ELSE " + value + " END, "
+		}
+		err = change(rows, keep("not_before", "v.column4")+keep("deferrals", "v.column5")+keep("reply_code", "v.column6")+keep("reply", "v.column7")+keep("sent_at", "v.column8")+
+			"lease_until = CASE WHEN "+starts+" THEN "+lease+" END, state = CASE WHEN "+starts+" THEN "+begun+" ELSE v.column3 END",
+			starts+" AND "+mine+" OR NOT "+starts+" AND "+over)
+	} else { // SQLite writes each index anew that has a column of the list in it, whether its value changes or not
+		var begins, ends []models.Delivery
+		for _, d := range rows {
+			if d.State == models.DeliverySending {
+				begins = append(begins, d)
+			} else {
+				ends = append(ends, d)
 			}
 		}
-		return changed.Err()
-	})
+		err = change(ends, `not_before = v.column4, deferrals = v.column5, reply_code = v.column6, reply = v.column7, sent_at = v.column8, lease_until = NULL, state = v.column3`, over)
+		if err == nil {
+			err = change(begins, "lease_until = "+lease+", state = "+begun, mine)
+		}
+	}
 	if err != nil || len(stopped) == 0 {
 		return err
 	}
@@ -316,14 +338,14 @@ func (s *Service) Recover(ctx context.Context) error {
 			return "WHERE " + database.InRows(tx, "id", "SELECT id FROM deliveries WHERE "+where+" "+database.SkipLocked(tx))
 		}
 		lost := " AND lease_until < " + database.Now(tx)
-		if err := tx.Exec(`UPDATE deliveries SET state = 'queued', lease_until = NULL, updated_at = ? `+these("NOT ended AND state = 'claimed'"+lost), now).Error; err != nil {
+		if err := tx.Exec(`UPDATE deliveries SET state = 'queued', lease_until = NULL, updated_at = ? `+these("ended = FALSE AND state = 'claimed'"+lost), now).Error; err != nil {
 			return err
 		}
 		if err := tx.Exec(`UPDATE deliveries SET state = CASE WHEN on_unknown = 'resend' THEN 'queued' ELSE 'unknown' END, lease_until = NULL, updated_at = ? `+
-			these("NOT ended AND state = 'sending'"+lost), now).Error; err != nil {
+			these("ended = FALSE AND state = 'sending'"+lost), now).Error; err != nil {
 			return err
 		}
-		if err := tx.Exec(`UPDATE deliveries SET state = 'expired', updated_at = ? `+these("NOT ended AND state IN ('queued', 'deferred') AND expires_at <= ?"), now, now).Error; err != nil {
+		if err := tx.Exec(`UPDATE deliveries SET state = 'expired', updated_at = ? `+these("ended = FALSE AND state IN ('queued', 'deferred') AND expires_at <= ?"), now, now).Error; err != nil {
 			return err
 		}
 		return sweepRates(tx)

@@ -177,7 +177,7 @@ func (s *Service) tidy(ctx context.Context) error {
 			return err
 		}
 		return tx.Exec(`UPDATE mailings SET state = 'finished', finished_at = ?, updated_at = ? WHERE state = 'sending' AND NOT EXISTS (
-			SELECT 1 FROM deliveries d WHERE d.mailing_id = mailings.id AND NOT d.ended)`, now, now).Error
+			SELECT 1 FROM deliveries d WHERE d.mailing_id = mailings.id AND d.ended = FALSE)`, now, now).Error
 	})
 	if err != nil {
 		return err

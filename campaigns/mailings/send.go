@@ -63,7 +63,7 @@ const stopped = "stopped"
 // one asks for its state before it goes on the wire.
 func expireStopped(tx *gorm.DB, now any, mailings string, args ...any) error {
 	return tx.Exec(`UPDATE deliveries SET state = 'expired', reply = ?, lease_until = NULL, updated_at = ?
-		WHERE mailing_id IN (`+mailings+`) AND NOT ended AND state IN ('queued', 'claimed', 'deferred')`, append([]any{stopped, now}, args...)...).Error
+		WHERE mailing_id IN (`+mailings+`) AND ended = FALSE AND state IN ('queued', 'claimed', 'deferred')`, append([]any{stopped, now}, args...)...).Error
 }
 
 // move changes the state of a mailing where it is in one of some states.

@@ -154,7 +154,7 @@ func (s *Service) test(ctx context.Context, tx *gorm.DB, m models.Mailing) (Test
 		}
 	}
 	if m.DecidedAt == nil {
-		err = tx.WithContext(ctx).Raw("SELECT count(*) FROM deliveries WHERE mailing_id = ? AND NOT ended AND state = 'queued' AND not_before = ?", m.ID, models.HeldUntil).Scan(&t.Held).Error
+		err = tx.WithContext(ctx).Raw("SELECT count(*) FROM deliveries WHERE mailing_id = ? AND ended = FALSE AND state = 'queued' AND not_before = ?", m.ID, models.HeldUntil).Scan(&t.Held).Error
 	}
 	t.judge()
 	return t, err
@@ -234,7 +234,7 @@ func (s *Service) decide(ctx context.Context, tx *gorm.DB, m models.Mailing, var
 		due = sqlText{"COALESCE((SELECT z.due FROM mailboxes b JOIN supporters p ON p.id = b.supporter_id JOIN " + zones + " z ON z.name = " + zoneKey + " WHERE b.id = deliveries.mailbox_id), " + at + ")", due.args}
 	}
 	args := append([]any{variant}, due.args...)
-	err = tx.Exec("UPDATE deliveries SET variant = ?, not_before = "+due.sql+", updated_at = ? WHERE mailing_id = ? AND NOT ended AND state = 'queued' AND not_before = ?",
+	err = tx.Exec("UPDATE deliveries SET variant = ?, not_before = "+due.sql+", updated_at = ? WHERE mailing_id = ? AND ended = FALSE AND state = 'queued' AND not_before = ?",
 		append(args, now, m.ID, models.HeldUntil)...).Error
 	if err == nil && len(h.by) > 0 {
 		err = database.PutAway(tx, zones)
