@@ -290,7 +290,8 @@ func (d *demoRun) build(ctx context.Context, cfg config.Config) error {
 	began := time.Now()
 	now := clock.System.Now()
 	clk := clock.NewFixed(now.AddDate(0, 0, -60))
-	cfg.Mail.Connections = 2 // one processor each
+	cfg.Mail.Connections = 2  // one processor each
+	cfg.Mail.Letters = "live" // to the outbox, as all mail of the world
 	mail := &sampled{Transport: mailer.NewCapture(cfg.Storage.Path("outbox"))}
 	a, err := Build(ctx, cfg, Options{LogTo: d.err, Clock: clk, Transport: mail, Demo: true, Building: true})
 	if err != nil {

@@ -87,7 +87,7 @@ func TestLetterCampaignPages(t *testing.T) {
 					report.Report.Regions = []letters.RegionCount{{Region: "WN", N: 40}, {Region: "", Hidden: true}}
 					report.Report.Districts = letters.Covered{Rows: []divisions.Count{{Division: models.Division{Name: "House <7>"}, N: 12}}, Rest: 30}
 					report.Report.Offices = []letters.OfficeCount{
-						{Member: member, Letters: 30, Waiting: 5, Handed: 20, ByHand: 3, Done: 1, Missed: 2, LastHour: 4, NextDue: &now, LastAt: &now, Answers: 12, Yes: 3, Told: true},
+						{Member: member, Letters: 30, Waiting: 5, Handed: 20, ByHand: 3, Done: 1, Missed: 2, LastHour: 4, NextAt: &now, Answers: 12, Yes: 3, Told: true},
 						{Member: member, Hidden: true},
 						{Member: legislators.Member{Legislator: models.Legislator{Name: "Gone"}}, LeftGroup: true},
 					}

@@ -161,8 +161,17 @@ type letterPage struct {
 	before letters.BegunLetter
 }
 
-// Question is what the page of a step asks.
-func (p *letterPage) Question() string { return p.T("letters.title_" + p.Step) }
+// Question is what the page of a step asks. Of two chambers each has its own question, and is named in it.
+func (p *letterPage) Question() string {
+	if p.Step == stepDistrict && len(p.Who.Choices) > 0 {
+		for _, c := range p.Who.Choices[0].Divisions {
+			if len(c.Members) > 0 && p.PlaceField() == "division" {
+				return p.T("represent.choose_of", "Body", c.Members[0].Chamber.Name)
+			}
+		}
+	}
+	return p.T("letters.title_" + p.Step)
+}
 
 // StepNumber is the part of the journey that the page is in.
 func (p *letterPage) StepNumber() int {

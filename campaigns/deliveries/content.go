@@ -193,7 +193,7 @@ func (s *Service) make(j *job) error {
 	return j.message.Sign(from.DKIM...)
 }
 
-// letter makes the mail that carries a letter. Where letters do not leave this server, it goes to whom the settings name, or aside.
+// letter makes the mail that carries a letter. Where letters do not leave this server, it goes to whom the settings name, or waits.
 func (s *Service) letter(j *job, m mailer.Message, l Letter) (mailer.Message, error) {
 	m.AutoSubmitted, m.Subject, m.Text = false, l.Subject, l.Text
 	if l.FromName != "" {
@@ -209,8 +209,6 @@ func (s *Service) letter(j *job, m mailer.Message, l Letter) (mailer.Message, er
 	case o.Live:
 	case o.Redirect != "":
 		m.To, m.ToName = o.Redirect, ""
-	case o.Aside != nil:
-		j.aside = o.Aside
 	default:
 		return m, NotYet{s.clk.Now().Add(time.Hour)}
 	}

@@ -109,9 +109,8 @@ type Sender struct {
 
 // Offices says where letters to offices go: nobody in office gets one from a server that is only tried out. The zero value sends none.
 type Offices struct {
-	Live     bool             // to the offices
-	Redirect string           // else to this address
-	Aside    mailer.Transport // else here; nil: they wait
+	Live     bool   // to the offices
+	Redirect string // else to this address; "": they wait
 }
 
 // Options of a Service.

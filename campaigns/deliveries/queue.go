@@ -26,8 +26,7 @@ type job struct {
 	zone    *time.Location // of the person
 	wrong   error          // instead of a maker and an address
 	message mailer.Message
-	aside   mailer.Transport // takes the mail instead of the way out
-	counted bool             // stands in queue.flying
+	counted bool // stands in queue.flying
 }
 
 func (j *job) urgent() bool { return j.d.Priority < models.PriorityBulk }

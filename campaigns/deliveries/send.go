@@ -151,15 +151,7 @@ func (e *engine) wire(conn mailer.Conn, j *job) mailer.Outcome {
 	ctx, cancel := context.WithCancel(e.work)
 	defer cancel()
 	defer context.AfterFunc(e.stop, func() { time.AfterFunc(wireTime, cancel) })()
-	if j.aside == nil {
-		return conn.Send(ctx, j.message)
-	}
-	beside, err := j.aside.Open(ctx)
-	if err != nil {
-		return mailer.Outcome{State: mailer.NotSent, Err: err}
-	}
-	defer func() { _ = beside.Close() }()
-	return beside.Send(ctx, j.message)
+	return conn.Send(ctx, j.message)
 }
 
 // outcome is what the server's answer makes of a job.

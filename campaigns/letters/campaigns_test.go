@@ -556,6 +556,8 @@ func TestReportOfLetters(t *testing.T) {
 			w.must(w.db.Model(&models.Letter{}).Where("id = ?", l.ID).Update("divisions", `["`+small.ID.String()+`"]`).Error)
 		}
 		w.letter(c, w.ada, models.LetterHeld, "held one", 100)
+		soon := w.clk.Now().Add(40 * time.Minute)
+		w.must(w.db.Save(&models.LetterPace{LegislatorID: w.ada.ID, NextAt: &soon, UpdatedAt: soon}).Error)
 		r, err := w.svc.Report(bg, w.organizer, c.ID, time.UTC)
 		w.must(err)
 		if r.Confirmed != 17 || r.Waiting != 4 || r.Handed != 8 || r.OwnShare != [5]int{3, 5, 3, 3, 3} || r.OwnWords != 4 {
@@ -564,7 +566,7 @@ func TestReportOfLetters(t *testing.T) {
 		if last := r.Days[len(r.Days)-1]; last.Confirmed != 17 || last.Handed != 8 || len(r.Days) != 30 {
 			t.Errorf("%+v", last)
 		}
-		if len(r.Offices) != 2 || r.Offices[0].Member.Name != "Ada Quill" || r.Offices[0].Letters != 14 || r.Offices[0].Handed != 8 || r.Offices[0].Missed != 3 || r.Offices[0].ByHand != 1 || r.Offices[0].LastHour != 3 || r.Offices[0].NextDue == nil {
+		if len(r.Offices) != 2 || r.Offices[0].Member.Name != "Ada Quill" || r.Offices[0].Letters != 14 || r.Offices[0].Handed != 8 || r.Offices[0].Missed != 3 || r.Offices[0].ByHand != 1 || r.Offices[0].LastHour != 3 || r.Offices[0].NextAt == nil || !r.Offices[0].NextAt.Equal(soon) {
 			t.Errorf("%+v", r.Offices)
 		}
 		if o := r.Offices[0]; !o.Told || o.Answers != 10 || o.Yes != 3 || r.Offices[1].Told || r.Offices[1].Hidden {

@@ -60,7 +60,7 @@ func (s *Service) Offices(ctx context.Context, a actor.Actor, campaign uuid.UUID
 		return out, err
 	}
 	err = db.Raw(`SELECT n.*, g.name, COALESCE(NULLIF(t.title, ''), c.member_title) AS title, c.name AS chamber,
-		CASE WHEN n.waiting > 0 THEN p.next_at END AS next_at, (SELECT count(*) FROM channels k WHERE k.legislator_id = n.legislator AND k.bounced_at IS NOT NULL AND k.removed_at IS NULL) AS bounced
+		p.next_at, (SELECT count(*) FROM channels k WHERE k.legislator_id = n.legislator AND k.bounced_at IS NOT NULL AND k.removed_at IS NULL) AS bounced
 		FROM (SELECT d.legislator_id AS legislator, (SELECT x.term_id FROM dispatches x WHERE x.letter_campaign_id = ? AND x.legislator_id = d.legislator_id LIMIT 1) AS term,
 			SUM(CASE WHEN d.state = 'waiting' THEN 1 ELSE 0 END) AS waiting,
 			SUM(CASE WHEN d.state = 'presumed_delivered' OR d.state = 'answered' AND d.channel IN ('email', 'digest') OR d.state = 'handed' AND m.state = 'sent' THEN 1 ELSE 0 END) AS mailed,
@@ -77,6 +77,11 @@ func (s *Service) Offices(ctx context.Context, a actor.Actor, campaign uuid.UUID
 	if len(out.Rows) > desksMost {
 		out.Rows, out.More = out.Rows[:desksMost], true
 	}
+	for i := range out.Rows { // SQLite does not say of an expression that it is a time
+		if out.Rows[i].Waiting == 0 {
+			out.Rows[i].NextAt = nil
+		}
+	}
 	return out, err
 }
 
@@ -84,7 +89,7 @@ func (s *Service) Offices(ctx context.Context, a actor.Actor, campaign uuid.UUID
 // not send them.
 func (s *Service) Waiting(ctx context.Context) (n int, oldest time.Time, err error) {
 	var ds []models.Delivery
-	err = s.DB.WithContext(ctx).Select("id", "created_at").Where("mailing_id IS NULL AND state IN ('queued', 'deferred') AND priority = ? AND kind IN ?", models.PriorityBulk, []string{KindLetter, KindDigest}).
+	err = s.DB.WithContext(ctx).Select("id", "created_at").Where("mailing_id IS NULL AND ended = FALSE AND state IN ('queued', 'deferred') AND priority = ? AND kind IN ?", models.PriorityBulk, []string{KindLetter, KindDigest}).
 		Order("created_at").Limit(1000).Find(&ds).Error
 	if len(ds) > 0 {
 		oldest = ds[0].CreatedAt

@@ -13,6 +13,7 @@ import (
 	"kithline/campaigns/divisions"
 	"kithline/campaigns/legislators"
 	"kithline/models"
+	"kithline/models/database"
 )
 
 // How much of a course a report shows, and from how many answers on it says how an office answers.
@@ -75,9 +76,8 @@ type OfficeCount struct {
 	Done      int // by hand, and done
 	Missed    int // not reached
 	LastHour  int
-	NextDue   *time.Time
-	LastAt    *time.Time
-	Answers   int // writers who said whether they were answered; 0 where not Told
+	NextAt    *time.Time // when the next may go, or is looked at; nil: nothing waits
+	Answers   int        // writers who said whether they were answered; 0 where not Told
 	Yes       int
 	Told      bool // enough said it
 	Hidden    bool
@@ -306,7 +306,7 @@ func (s *Service) fillOffices(ctx context.Context, r *Report, now time.Time, _ *
 	if err != nil {
 		return err
 	}
-	times, err := s.officeTimes(ctx, id, ids)
+	next, err := s.nextLooks(ctx, ids)
 	if err != nil {
 		return err
 	}
@@ -319,7 +319,9 @@ func (s *Service) fillOffices(ctx context.Context, r *Report, now time.Time, _ *
 			continue
 		}
 		o.Letters, o.Waiting, o.Handed, o.ByHand, o.Done, o.Missed, o.LastHour = x.Letters, x.Waiting, x.Handed, x.ByHand, x.Done, x.Missed, x.LastHour
-		o.NextDue, o.LastAt = times[x.LegislatorID].due, times[x.LegislatorID].last
+		if x.Waiting > 0 {
+			o.NextAt = next[x.LegislatorID]
+		}
 		if x.Said >= answersLeast {
 			o.Told, o.Answers, o.Yes = true, x.Said, x.Yes
 		}
@@ -350,36 +352,15 @@ func (s *Service) named(ctx context.Context, ids []uuid.UUID, now time.Time) (ma
 	return out, nil
 }
 
-type officeTime struct{ due, last *time.Time }
-
-// officeTimes reads when the next letter to each legislator is due, and when the last one went.
-func (s *Service) officeTimes(ctx context.Context, campaign uuid.UUID, ids []uuid.UUID) (map[uuid.UUID]officeTime, error) {
-	out := map[uuid.UUID]officeTime{}
-	for part := range slices.Chunk(ids, 500) {
-		var due, last []models.Dispatch
-		db := s.DB.WithContext(ctx).Select("id", "legislator_id", "due_at", "handed_at")
-		err := db.Where("letter_campaign_id = ? AND legislator_id IN ? AND state = ?", campaign, part, models.DispatchWaiting).Order("due_at").Find(&due).Error
-		if err != nil {
-			return nil, err
-		}
-		db = s.DB.WithContext(ctx).Select("id", "legislator_id", "due_at", "handed_at")
-		if err := db.Where("letter_campaign_id = ? AND legislator_id IN ? AND handed_at IS NOT NULL", campaign, part).Order("handed_at DESC").Find(&last).Error; err != nil {
-			return nil, err
-		}
-		for _, d := range due {
-			if t := out[d.LegislatorID]; t.due == nil {
-				t.due = &d.DueAt
-				out[d.LegislatorID] = t
-			}
-		}
-		for _, d := range last {
-			if t := out[d.LegislatorID]; t.last == nil {
-				t.last = d.HandedAt
-				out[d.LegislatorID] = t
-			}
-		}
+// nextLooks reads when the pace looks at legislators next.
+func (s *Service) nextLooks(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*time.Time, error) {
+	var rows []models.LetterPace
+	err := database.FindIn(s.DB.WithContext(ctx), "legislator_id", ids, &rows)
+	out := make(map[uuid.UUID]*time.Time, len(rows))
+	for _, p := range rows {
+		out[p.LegislatorID] = p.NextAt
 	}
-	return out, nil
+	return out, err
 }
 
 // fillOpen counts the dispatches that did not reach anybody, by why.

@@ -157,7 +157,7 @@ CREATE TABLE dispatches (
     tried text NOT NULL,
     subject_sealed bytea,
     text_sealed bytea,
-    delivery_id uuid,
+    delivery_id uuid REFERENCES deliveries (id),
     due_at timestamptz NOT NULL,
     handed_at timestamptz,
     done_at timestamptz,

@@ -157,7 +157,7 @@ CREATE TABLE dispatches (
     tried text NOT NULL,
     subject_sealed blob,
     text_sealed blob,
-    delivery_id text,
+    delivery_id text REFERENCES deliveries (id),
     due_at datetime NOT NULL,
     handed_at datetime,
     done_at datetime,
