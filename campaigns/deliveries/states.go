@@ -337,12 +337,8 @@ func (s *Service) Recover(ctx context.Context) error {
 		these := func(where string) string {
 			return "WHERE " + database.InRows(tx, "id", "SELECT id FROM deliveries WHERE "+where+" "+database.SkipLocked(tx))
 		}
-		lost := " AND lease_until < " + database.Now(tx)
-		if err := tx.Exec(`UPDATE deliveries SET state = 'queued', lease_until = NULL, updated_at = ? `+these("ended = FALSE AND state = 'claimed'"+lost), now).Error; err != nil {
-			return err
-		}
-		if err := tx.Exec(`UPDATE deliveries SET state = CASE WHEN on_unknown = 'resend' THEN 'queued' ELSE 'unknown' END, lease_until = NULL, updated_at = ? `+
-			these("ended = FALSE AND state = 'sending'"+lost), now).Error; err != nil {
+		if err := tx.Exec(`UPDATE deliveries SET state = CASE WHEN state = 'claimed' OR on_unknown = 'resend' THEN 'queued' ELSE 'unknown' END, lease_until = NULL, updated_at = ? `+
+			these("ended = FALSE AND state IN ('claimed', 'sending') AND lease_until < "+database.Now(tx)), now).Error; err != nil {
 			return err
 		}
 		if err := tx.Exec(`UPDATE deliveries SET state = 'expired', updated_at = ? `+these("ended = FALSE AND state IN ('queued', 'deferred') AND expires_at <= ?"), now, now).Error; err != nil {

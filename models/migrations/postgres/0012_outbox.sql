@@ -13,6 +13,7 @@ DROP INDEX deliveries_mailed;
 DROP INDEX deliveries_by_series;
 CREATE INDEX deliveries_due ON deliveries (priority, not_before, id) WHERE mailing_id IS NULL AND ended = FALSE;
 CREATE INDEX deliveries_by_mailing ON deliveries (mailing_id, ended, not_before, id) WHERE mailing_id IS NOT NULL;
-CREATE INDEX deliveries_expiring ON deliveries (expires_at) WHERE expires_at IS NOT NULL AND ended = FALSE;
+-- All that is not over: what expires of it, and what a process that died held.
+CREATE INDEX deliveries_open ON deliveries (expires_at) WHERE ended = FALSE;
 CREATE INDEX deliveries_mailed ON deliveries (sent_at, mailbox_id) WHERE mailing_id IS NOT NULL AND sent_at IS NOT NULL;
 CREATE INDEX deliveries_by_series ON deliveries (subject_id) WHERE kind = 'series';
