@@ -125,17 +125,19 @@ func showsTheWorld(t *testing.T, r readyFile) {
 	if err := json.Unmarshal([]byte(mails), &box); err != nil || len(box) < 30 || len(box) > 200 {
 		t.Fatalf("%d mails: %v", len(box), err)
 	}
-	bulk := 0
+	bulk, letters := 0, 0
 	for _, m := range box {
-		if !strings.HasSuffix(m.To, "@example.org") {
+		if strings.HasSuffix(m.To, "@statehouse.example.org") {
+			letters++
+		} else if !strings.HasSuffix(m.To, "@example.org") {
 			t.Errorf("a mail to %s", m.To)
 		}
 		if m.Subject == "The hearing has a date" {
 			bulk++
 		}
 	}
-	if bulk != keepBulk {
-		t.Errorf("%d copies of the mailing", bulk)
+	if bulk != keepBulk || letters < 6 {
+		t.Errorf("%d copies of the mailing, %d letters to offices", bulk, letters)
 	}
 	if status, page := get(t, c, r.AdminLoginURL); status != http.StatusOK || strings.Count(page, "<button") < 1 {
 		t.Fatalf("the login link answers %d", status)

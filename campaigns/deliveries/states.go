@@ -140,7 +140,7 @@ func (s *Service) put(tx *gorm.DB, rows []models.Delivery, now time.Time, became
 	}
 	lease := strings.Replace(database.NowPlus(tx), "?", strconv.FormatFloat(s.opt.Lease.Seconds(), 'f', 3, 64), 1)
 	begun := `CASE
-			WHEN expires_at IS NOT NULL AND expires_at <= v.column9 THEN 'expired'
+			WHEN expires_at IS NOT NULL AND expires_at <= v.column3 THEN 'expired'
 			WHEN mailing_id IS NOT NULL AND (SELECT m.state FROM mailings m WHERE m.id = deliveries.mailing_id) <> 'sending' THEN 'queued'
 			WHEN purpose = 'receipt' THEN CASE WHEN (SELECT 1 FROM mailboxes m WHERE m.id = deliveries.mailbox_id AND m.suppressed_at IS NOT NULL
 				AND m.suppressed_reason NOT IN ('` + models.SuppressedImport + `', '` + models.SuppressedByHand + `')) IS NOT NULL THEN 'suppressed' ELSE 'sending' END
@@ -149,15 +149,15 @@ func (s *Service) put(tx *gorm.DB, rows []models.Delivery, now time.Time, became
 			ELSE 'suppressed' END `
 	mine := "deliveries.state IN ('claimed', 'sending') AND node = '" + s.node + "'"
 	over := "deliveries.state IN ('claimed', 'sending', 'unknown')"
-	columns := []string{"id", "attempt", "state", "not_before", "deferrals", "reply_code", "reply", "sent_at", "updated_at"}
+	key := []string{"id", "attempt", "updated_at"}
+	whole := append(slices.Clone(key), "state", "not_before", "deferrals", "reply_code", "reply", "sent_at")
+	update := func(set, values, where string) string {
+		return "UPDATE deliveries SET updated_at = v.column3, " + set + " FROM (" + values + ") AS v WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND (" + where + ")"
+	}
 	var stopped []uuid.UUID
-	change := func(rows []models.Delivery, set, where string) error {
-		if len(rows) == 0 {
-			return nil
-		}
+	begin := func(rows []models.Delivery, columns []string, set, where string) error {
 		return database.WithValues(tx, rows, columns, func(_, values string, args []any) error {
-			changed, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, "UPDATE deliveries SET updated_at = v.column9, "+set+" FROM ("+values+`) AS v
-				WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND (`+where+") RETURNING deliveries.id, deliveries.state", args...)
+			changed, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, update(set, values, where)+" RETURNING deliveries.id, deliveries.state", args...)
 			if err != nil {
 				return err
 			}
@@ -177,25 +177,24 @@ func (s *Service) put(tx *gorm.DB, rows []models.Delivery, now time.Time, became
 	}
 	var err error
 	if database.IsPostgres(tx) {
-		const starts = "v.column3 = 'sending'"
+		const starts = "v.column4 = 'sending'"
 		keep := func(name, value string) string {
 			return name + " = CASE WHEN " + starts + " THEN " + name + " ELSE " + value + " END, "
 		}
-		err = change(rows, keep("not_before", "v.column4")+keep("deferrals", "v.column5")+keep("reply_code", "v.column6")+keep("reply", "v.column7")+keep("sent_at", "v.column8")+
-			"lease_until = CASE WHEN "+starts+" THEN "+lease+" END, state = CASE WHEN "+starts+" THEN "+begun+" ELSE v.column3 END",
+		err = begin(rows, whole, keep("not_before", "v.column5")+keep("deferrals", "v.column6")+keep("reply_code", "v.column7")+keep("reply", "v.column8")+keep("sent_at", "v.column9")+
+			"lease_until = CASE WHEN "+starts+" THEN "+lease+" END, state = CASE WHEN "+starts+" THEN "+begun+" ELSE v.column4 END",
 			starts+" AND "+mine+" OR NOT "+starts+" AND "+over)
-	} else { // SQLite writes each index anew that has a column of the list in it, whether its value changes or not
-		var begins, ends []models.Delivery
-		for _, d := range rows {
-			if d.State == models.DeliverySending {
-				begins = append(begins, d)
-			} else {
-				ends = append(ends, d)
-			}
+	} else { // SQLite writes each index anew that has a column of the list in it, whether its value changes or not, and pays for each row that comes back
+		starts := func(d models.Delivery) bool { return d.State == models.DeliverySending }
+		if ends := slices.DeleteFunc(slices.Clone(rows), starts); len(ends) > 0 {
+			err = database.WithValues(tx, ends, whole, func(_, values string, args []any) error {
+				_, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, update(`not_before = v.column5, deferrals = v.column6, reply_code = v.column7, reply = v.column8,
+					sent_at = v.column9, lease_until = NULL, state = v.column4`, values, over), args...)
+				return err
+			})
 		}
-		err = change(ends, `not_before = v.column4, deferrals = v.column5, reply_code = v.column6, reply = v.column7, sent_at = v.column8, lease_until = NULL, state = v.column3`, over)
-		if err == nil {
-			err = change(begins, "lease_until = "+lease+", state = "+begun, mine)
+		if begins := slices.DeleteFunc(slices.Clone(rows), func(d models.Delivery) bool { return !starts(d) }); err == nil && len(begins) > 0 {
+			err = begin(begins, key, "lease_until = "+lease+", state = "+begun, mine)
 		}
 	}
 	if err != nil || len(stopped) == 0 {

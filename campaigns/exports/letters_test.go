@@ -23,9 +23,13 @@ func TestLettersWithNames(t *testing.T) {
 		june := models.Mailbox{ID: models.NewID(), AddressHash: hash, AddressSealed: w.vault.SealBytes("mailboxes", "address_sealed", hash, []byte("june@example.org")), CreatedAt: start, UpdatedAt: start}
 		holder := models.Campaign{ID: models.NewID(), Slug: "c", State: models.CampaignPublished, CreatedAt: start, UpdatedAt: start}
 		place := models.Division{ID: models.NewID(), OCDID: "ocd-division/country:us/state:wn/sldl:7", Country: "US", Region: "WN", Kind: models.DivisionLower, CreatedAt: start, UpdatedAt: start}
-		w.create(&june, &holder, &place)
+		handed := models.Delivery{
+			ID: models.NewID(), Kind: "letter", MailboxID: june.ID, SubjectID: models.NewID(), Purpose: models.PurposeReceipt, DedupeKey: "letter/1", State: models.DeliverySent, OnUnknown: models.Park,
+			NotBefore: start, CreatedAt: start, UpdatedAt: start,
+		}
+		w.create(&june, &holder, &place, &handed)
 		made := rows.AroundLetters(rows.Lettered{
-			Campaign: holder.ID, Mailbox: june.ID, User: boss.UserID, Division: place.ID, Delivery: models.NewID(), ConsentText: models.NewID(), At: start, Later: start,
+			Campaign: holder.ID, Mailbox: june.ID, User: boss.UserID, Division: place.ID, Delivery: handed.ID, ConsentText: models.NewID(), At: start, Later: start,
 			Word: func(s string) string { return "=" + s }, Seal: w.vault.Seal,
 		})
 		w.create(made...)
