@@ -2,6 +2,7 @@ package browser
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/segments"
+	"kithline/mailer"
 	"kithline/models"
 )
 
@@ -82,7 +84,14 @@ func TestSendByKeyboard(t *testing.T) {
 	tab.KeysAway(kb.Enter)
 	tab.Want(200, base)
 
-	// Now, half of the people first: the rest waits until one is chosen.
+	// Now, half of the people first: the rest waits until one is chosen. The mail server takes its time, whoever is in the half.
+	taken := make(chan struct{})
+	take := sync.OnceFunc(func() { close(taken) })
+	t.Cleanup(take)
+	w.Mail.AnswerWith(func(mailer.Message) mailer.Outcome {
+		<-taken
+		return mailer.Outcome{State: mailer.Accepted}
+	})
 	tab.Open(base + "/send")
 	tabTo(tab, named("when"))
 	tab.Keys(kb.ArrowUp)
@@ -108,6 +117,7 @@ func TestSendByKeyboard(t *testing.T) {
 	if got := tab.Text("main"); !strings.Contains(got, "Go on sending") {
 		t.Errorf("not paused: %s", got)
 	}
+	take()
 	tabTo(tab, button("Go on sending"))
 	tab.KeysAway(kb.Enter)
 	if tab.Has(`form[action$="/choose"]`) {

@@ -150,18 +150,18 @@ func (a *App) WaitMail(t testing.TB, to string, n int) []mailer.Message {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
-	for all := 0; ; all++ {
+	for {
 		var mine []mailer.Message
-		for _, m := range a.Mail.Messages() {
-			if m.To == to {
-				mine = append(mine, m)
+		all := a.Mail.All()
+		for _, m := range all {
+			if m.Message.To == to && (m.Outcome.State == mailer.Accepted || m.Outcome.State == mailer.Unknown) {
+				mine = append(mine, m.Message)
 			}
 		}
 		if len(mine) >= n {
 			return mine
 		}
-		all = max(all, len(a.Mail.Messages()))
-		if _, err := a.Mail.Wait(ctx, all+1); err != nil {
+		if _, err := a.Mail.Wait(ctx, len(all)+1); err != nil {
 			t.Fatalf("%d mails to %s, not %d", len(mine), to, n)
 		}
 	}
