@@ -49,6 +49,7 @@ import (
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/posts"
 	"kithline/campaigns/retention"
+	"kithline/campaigns/rosters"
 	"kithline/campaigns/segments"
 	mailseries "kithline/campaigns/series"
 	"kithline/campaigns/supporters"
@@ -85,6 +86,7 @@ type App struct {
 	Petitions    *petitions.Service
 	Legislators  *legislators.Service
 	Letters      *letters.Service
+	Rosters      *rosters.Service
 	Abuse        *abuse.Service         // judges signatures
 	Waiting      *confirmations.Service // what waits for a press on a mailed page
 	Consents     *consents.Service
@@ -272,6 +274,9 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Legislators = legislators.New(legislators.Options{DB: a.DB, Clock: a.Clock, Files: a.Files, Enqueue: enqueue})
 	segments.Register(legislators.Condition())
 	a.Letters = letters.New(letters.Options{
+		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Enqueue: enqueue, Log: a.Log, Guard: a.Abuse,
+	})
+	a.Rosters = rosters.New(rosters.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Enqueue: enqueue, Log: a.Log, Guard: a.Abuse,
 	})
 	a.Waiting.Register(a.Letters.Source())

@@ -247,6 +247,13 @@ func (w *world) fill(zero bool) people {
 	w.create(rows.AroundLetters(rows.Lettered{
 		Campaign: p.campaign, Mailbox: p.mailbox, User: p.user, Division: place.ID, Delivery: delivery, ConsentText: p.text, At: at, Later: later, Word: hard, Seal: around.Seal,
 	})...)
+	var chapter models.Chapter
+	if err := w.db.Take(&chapter).Error; err != nil {
+		w.t.Fatal(err)
+	}
+	w.create(rows.AroundRosters(rows.Volunteered{
+		Campaign: p.campaign, Chapter: chapter.ID, Mailbox: p.mailbox, User: p.user, ConsentText: p.text, At: at, Later: later, Word: hard, Seal: around.Seal,
+	})...)
 	// What the delivery needed when it went was withdrawn since.
 	w.exec("UPDATE consents SET withdrawn_at = ?, withdrawn_how = 'mail' WHERE purpose = 'updates'", later)
 	return p

@@ -80,10 +80,18 @@ func newWorld(t *testing.T, db *database.DB) *world {
 		w.must(db.Create(row).Error)
 	}
 	letters, legislator, term := w.decided(campaign.ID)
+	event := models.Event{ID: models.NewID(), Slug: "e", State: models.EventPublished, Kind: models.EventSocial, Venue: models.VenuePhone, CreatedAt: start, UpdatedAt: start}
+	roster := models.Roster{ID: models.NewID(), Slug: "r", State: models.RosterPublished, CreatedAt: start, UpdatedAt: start}
+	shift := models.Shift{ID: models.NewID(), RosterID: roster.ID, Kind: models.ShiftTask, Mode: models.ShiftHome, CreatedAt: start, UpdatedAt: start}
+	step := models.OnboardingStep{ID: models.NewID(), CreatedAt: start, UpdatedAt: start}
+	for _, row := range []any{&event, &roster, &shift, &step} {
+		w.must(db.Create(row).Error)
+	}
 	w.parents = map[string]uuid.UUID{
 		"petition_id": petition.ID, "text_id": text.ID, "consent_text_id": text.ID, "form_id": form.ID, "tag_id": tag.ID, "field_id": field.ID,
 		"division_id": division.ID, "chapter_id": chapter.ID, "segment_id": segment.ID, "series_id": course.ID, "author_id": user.ID, "merged_by": user.ID, "decided_by": user.ID, "invited_by": user.ID,
 		"letter_campaign_id": letters, "legislator_id": legislator, "term_id": term,
+		"event_id": event.ID, "shift_id": shift.ID, "step_id": step.ID,
 	}
 	return w
 }
@@ -122,6 +130,8 @@ var choices = map[string]string{
 	"supporter_divisions.how": "hand", "duplicates.state": "open", "consents.withdrawn_how": "", "mailboxes.suppressed_reason": "",
 	"invitations.role": "viewer", "inbound_reports.class": "hard", "inbound_reports.source": "imap", "inbound_reports.state": "done", "series_people.state": "active", "suppression_changes.action": "added",
 	"letters.state": "released", "dispatches.state": "waiting",
+	"volunteers.state": "active", "volunteers.ask_by": "mail", "assignments.as_what": "standby", "assignments.state": "held", "assignments.ask_by": "phone", "offers.state": "open", "offers.by_what": "mail",
+	"certificates.state": "asked", "registrations.state": "registered", "registrations.attends": "online",
 }
 
 // canary is what stands in a text or bytes column of somebody.

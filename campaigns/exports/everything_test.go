@@ -135,6 +135,9 @@ func (w *world) fill() {
 	w.create(rows.AroundLetters(rows.Lettered{
 		Campaign: c.ID, Mailbox: june.ID, User: boss.UserID, Division: division.ID, Delivery: delivery, ConsentText: models.NewID(), At: at, Later: later, Word: func(string) string { return text }, Seal: w.vault.Seal,
 	})...)
+	w.create(rows.AroundRosters(rows.Volunteered{
+		Campaign: c.ID, Chapter: *one.ChapterID, Mailbox: june.ID, User: boss.UserID, ConsentText: models.NewID(), At: at, Later: later, Word: func(string) string { return text }, Seal: w.vault.Seal,
+	})...)
 }
 
 // sealedIn opens a value as its own package does: the key of the row written out here, not taken from the code that is tried.
@@ -145,6 +148,8 @@ func (w *world) sealedIn(table, column string, row reflect.Value, b []byte) stri
 	switch table {
 	case "mailboxes":
 		key = row.FieldByName("AddressHash").Bytes()
+	case "pacings":
+		key = id("MailboxID")
 	case "field_values":
 		key = append(append(key, id("SupporterID")...), id("FieldID")...)
 	default:

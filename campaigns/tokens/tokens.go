@@ -51,6 +51,10 @@ const (
 	Proved      Kind = 32 // the cookie of a browser in which a starter proved their address: the mailbox
 	Letter      Kind = 46 // see what became of one's letter, and do what is left to do: the letter
 	LetterDraft Kind = 40 // go on with a letter that was begun, by mail or in the browser where it was: the letter
+	Cant        Kind = 50 // "I can't today", and see what one holds: the assignment
+	Offered     Kind = 51 // answer whether one takes a place that came free: the offer
+	Coming      Kind = 52 // see, change and take back that one comes to an event: the registration
+	Feed        Kind = 53 // a calendar of one's own, read by a calendar program: the mailbox; has no end
 	WebCopy     Kind = 45 // read a mailing as a page: the mailing; has no end
 )
 

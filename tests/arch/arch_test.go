@@ -31,9 +31,9 @@ const (
 var levels = [][]string{
 	{"fault", "actor", "paging", "clock", "address", "postal", "phones", "markdown", "qr", "print"},
 	{"audit", "jobs", "tokens", "vault", "mailboxes", "files", "deliveries", "groupcommit", "inbound", "today", "confirmations", "figures"},
-	{"organisation", "users", "supporters", "consents", "segments", "divisions", "legislators", "chapters", "erasures", "keys", "abuse", "deliverability", "suppressions"},
+	{"organisation", "users", "supporters", "consents", "segments", "divisions", "legislators", "chapters", "erasures", "keys", "abuse", "deliverability", "suppressions", "pacing"},
 	{""}, // campaigns itself
-	{"petitions", "letters", "events", "rosters", "posts", "services", "flows", "forms", "duplicates"},
+	{"petitions", "letters", "events", "volunteers", "rosters", "meetings", "posts", "services", "flows", "forms", "duplicates"},
 	{"mailings", "series", "me", "retention"},
 	{"imports", "exports", "webhooks", "reports", "backups", "packs"},
 	{"demo"},

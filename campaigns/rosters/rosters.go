@@ -1,0 +1,53 @@
+// Package rosters is places that people take, and what happens when somebody cannot come.
+//
+// The rules:
+//
+//   - A roster holds shifts: one thing to do in one role, with a minimum without which it cannot go ahead and places that are wanted. Each
+//     says what it takes: minutes, energy, demands. Shifts of a team stand or fall together.
+//   - Whoever takes a place needs no account. A place of an address that is not confirmed is kept for 30 minutes.
+//   - Whoever holds a place can let it go until it begins, in two presses, without a reason. That deletes their assignment: the shift keeps
+//     that a place came free, not whose. When a shift is settled all its assignments are deleted, so nobody can be told by having let go.
+//   - When a place comes free somebody is asked by itself: the understudy, the standbys in their order, then people who offered time; only in
+//     hours that they agreed to, for what fits what they planned, and nobody twice for one shift. The first yes wins. Nobody is ever put on
+//     a shift without a yes of their own.
+//   - What nobody took stands on a list for a person with a telephone.
+//
+// The operations are the methods of Service. Who may do what stands at each.
+package rosters
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/riverqueue/river"
+	"gorm.io/gorm"
+
+	"kithline/campaigns/abuse"
+	"kithline/campaigns/clock"
+	"kithline/campaigns/organisation"
+	"kithline/campaigns/tokens"
+	"kithline/campaigns/vault"
+	"kithline/models/database"
+)
+
+// Options of a Service. All are needed but Guard.
+type Options struct {
+	DB           *database.DB
+	Vault        *vault.Vault
+	Clock        clock.Clock
+	Signer       *tokens.Signer
+	Organisation *organisation.Service
+	BaseURL      string                                                           // of the site, without a slash at the end: for links in mails
+	Words        func(lang, key string, args ...any) string                       // translates a locale key
+	Enqueue      func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error // inserts a job in tx
+	Log          *slog.Logger
+	Guard        *abuse.Service // judges what strangers send; nil judges nobody
+}
+
+// Service holds the operations on rosters, shifts and who takes them. It is safe for concurrent use.
+type Service struct {
+	Options
+}
+
+// New makes the service. Register its renderers, jobs and sources before it is used.
+func New(o Options) *Service { return &Service{Options: o} }
