@@ -122,7 +122,7 @@ func showsTheWorld(t *testing.T, r readyFile) {
 		To, Subject string
 		Links       []string
 	}
-	if err := json.Unmarshal([]byte(mails), &box); err != nil || len(box) < 30 || len(box) > 200 {
+	if err := json.Unmarshal([]byte(mails), &box); err != nil || len(box) < 30 || len(box) > 400 {
 		t.Fatalf("%d mails: %v", len(box), err)
 	}
 	bulk, letters := 0, 0

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -127,12 +128,25 @@ func (m *mailing) took(to string, message []byte) {
 	m.ids[to][string(id)] = true
 }
 
+// sender is how PostgreSQL knows the connections of a process that sends.
+const sender = "sender"
+
+func named(url string) string {
+	switch {
+	case !strings.HasPrefix(url, "postgres"):
+		return url
+	case strings.Contains(url, "?"):
+		return url + "&application_name=" + sender
+	}
+	return url + "?application_name=" + sender
+}
+
 // process starts one more process that sends.
 func (m *mailing) process(ctx context.Context) *exec.Cmd {
 	m.t.Helper()
 	c := exec.CommandContext(ctx, os.Args[0], "-test.run=^$")
 	m.t.Cleanup(func() { _ = c.Process.Kill() })
-	c.Env = append(os.Environ(), childURL+"="+m.url, childKey+"="+m.key.Text(), childSMTP+"="+m.sink.Addr, childMany+"="+strconv.Itoa(manyConns), childLease+"="+m.lease.String())
+	c.Env = append(os.Environ(), childURL+"="+named(m.url), childKey+"="+m.key.Text(), childSMTP+"="+m.sink.Addr, childMany+"="+strconv.Itoa(manyConns), childLease+"="+m.lease.String())
 	c.Stderr = os.Stderr
 	m.must(c.Start())
 	return c
@@ -143,10 +157,10 @@ func (m *mailing) kill(c *exec.Cmd) {
 	m.t.Helper()
 	m.must(c.Process.Signal(syscall.SIGKILL))
 	_ = c.Wait()
-	for end, busy := time.Now().Add(testapp.Patience), int64(1); busy > 0 && m.db.Postgres(); { // PostgreSQL still does what it was asked last by who is dead
-		m.must(m.db.Raw("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'").Scan(&busy).Error)
+	for end, left := time.Now().Add(testapp.Patience), int64(1); left > 0 && m.db.Postgres(); { // PostgreSQL still does what it was asked last by who is dead
+		m.must(m.db.Raw("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ?", sender).Scan(&left).Error)
 		if time.Now().After(end) {
-			m.t.Fatalf("%d statements of the dead do not end", busy)
+			m.t.Fatalf("%d connections of the dead do not end", left)
 		}
 	}
 	var begun []struct {
