@@ -3,7 +3,6 @@ package rosters
 import (
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -38,7 +37,7 @@ func refusal(r models.Roster, sh models.Shift, p Person, now time.Time) Refusal 
 		return Refusal{Code: "closed"}
 	case opens != nil && now.Before(*opens):
 		return Refusal{Code: "early", At: *opens}
-	case sh.Languages != "" && !slices.ContainsFunc(strings.Split(sh.Languages, ","), func(l string) bool { return slices.Contains(p.Languages, l) }):
+	case sh.Languages != "" && !slices.ContainsFunc(words(sh.Languages), func(l string) bool { return slices.Contains(p.Languages, l) }):
 		return Refusal{Code: "language", Need: sh.Languages}
 	case sh.Training != "" && !slices.Contains(p.Trainings, sh.Training):
 		return Refusal{Code: "training", Need: sh.Training}
@@ -82,7 +81,7 @@ func later(a, b *time.Time) *time.Time {
 
 // inArea reports whether one of the patterns, with commas between them, is for a postal area.
 func inArea(patterns, area string) bool {
-	return slices.ContainsFunc(strings.Split(patterns, ","), func(p string) bool {
+	return slices.ContainsFunc(words(patterns), func(p string) bool {
 		ok, err := path.Match(p, area)
 		return err == nil && ok
 	})
@@ -90,10 +89,7 @@ func inArea(patterns, area string) bool {
 
 // loadOf is what a shift takes, for a plan.
 func loadOf(sh models.Shift) pacing.Load {
-	l := pacing.Load{Energy: sh.Energy}
-	if sh.Demands != "" {
-		l.Demands = strings.Split(sh.Demands, ",")
-	}
+	l := pacing.Load{Energy: sh.Energy, Demands: words(sh.Demands)}
 	if sh.Kind == models.ShiftFixed && sh.StartsAt != nil && sh.EndsAt != nil {
 		l.Start, l.End = *sh.StartsAt, *sh.EndsAt
 	}
