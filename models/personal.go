@@ -53,7 +53,7 @@ var owners = map[string]Whose{
 	"mailbox_id": OfMailbox, "mailboxes.id": OfMailbox,
 	"supporter_id": OfSupporter, "supporters.id": OfSupporter, "a_id": OfSupporter, "b_id": OfSupporter, "gone_id": OfSupporter,
 	"user_id": OfUser, "users.id": OfUser, "created_by": OfUser,
-	"address_hash": OfAddress, "key_hash": OfNobody, "organisations.id": OfNobody, "mail_keys.id": OfNobody, "inbound_sources.id": OfNobody,
+	"address_hash": OfAddress, "key_hash": OfNobody, "organisations.id": OfNobody, "mail_keys.id": OfNobody, "inbound_sources.id": OfNobody, "shifts.id": OfNobody, "events.id": OfNobody,
 }
 
 // Whose says whom the owner column leads to; "" where nobody said, which a test does not let pass.
@@ -248,6 +248,9 @@ var PersonalColumns = []Personal{
 	{"registrations", "client_hash", "mailbox_id", Keyed, RowGoes, false},
 	{"registrations", "created_at", "mailbox_id", Clear, RowGoes, true},
 
+	{"shifts", "join_sealed", "id", Sealed, Stays, false},
+	{"events", "join_sealed", "id", Sealed, Stays, false},
+	{"events", "dial_sealed", "id", Sealed, Stays, false},
 	{"volunteers", "mailbox_id", "mailbox_id", Clear, RowGoes, false},
 	{"volunteers", "state", "mailbox_id", Clear, RowGoes, true},
 	{"volunteers", "given_name_sealed", "mailbox_id", Sealed, RowGoes, true},
@@ -459,7 +462,7 @@ var NotPersonal = map[string][]string{
 	"positions":          {"id", "legislator_id", "letter_campaign_id", "stance", "source_title", "source_url", "note", "said_on", "created_by", "created_at"},
 	"advocacy_entries":   {"id", "campaign_id", "letter_campaign_id", "kind", "amount", "minutes", "note", "happened_on", "created_by", "created_at", "removed_at"},
 	"petition_digests":   {"id", "petition_id", "every", "last_count", "before_count", "last_at", "stopped_at", "created_by", "created_at"},
-	"events":             {"id", "campaign_id", "chapter_id", "slug", "state", "kind", "title", "summary", "body", "locale", "time_zone", "starts_on", "minutes", "recurrence", "ends_at", "venue", "place_name", "street", "city", "region", "postal_code", "country", "latitude", "longitude", "join_sealed", "dial_sealed", "no_remote_why", "capacity", "waiting_list", "access", "access_contact_id", "types", "co_leader_wanted", "contact_name", "contact_email", "contact_phone", "created_by", "revision", "published_at", "cancelled_at", "cancel_note", "created_at", "updated_at"},
+	"events":             {"id", "campaign_id", "chapter_id", "slug", "state", "kind", "title", "summary", "body", "locale", "time_zone", "starts_on", "minutes", "recurrence", "ends_at", "venue", "place_name", "street", "city", "region", "postal_code", "country", "latitude", "longitude", "no_remote_why", "capacity", "waiting_list", "access", "access_contact_id", "types", "co_leader_wanted", "contact_name", "contact_email", "contact_phone", "created_by", "revision", "published_at", "cancelled_at", "cancel_note", "created_at", "updated_at"},
 	"event_dates":        {"id", "event_id", "original_at", "starts_at", "extra", "cancelled_at", "note", "created_at", "updated_at"},
 	"registrations":      {"consent_text_id", "code_tries", "reminded_at", "offered_until", "confirmed_at", "updated_at", "expires_at"},
 	"volunteers":         {"id", "chapter_id", "consent_text_id", "code_tries", "welcomed_at", "confirmed_at", "updated_at", "expires_at"},
@@ -468,7 +471,7 @@ var NotPersonal = map[string][]string{
 	"pacings":            {"updated_at"},
 	"rosters":            {"id", "campaign_id", "chapter_id", "event_id", "slug", "state", "template", "copied_from", "title", "summary", "body", "locale", "time_zone", "contact_name", "contact_phone", "opens_at", "created_by", "revision", "published_at", "closed_at", "created_at", "updated_at"},
 	"teams":              {"id", "roster_id", "name", "place", "position", "created_at", "updated_at"},
-	"shifts":             {"id", "roster_id", "team_id", "role", "role_kind", "kind", "starts_at", "ends_at", "minutes", "mode", "place", "join_sealed", "minimum", "places", "standbys", "energy", "demands", "languages", "training", "area", "handover", "opens_at", "position", "cancelled_at", "settled_at", "filled", "head_count", "revision", "created_at", "updated_at"},
+	"shifts":             {"id", "roster_id", "team_id", "role", "role_kind", "kind", "starts_at", "ends_at", "minutes", "mode", "place", "minimum", "places", "standbys", "energy", "demands", "languages", "training", "area", "handover", "opens_at", "position", "cancelled_at", "settled_at", "filled", "head_count", "revision", "created_at", "updated_at"},
 	"assignments":        {"by_hand", "consent_text_id", "code_tries", "reminded_at", "confirmed_at", "updated_at", "expires_at"},
 	"offers":             {"wave", "sent_at", "closed_at"},
 	"covers":             {"shift_id", "opened_at", "next_at", "wave", "phone_at", "updated_at"},
@@ -482,6 +485,7 @@ var NotPersonal = map[string][]string{
 var sealKeys = map[string][]string{
 	"mailboxes":    {"address_hash"},
 	"field_values": {"supporter_id", "field_id"},
+	"pacings":      {"mailbox_id"},
 }
 
 // SealKey names the columns whose bytes, one after the other, are the row key of a table's sealed values: the 16 bytes of an id,
