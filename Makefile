@@ -16,11 +16,12 @@ export CGO_ENABLED := 0
 # The tests of all packages share one PostgreSQL server.
 SHARED := go run ./tests/oneserver
 
-# Packages with goroutines or locks of their own, tested with the race detector too, and the tests of the whole program in which people
-# sign while its workers mail, or it starts and stops. Packages that only share a database are not here: the detector does not see
+# Packages with goroutines or locks of their own, tested with the race detector too, then those tests of mailings and of the whole program
+# in which people sign while its workers mail, pages are read while it sends, or it starts and stops. Packages that only share a database are not here: the detector does not see
 # what happens there.
-SIDE_BY_SIDE := campaigns/abuse campaigns/groupcommit campaigns/jobs campaigns/vault campaigns/deliveries campaigns/petitions campaigns/mailings \
+SIDE_BY_SIDE := campaigns/abuse campaigns/groupcommit campaigns/jobs campaigns/vault campaigns/deliveries campaigns/petitions \
 	campaigns/today campaigns/supporters campaigns/exports models/database mailer app/web
+MAILINGS := -run 'Once|Clicks|Scheduled|Watch|Subjects|LocalHour|Archive' ./campaigns/mailings
 WHOLE := -run 'Sign|Code|Unsubscribe|Stop|Metrics|Exposition|DemoInAFolder' ./app ./app/public
 RACE = $(sort $(dir $(wildcard $(patsubst %,./%/*.go,$(SIDE_BY_SIDE)))))
 
@@ -62,7 +63,7 @@ RACED = go test -race $(NOT_RACED) -vet=off -short -count=1 -timeout 18m
 
 race: ## run the shorter tests of what runs side by side with the race detector
 	$(call step,race detector)
-	$(SHARED) env CGO_ENABLED=1 sh -c "$(RACED) $(RACE) && $(RACED) $(WHOLE)"
+	$(SHARED) env CGO_ENABLED=1 sh -c "$(RACED) $(RACE) && $(RACED) $(MAILINGS) && $(RACED) $(WHOLE)"
 
 lint: ## look for mistakes and for what is not in the house style
 	$(call step,lint)
