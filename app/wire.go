@@ -321,6 +321,9 @@ func (a *App) features(words *mailer.Renderer) {
 	for kind, r := range a.Letters.WriterMails() {
 		a.Deliveries.Handle(kind, r)
 	}
+	for kind, r := range a.Rosters.DeskMails() {
+		a.Deliveries.Handle(kind, r)
+	}
 	a.Mailings.Register(a.Deliveries)
 	a.Series = mailseries.New(mailseries.Options{DB: a.DB, Clock: a.Clock, Organisation: a.Organisation, Mailings: a.Mailings, Open: a.Vault.Open})
 	a.Series.Register(a.Deliveries)
@@ -350,6 +353,7 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Today.Register("mailings", a.Mailings.Today)
 	a.Today.Register("series", a.Series.Today)
 	a.Today.Register("letters", a.Letters.Queues)
+	a.Today.Register("rosters", a.Rosters.Queues)
 	a.Today.Register("duplicates", a.Duplicates.Today)
 }
 
@@ -459,6 +463,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountOffices(a.fiber, a.web, a.Letters)
 	admin.MountSeries(a.fiber, a.web, a.Series)
 	admin.MountLetterCampaigns(a.fiber, a.web, a.Letters, a.Campaigns)
+	admin.MountRosters(a.fiber, a.web, a.Rosters, a.Supporters)
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)
 	admin.MountFields(a.fiber, a.web, a.Supporters)
 	admin.MountDuplicates(a.fiber, a.web, a.Duplicates)

@@ -33,6 +33,6 @@ func All() []any {
 		&Jurisdiction{}, &Chamber{}, &Legislator{}, &Term{}, &Office{}, &Channel{}, &Committee{}, &CommitteeMember{}, &LegislatorImport{}, &LegislatorChange{},
 		&LetterCampaign{}, &LetterText{}, &LetterTarget{}, &LetterPoint{}, &Letter{}, &LetterSketch{}, &Dispatch{}, &LetterPace{}, &LetterReply{}, &Position{}, &AdvocacyEntry{},
 		&Event{}, &EventDate{}, &Registration{},
-		&Volunteer{}, &OnboardingStep{}, &OnboardingMark{}, &Pacing{}, &Roster{}, &Team{}, &Shift{}, &Assignment{}, &Offer{}, &Cover{}, &ShiftEvent{}, &ShiftMark{}, &Certificate{},
+		&Volunteer{}, &OnboardingStep{}, &OnboardingMark{}, &Pacing{}, &Roster{}, &Team{}, &Shift{}, &Assignment{}, &Offer{}, &Cover{}, &ShiftEvent{}, &ShiftMark{}, &RosterMessage{}, &Certificate{},
 	}
 }

@@ -477,6 +477,7 @@ var NotPersonal = map[string][]string{
 	"covers":             {"shift_id", "opened_at", "next_at", "wave", "phone_at", "updated_at"},
 	"shift_events":       {"id", "shift_id", "kind", "at"},
 	"shift_marks":        {"shift_id", "mark"},
+	"roster_messages":    {"id", "roster_id", "shift_id", "team_id", "day", "subject", "body", "recipients", "created_by", "created_at"},
 	"certificates":       {"roster_id", "given_by", "given_at"},
 }
 

@@ -144,6 +144,20 @@ type ShiftMark struct {
 	Mark    []byte    `gorm:"primaryKey"`
 }
 
+// RosterMessage is what an organizer mailed to who held places or stood by: for one shift, a team, a day, or the whole roster.
+type RosterMessage struct {
+	ID         uuid.UUID
+	RosterID   uuid.UUID
+	ShiftID    *uuid.UUID
+	TeamID     *uuid.UUID
+	Day        string // 2027-03-09, in the roster's zone; "" = no day
+	Subject    string
+	Body       string
+	Recipients int
+	CreatedBy  *uuid.UUID
+	CreatedAt  time.Time
+}
+
 // RosterState is how far a roster is.
 type RosterState string
 

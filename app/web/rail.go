@@ -28,6 +28,7 @@ var railGroups = []struct {
 		{"advocacy", "/admin/advocacy", "lettercampaigns.log", actor.SeeFigures},
 		{"mailings", "/admin/mailings", "base.rail_mailings", actor.WriteMailing},
 		{"series", "/admin/series", "series.title", actor.WriteMailing},
+		{"rosters", "/admin/rosters", "rosterdesk.title", actor.ManageRosters},
 	}},
 	{"base.rail_people", []railItem{
 		{"supporters", "/admin/supporters", "base.rail_supporters", actor.SeeSupporters},

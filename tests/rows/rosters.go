@@ -89,6 +89,9 @@ func AroundRosters(p Volunteered) []any {
 		&models.ShiftMark{
 			ShiftID: shift, Mark: []byte{0, 1, 255},
 		},
+		&models.RosterMessage{
+			ID: models.NewID(), RosterID: roster, ShiftID: &shift, TeamID: &team, Day: "2027-03-09", Subject: p.Word("x"), Body: p.Word("x"), Recipients: 7, CreatedBy: &p.User, CreatedAt: p.At,
+		},
 		&models.Certificate{
 			ID: certificate, MailboxID: p.Mailbox, RosterID: &roster, Role: p.Word("x"), DoneOn: "2027-03-09", Minutes: 7,
 			NameSealed: p.Seal("certificates", "name_sealed", certificate, "x"), State: "asked", GivenBy: &p.User, GivenAt: &p.Later, CreatedAt: p.At,

@@ -206,6 +206,20 @@ CREATE TABLE shift_marks (
     PRIMARY KEY (shift_id, mark)
 );
 
+CREATE TABLE roster_messages (
+    id uuid PRIMARY KEY,
+    roster_id uuid NOT NULL REFERENCES rosters (id),
+    shift_id uuid REFERENCES shifts (id),
+    team_id uuid REFERENCES teams (id),
+    day text NOT NULL,
+    subject text NOT NULL,
+    body text NOT NULL,
+    recipients integer NOT NULL,
+    created_by uuid,
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX roster_messages_by_roster ON roster_messages (roster_id, created_at);
+
 CREATE TABLE certificates (
     id uuid PRIMARY KEY,
     mailbox_id uuid NOT NULL REFERENCES mailboxes (id),

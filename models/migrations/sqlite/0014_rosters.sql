@@ -206,6 +206,20 @@ CREATE TABLE shift_marks (
     PRIMARY KEY (shift_id, mark)
 );
 
+CREATE TABLE roster_messages (
+    id text PRIMARY KEY,
+    roster_id text NOT NULL REFERENCES rosters (id),
+    shift_id text REFERENCES shifts (id),
+    team_id text REFERENCES teams (id),
+    day text NOT NULL,
+    subject text NOT NULL,
+    body text NOT NULL,
+    recipients integer NOT NULL,
+    created_by text,
+    created_at datetime NOT NULL
+);
+CREATE INDEX roster_messages_by_roster ON roster_messages (roster_id, created_at);
+
 CREATE TABLE certificates (
     id text PRIMARY KEY,
     mailbox_id text NOT NULL REFERENCES mailboxes (id),
