@@ -61,9 +61,13 @@ func (c takeSource) Waiting(ctx context.Context, box uuid.UUID, now time.Time) (
 		if err != nil {
 			return out, err
 		}
-		switch full := a.Fills() && !now.Before(*a.ExpiresAt) && o.Free() == 0; {
-		case no.Code != "" || full:
-			item.Open = false
+		refused := s.takeRefused(no, o.Roster, a.Locale)
+		if refused == nil && a.Fills() && !now.Before(*a.ExpiresAt) && o.Free() == 0 {
+			refused = fault.New(fault.Conflict, "error.shift_full")
+		}
+		switch f := takeFault(refused); {
+		case f != nil:
+			item.Open, item.Says = false, []confirmations.Said{{Key: "rosters.said_cannot", Text: s.Words(a.Locale, f.Key, f.Args...)}}
 		case plans != pacing.Fits:
 			item.Says = append(item.Says, confirmations.Said{Key: "rosters.said_plan", Value: "error.roster_plan_" + string(plans)})
 		}
@@ -118,35 +122,35 @@ func (c takeSource) Confirm(ctx context.Context, box uuid.UUID, ids []uuid.UUID)
 func (s *Service) takeConfirmed(ctx context.Context, tx *gorm.DB, boxID uuid.UUID, ids []uuid.UUID, now time.Time) (confirmations.Confirmed, error) {
 	var out confirmations.Confirmed
 	nothing := fault.New(fault.Gone, "error.confirm_nothing")
+	var rows []models.Assignment
+	if err := tx.Where("mailbox_id = ? AND id IN ?", boxID, ids).Order("shift_id").Find(&rows).Error; err != nil {
+		return out, err
+	}
+	held := map[uuid.UUID]models.Shift{}
+	for _, a := range rows {
+		sh, err := hold(ctx, tx, a.ShiftID)
+		if err != nil {
+			return out, err
+		}
+		held[sh.ID] = sh
+	}
 	var box models.Mailbox
-	err := tx.Clauses(forUpdate).Where("id = ?", boxID).Take(&box).Error
+	err := tx.Clauses(forUpdate).Where("id = ?", boxID).Take(&box).Error // two presses at once: one after the other
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return out, nothing
 	}
 	if err != nil {
 		return out, err
 	}
-	var rows []models.Assignment
-	if err := tx.Where("mailbox_id = ? AND id IN ?", box.ID, ids).Order("shift_id").Find(&rows).Error; err != nil {
+	// What waited may be gone since, with the time it was kept for.
+	if err := tx.Where("mailbox_id = ? AND id IN ?", boxID, ids).Order("shift_id").Find(&rows).Error; err != nil {
 		return out, err
 	}
 	out.Already = true
 	var refused error
 	fresh := false
 	for _, a := range rows {
-		sh, err := hold(ctx, tx, a.ShiftID)
-		if err != nil {
-			return out, err
-		}
-		// It may be gone since, with the time it was kept for.
-		var still []models.Assignment
-		if err := tx.Where("id = ?", a.ID).Find(&still).Error; err != nil {
-			return out, err
-		}
-		if len(still) == 0 {
-			continue
-		}
-		a = still[0]
+		sh := held[a.ShiftID]
 		offers, err := s.takeShifts(ctx, tx, []models.Assignment{a}, now)
 		if err != nil {
 			return out, err

@@ -15,14 +15,14 @@ import (
 	"kithline/models"
 )
 
-// held is a place that somebody holds.
-type held struct {
+// takeOwn is a place that somebody holds.
+type takeOwn struct {
 	models.Assignment
 	OnOffer
 }
 
 // heldBy lists what mailboxes hold and stand by for, of shifts that are not settled, by time.
-func (s *Service) heldBy(ctx context.Context, boxes []uuid.UUID) ([]held, error) {
+func (s *Service) heldBy(ctx context.Context, boxes []uuid.UUID) ([]takeOwn, error) {
 	var rows []models.Assignment
 	err := s.DB.WithContext(ctx).Table("assignments").Select("assignments.*").Joins("JOIN shifts s ON s.id = assignments.shift_id").
 		Where("assignments.mailbox_id IN ? AND assignments.state <> ? AND s.cancelled_at IS NULL AND s.settled_at IS NULL", boxes, models.AssignmentPending).
@@ -31,9 +31,9 @@ func (s *Service) heldBy(ctx context.Context, boxes []uuid.UUID) ([]held, error)
 		return nil, err
 	}
 	offers, err := s.takeShifts(ctx, s.DB.DB, rows, s.Clock.Now())
-	out := make([]held, len(rows))
+	out := make([]takeOwn, len(rows))
 	for i, a := range rows {
-		out[i] = held{a, offers[a.ShiftID]}
+		out[i] = takeOwn{a, offers[a.ShiftID]}
 	}
 	return out, err
 }
@@ -57,7 +57,7 @@ func (s *Service) Feed(ctx context.Context, token, lang string) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	var places []held
+	var places []takeOwn
 	for _, h := range all {
 		if !h.Standby() {
 			places = append(places, h)
@@ -82,7 +82,7 @@ func (s *Service) emptyCalendar(lang string) *ics.Calendar {
 
 // calendar writes places as iCalendar: fixed ones and named ones at their time, windows as whole days that block nothing. "" where none of
 // them has a time.
-func (s *Service) calendar(places []held, lang string) string {
+func (s *Service) calendar(places []takeOwn, lang string) string {
 	c := s.emptyCalendar(lang)
 	for _, h := range places {
 		zone := ZoneOf(h.Roster)
@@ -104,7 +104,7 @@ func (s *Service) calendar(places []held, lang string) string {
 		e := c.AddEvent(h.Assignment.ID.String() + "@" + s.host())
 		e.SetDtStampTime(h.Assignment.UpdatedAt)
 		e.SetSequence(h.OnOffer.Revision)
-		e.SetSummary(oneLine(h.Role))
+		e.SetSummary(takeLine(h.Role))
 		e.SetStatus(ics.ObjectStatusConfirmed)
 		e.SetClass(ics.ClassificationPrivate)
 		if whole {
@@ -116,7 +116,7 @@ func (s *Service) calendar(places []held, lang string) string {
 			e.SetEndAt(*end)
 		}
 		if h.Place != "" {
-			e.SetLocation(oneLine(h.Place))
+			e.SetLocation(takeLine(h.Place))
 		}
 		token := s.CantToken(h.Assignment)
 		when := s.When(lang, h.Shift, h.Assignment.StartsAt, zone)
@@ -129,4 +129,4 @@ func (s *Service) calendar(places []held, lang string) string {
 	return c.Serialize(ics.WithNewLineWindows)
 }
 
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+func takeLine(text string) string { return strings.Join(strings.Fields(text), " ") }

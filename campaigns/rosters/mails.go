@@ -119,7 +119,7 @@ func (s *Service) placeMail(ctx context.Context, d models.Delivery) (deliveries.
 	m.When, m.Own = s.WhenFor(a.Locale, o.Roster, o.Shift, a.StartsAt, a.TimeZone)
 	c := deliveries.Content{Template: d.Kind, Lang: a.Locale}
 	if d.Kind == KindReceipt && !a.Standby() {
-		if file := s.calendar([]held{{a, o}}, a.Locale); file != "" {
+		if file := s.calendar([]takeOwn{{a, o}}, a.Locale); file != "" {
 			m.Calendar = true
 			c.Attachments = []mailer.Attachment{{Name: "place.ics", Type: "text/calendar; method=PUBLISH; charset=UTF-8", Data: []byte(file)}}
 		}

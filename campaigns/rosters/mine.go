@@ -47,9 +47,9 @@ func (s *Service) MineOf(ctx context.Context, boxes []uuid.UUID) ([]Mine, error)
 	return out, nil
 }
 
-// LetGoOf lets go of one thing that mailboxes hold, which the caller makes sure are the reader's. Done twice it does nothing. The faults are
+// TakeBack lets go of one thing that mailboxes hold, which the caller makes sure are the reader's. Done twice it does nothing. The faults are
 // NotFound, error.me_item_unknown; Gone, error.roster_begun.
-func (s *Service) LetGoOf(ctx context.Context, boxes []uuid.UUID, id uuid.UUID) error {
+func (s *Service) TakeBack(ctx context.Context, boxes []uuid.UUID, id uuid.UUID) error {
 	return s.DB.Tx(ctx, func(tx *gorm.DB) error {
 		var rows []models.Assignment
 		if err := tx.Where("id = ? AND mailbox_id IN ?", id, boxes).Find(&rows).Error; err != nil {

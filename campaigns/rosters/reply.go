@@ -40,17 +40,17 @@ func (s *Service) Replied(ctx context.Context, tx *gorm.DB, d models.Delivery, a
 }
 
 var (
-	// quoted begins what is not the writer's own.
-	quoted   = regexp.MustCompile(`(?i)^(>|-{2,}|_{5,}|from:|de:|enviado|sent from|on .*wrote:|el .*escribi|begin forwarded|mensaje original)`)
-	greeting = regexp.MustCompile(`^(hi|hello|hey|dear|good (morning|evening|afternoon)|hola|buen[oa]s( dias| tardes| noches)?|estimad[oa]s?)( [a-z]+){0,2}$`)
-	cannot   = regexp.MustCompile(`^(sorry |so sorry |i am sorry |i m sorry |im sorry |lo siento |perdon |disculpen? )?(` +
+	// takeQuoted begins what is not the writer's own.
+	takeQuoted   = regexp.MustCompile(`(?i)^(>|-{2,}|_{5,}|from:|de:|enviado|sent from|on .*wrote:|el .*escribi|begin forwarded|mensaje original)`)
+	takeGreeting = regexp.MustCompile(`^(hi|hello|hey|dear|good (morning|evening|afternoon)|hola|buen[oa]s( dias| tardes| noches)?|estimad[oa]s?)( [a-z]+){0,2}$`)
+	takeCannot   = regexp.MustCompile(`^(sorry |so sorry |i am sorry |i m sorry |im sorry |lo siento |perdon |disculpen? )?(` +
 		`(i )?(cant|can t|cannot|can not)( (today|tomorrow|make it|make it today|make it tomorrow|come|come today|come tomorrow|do it|do it today|do this|do this today|be there))?( sorry)?( (because|since) .*)?` +
 		`|not today( sorry)?|hoy no( puedo( ir| venir)?| podre( ir)?)?( lo siento)?( porque .*)?` +
 		`|no (puedo|podre)( (hoy|manana|ir|venir|ir hoy|venir hoy|ir manana|hacerlo|hacerlo hoy|asistir|asistir hoy))?( lo siento)?( porque .*)?)$`)
 )
 
-// unaccent makes the letters of the languages that are read plain.
-var unaccent = strings.NewReplacer("á", "a", "é", "e", "í", "i", "ó", "o", "ú", "u", "ü", "u", "ñ", "n")
+// takeUnaccent makes the letters of the languages that are read plain.
+var takeUnaccent = strings.NewReplacer("á", "a", "é", "e", "í", "i", "ó", "o", "ú", "u", "ü", "u", "ñ", "n")
 
 // Cannot reports whether a mail's own first words say that its writer cannot come, in English or Spanish, beyond doubt.
 func Cannot(text string) bool {
@@ -59,7 +59,7 @@ func Cannot(text string) bool {
 		if line == "" {
 			continue
 		}
-		if quoted.MatchString(line) {
+		if takeQuoted.MatchString(line) {
 			return false
 		}
 		// To the end of the first sentence; a question says nothing.
@@ -71,22 +71,22 @@ func Cannot(text string) bool {
 			} else {
 				line = ""
 			}
-			words := plain(part)
+			words := takePlain(part)
 			switch {
-			case words == "" || greeting.MatchString(words) || words == "sorry" || words == "lo siento":
+			case words == "" || takeGreeting.MatchString(words) || words == "sorry" || words == "lo siento":
 				continue
 			case mark == "?" || mark == ",":
-				return mark == "," && cannot.MatchString(words) && !strings.Contains(line, "?")
+				return mark == "," && takeCannot.MatchString(words) && !strings.Contains(line, "?")
 			}
-			return cannot.MatchString(words)
+			return takeCannot.MatchString(words)
 		}
 	}
 	return false
 }
 
-// plain is text in small letters without marks.
-func plain(text string) string {
-	text = unaccent.Replace(strings.ToLower(text))
+// takePlain is text in small letters without marks.
+func takePlain(text string) string {
+	text = takeUnaccent.Replace(strings.ToLower(text))
 	text = strings.NewReplacer("'", "", "’", "", "‘", "", "´", "", "`", "").Replace(text)
 	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }), " ")
 }

@@ -43,8 +43,8 @@ type Options struct {
 	Words        func(lang, key string, args ...any) string                       // translates a locale key
 	Enqueue      func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error // inserts a job in tx
 	Log          *slog.Logger
-	Guard        *abuse.Service     // judges what strangers send; nil judges nobody
-	Consents     *consents.Service  // the words of what people may agree to beside; nil: nothing
+	Guard        *abuse.Service                        // judges what strangers send; nil judges nobody
+	Consents     *consents.Service                     // the words of what people may agree to beside; nil: nothing
 	Day          func(lang string, t time.Time) string // a day with its weekday, in the time's own zone
 }
 

@@ -134,6 +134,10 @@ func (s *Service) Take(ctx context.Context, in TakeInput) (Took, error) {
 	var out Took
 	err = s.DB.Tx(ctx, func(tx *gorm.DB) error {
 		out = Took{ID: a.ID}
+		sh, err := hold(ctx, tx, o.ID)
+		if err != nil {
+			return err
+		}
 		list, _, err := mailboxes.EnsureAll(ctx, tx, []models.Mailbox{typed})
 		if err != nil {
 			return err
@@ -148,10 +152,6 @@ func (s *Service) Take(ctx context.Context, in TakeInput) (Took, error) {
 			}
 			row.ConsentTextID = &t.ID
 		}
-		sh, err := hold(ctx, tx, o.ID)
-		if err != nil {
-			return err
-		}
 		if proved && box.VerifiedAt != nil && box.SuppressedAt == nil {
 			id, err := s.takeNow(ctx, tx, o.Roster, sh, &box, row, in, now)
 			out = Took{ID: id, Confirmed: err == nil}
@@ -162,7 +162,7 @@ func (s *Service) Take(ctx context.Context, in TakeInput) (Took, error) {
 	return out, err
 }
 
-// takeNow makes a place of a proved person's count at once, in tx, which holds the mailbox and the shift.
+// takeNow makes a place of a proved person's count at once, in tx, which holds the shift and the mailbox.
 func (s *Service) takeNow(ctx context.Context, tx *gorm.DB, r models.Roster, sh models.Shift, box *models.Mailbox, a models.Assignment, in TakeInput, now time.Time) (uuid.UUID, error) {
 	no, plans, err := s.takePersonal(ctx, tx, r, sh, a, now)
 	if err != nil {
@@ -184,7 +184,7 @@ func (s *Service) takeNow(ctx context.Context, tx *gorm.DB, r models.Roster, sh 
 	return done.ID, nil
 }
 
-// takeLater keeps a place for somebody whose address waits to be confirmed, in tx, which holds the mailbox and the shift. What counts for
+// takeLater keeps a place for somebody whose address waits to be confirmed, in tx, which holds the shift and the mailbox. What counts for
 // the mailbox already stays as it is, whoever typed its address, and its own mail is sent once more.
 func (s *Service) takeLater(ctx context.Context, tx *gorm.DB, sh models.Shift, box models.Mailbox, a models.Assignment, now time.Time) error {
 	tx = tx.WithContext(ctx)
@@ -272,7 +272,7 @@ func (s *Service) takeRefused(no Refusal, r models.Roster, lang string) error {
 	return fault.New(fault.Conflict, "error.roster_closed")
 }
 
-// takeTrue makes an assignment count in tx, which holds its mailbox and its shift: the person's record is found or made, what they agreed to
+// takeTrue makes an assignment count in tx, which holds its shift and its mailbox: the person's record is found or made, what they agreed to
 // is given, and the receipt is queued. The faults are those of seat.
 func (s *Service) takeTrue(ctx context.Context, tx *gorm.DB, sh models.Shift, box *models.Mailbox, a models.Assignment, now time.Time) (models.Assignment, error) {
 	a.State, a.ExpiresAt = models.AssignmentConfirmed, nil
