@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"kithline/campaigns/fault"
+	"kithline/campaigns/organisation"
 	"kithline/campaigns/pacing"
 	"kithline/models"
 )
@@ -110,8 +111,9 @@ func (s *Service) letGo(ctx context.Context, tx *gorm.DB, sh models.Shift, a mod
 // planned. Who has said nothing has the zero values and the organisation's zone.
 func (s *Service) people(ctx context.Context, tx *gorm.DB, boxes []uuid.UUID, now time.Time) (map[uuid.UUID]Person, error) {
 	tx = tx.WithContext(ctx)
-	org, err := s.Organisation.Current(ctx)
-	if err != nil {
+	// Read in tx: a transaction that waits for a second connection waits for those that wait for its rows.
+	var org models.Organisation
+	if err := tx.Select("time_zone").Where("id = ?", organisation.ID).Take(&org).Error; err != nil {
 		return nil, err
 	}
 	home, err := time.LoadLocation(org.TimeZone)
