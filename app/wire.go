@@ -277,9 +277,11 @@ func (a *App) features(words *mailer.Renderer) {
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Enqueue: enqueue, Log: a.Log, Guard: a.Abuse,
 	})
 	a.Rosters = rosters.New(rosters.Options{
-		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Enqueue: enqueue, Log: a.Log, Guard: a.Abuse,
+		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Day: web.Weekday, Enqueue: enqueue, Log: a.Log, Guard: a.Abuse,
+		Consents: a.Consents,
 	})
 	a.Waiting.Register(a.Letters.Source())
+	a.Waiting.Register(a.Rosters.Source())
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Petitions: a.Petitions, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Mail: words, Sender: a.mail.sender, Enqueue: enqueue,
@@ -324,6 +326,10 @@ func (a *App) features(words *mailer.Renderer) {
 	for kind, r := range a.Rosters.DeskMails() {
 		a.Deliveries.Handle(kind, r)
 	}
+	for kind, r := range a.Rosters.TakingMails() {
+		a.Deliveries.Handle(kind, r)
+	}
+	a.Me.Register("place", a.ownPlaces())
 	a.Mailings.Register(a.Deliveries)
 	a.Series = mailseries.New(mailseries.Options{DB: a.DB, Clock: a.Clock, Organisation: a.Organisation, Mailings: a.Mailings, Open: a.Vault.Open})
 	a.Series.Register(a.Deliveries)
@@ -339,6 +345,8 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Inbound.Register(letters.KindLetter, a.Letters.CameBack)
 	a.Inbound.Register(letters.KindDigest, a.Letters.CameBack)
 	a.Inbound.RegisterReader(letters.KindLetter, a.Letters.Answered)
+	a.Inbound.RegisterReader(rosters.KindReceipt, a.Rosters.Replied)
+	a.Inbound.RegisterReader(rosters.KindReminder, a.Rosters.Replied)
 	a.mail.bounces = a.Inbound.BounceAddress
 	a.Suppressions = suppressions.New(a.DB, a.Vault, a.Clock)
 
@@ -395,7 +403,7 @@ func (a *App) previewOf(words *mailer.Renderer) func(context.Context, deliveries
 
 // regular lists the housekeeping that runs by itself.
 func (a *App) regular() []jobs.Regular {
-	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular(), a.Letters.WriterJobs(), a.Letters.DispatchJobs())
+	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular(), a.Letters.WriterJobs(), a.Letters.DispatchJobs(), a.Rosters.TakingJobs())
 	return append(own, a.Mailings.Regular(), a.Series.Regular(), a.Keys.Regular(), a.Deliverability.Regular(),
 		jobs.Regular{Name: "inbound_poll", Every: time.Minute, Run: a.Inbound.Poll},
 		jobs.Regular{Name: "inbound_pauses", Every: time.Minute, Run: a.Inbound.Pauses},
@@ -434,6 +442,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountReach(a.fiber, a.web, a.Petitions, a.Waiting) // before the next: /petitions/x.json is no slug
 	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Organisation, a.Waiting, use)
 	public.MountLetters(a.fiber, a.web, a.Letters, a.Legislators, a.Waiting, use)
+	public.MountRosters(a.fiber, a.web, a.Rosters, a.Waiting, use)
 	public.MountForms(a.fiber, a.web, a.Forms, a.Waiting, use)
 	public.MountMe(a.fiber, a.web, a.Me, use)
 	public.MountRepresentatives(a.fiber, a.web, a.Legislators)

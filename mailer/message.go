@@ -51,8 +51,16 @@ type Message struct {
 
 	AutoSubmitted bool // written by a machine on somebody's action (RFC 3834): nobody's absence note should answer it
 	Headers       []Header
+	Attachments   []Attachment
 
 	raw []byte // by Encode
+}
+
+// Attachment is a small file beside the words. Name is a file name of letters, digits, ".", "-" and "_"; Type is a media type, with
+// parameters where it has some.
+type Attachment struct {
+	Name, Type string
+	Data       []byte
 }
 
 // ErrMessage is what every error of Build is: the message itself is at fault, and no server will change that.
@@ -83,7 +91,20 @@ func (m *Message) Encode() error {
 		return fmt.Errorf("%w: %w", ErrMessage, err)
 	}
 	m.raw = b.Bytes()
+	if len(m.Attachments) > 0 {
+		m.raw = sameParts(m.raw, m.MessageID)
+	}
 	return nil
+}
+
+// sameParts gives the boundaries of nested parts, which go-mail draws at random, names that follow from the Message-ID. Nothing that
+// somebody wrote looks like one: "=" is encoded in words, and stands at the end of a file only.
+func sameParts(raw []byte, id string) []byte {
+	for i, found := range boundary.FindAllSubmatch(raw, -1) {
+		sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", i, id))
+		raw = bytes.ReplaceAll(raw, found[1], []byte("part-"+hex.EncodeToString(sum[:15])))
+	}
+	return raw
 }
 
 // Bytes is the message as it goes over the wire, with CRLF line ends.
@@ -105,7 +126,10 @@ func Build(m Message) (*gomail.Msg, error) {
 		return nil, wrong("a part is not UTF-8")
 	}
 	sum := sha256.Sum256([]byte(m.MessageID))
-	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithBoundary("part-"+hex.EncodeToString(sum[:15])))
+	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
+	if len(m.Attachments) == 0 { // else there are parts in parts, and go-mail would end both at one boundary
+		msg.SetBoundary("part-" + hex.EncodeToString(sum[:15]))
+	}
 	msg.FromMailAddress(&mail.Address{Name: cleanName(m.FromName), Address: m.FromAddress})
 	msg.ToMailAddress(&mail.Address{Name: cleanName(m.ToName), Address: m.To})
 	if m.EnvelopeFrom != "" {
@@ -137,6 +161,14 @@ func Build(m Message) (*gomail.Msg, error) {
 	msg.SetBodyString(gomail.TypeTextPlain, crlf(m.Text))
 	if m.HTML != "" {
 		msg.AddAlternativeString(gomail.TypeTextHTML, crlf(m.HTML))
+	}
+	for _, a := range m.Attachments {
+		if !fileName.MatchString(a.Name) || !mediaType.MatchString(a.Type) {
+			return nil, wrong("a file's name or type is malformed")
+		}
+		if err := msg.AttachReader(a.Name, bytes.NewReader(a.Data), gomail.WithFileContentType(gomail.ContentType(a.Type))); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrMessage, err)
+		}
 	}
 	return msg, nil
 }
@@ -249,6 +281,9 @@ var (
 var (
 	listID      = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$`)
 	fieldName   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
+	fileName    = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}$`)
+	mediaType   = regexp.MustCompile(`^[a-z]+/[a-z0-9.+-]+(; [a-z]+=[A-Za-z0-9-]+)*$`)
+	boundary    = regexp.MustCompile(`boundary=([0-9a-f]{60})`)
 	encodedWord = regexp.MustCompile(`=\?([^?\s]*\?[^?\s]*\?)`)
 
 	// ownField are the fields that Build writes itself, each at most once.

@@ -112,6 +112,23 @@ type (
 
 const token = "AZHq3k0Yc8mR5nXw2pVtLs7uJd1bEf9gKhQzT4iOaC6yBr8e0N"
 
+type rosterConfirm struct {
+	Role, Roster, When            string
+	Standby                       bool
+	Minutes                       int
+	ConfirmURL, ConfirmHost, Code string
+	Days                          int
+}
+
+type rosterPlace struct {
+	GivenName, Role, Roster, When, Own, Where, ContactName, Contact, PlaceURL, CantURL, NeverURL, FeedURL, MeURL string
+	Standing, Calendar                                                                                           bool
+}
+
+func (p rosterPlace) Stands() bool { return p.Standing }
+
+type rosterLetGo struct{ Role, URL string }
+
 // samples has each template with each shape that its data can take.
 var samples = []struct {
 	file, name string
@@ -192,6 +209,22 @@ var samples = []struct {
 	{"letter_retarget", "letter_retarget", letterRetarget{"June", "Senator Ada Quill", "Senator Cy Roe", "https://act.example.org/by-hand/" + token + "/1"}},
 	{"letter_retarget_nobody", "letter_retarget", letterRetarget{"", "Senator Ada Quill", "", "https://act.example.org/by-hand/" + token + "/1"}},
 	{"letter_reply", "letter_reply", letterReply{"June", "Senator Ada Quill", "Dear Ms. Okafor,\n\nthe Senator will vote <yes>.\n\nHer office", "https://act.example.org/by-hand/" + token}},
+	{"roster_confirm", "roster_confirm", rosterConfirm{"Welcome table, lobby", "Help at the big day", "Tuesday 9 March 2027, 09:00 to 10:30", false, 30, "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 1}},
+	{"roster_confirm_standby", "roster_confirm", rosterConfirm{"Quiet <room>", "Help", "Any time", true, 30, "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 1}},
+	{"roster_receipt", "roster_receipt", rosterPlace{
+		GivenName: "June", Role: "Welcome table, lobby", Roster: "Help at the big day", When: "Tuesday 9 March 2027, 09:00 to 10:30", Own: "Tuesday 9 March 2027, 15:00 to 16:30", Where: "Statehouse, lobby",
+		ContactName: "Rosa", Contact: "555-0142", PlaceURL: "https://act.example.org/places/" + token, CantURL: "https://act.example.org/cant/" + token, NeverURL: "https://act.example.org/cant/" + token + "/never",
+		FeedURL: "https://act.example.org/feeds/" + token + ".ics", MeURL: "https://act.example.org/me", Calendar: true,
+	}},
+	{"roster_receipt_standby", "roster_receipt", rosterPlace{
+		Role: "Quiet <room>", Roster: "Help", Standing: true, When: "Any time", PlaceURL: "https://act.example.org/places/" + token, CantURL: "https://act.example.org/cant/" + token,
+		NeverURL: "https://act.example.org/cant/" + token + "/never", FeedURL: "https://act.example.org/feeds/" + token + ".ics", MeURL: "https://act.example.org/me",
+	}},
+	{"roster_reminder", "roster_reminder", rosterPlace{
+		GivenName: "June", Role: "Welcome table, lobby", Roster: "Help at the big day", When: "Tuesday 9 March 2027, 09:00 to 10:30", Where: "Statehouse, lobby", Contact: "555-0142",
+		PlaceURL: "https://act.example.org/places/" + token, CantURL: "https://act.example.org/cant/" + token,
+	}},
+	{"roster_let_go", "roster_let_go", rosterLetGo{"Welcome table, lobby", "https://act.example.org/shifts/1"}},
 	{"setup_test", "setup_test", setupTest{"Wennick Chronic Pain Coalition"}},
 }
 

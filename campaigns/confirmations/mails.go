@@ -27,10 +27,11 @@ const (
 	PetitionCostart = "petition_costart"        // subject: the starter
 	LetterConfirm   = "letter_confirm"          // subject: the letter
 	LetterResume    = "letter_resume"           // subject: the letter
+	RosterConfirm   = "roster_confirm"          // subject: the assignment
 )
 
 // Kinds lists them.
-var Kinds = []string{PetitionConfirm, PetitionAlready, PetitionRemind, JoinConfirm, DigestConfirm, PetitionStart, PetitionCostart, LetterConfirm, LetterResume}
+var Kinds = []string{PetitionConfirm, PetitionAlready, PetitionRemind, JoinConfirm, DigestConfirm, PetitionStart, PetitionCostart, LetterConfirm, LetterResume, RosterConfirm}
 
 // ofDrafts are those with the link to a draft. No page but its own opens one, so they count apart from what the page behind the link
 // of every other mail lists.

@@ -24,6 +24,7 @@ type Content struct {
 	ToName   string
 	Bulk     *BulkContent // instead of a template
 	Letter   *Letter      // instead of a template
+	Attachments []mailer.Attachment // beside a template
 	// UnsubscribeURL is the link that stops mails like a template's, for the header by which mail programs offer that; "" where
 	// there is nothing to stop.
 	UnsubscribeURL string
@@ -185,7 +186,7 @@ func (s *Service) make(j *job) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", mailer.ErrMessage, err)
 	}
-	m.Subject, m.Preheader, m.Text, m.HTML = r.Subject, r.Preheader, r.Text, r.HTML
+	m.Subject, m.Preheader, m.Text, m.HTML, m.Attachments = r.Subject, r.Preheader, r.Text, r.HTML, c.Attachments
 	if err := m.Encode(); err != nil {
 		return err
 	}

@@ -18,19 +18,21 @@ package rosters
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/riverqueue/river"
 	"gorm.io/gorm"
 
 	"kithline/campaigns/abuse"
 	"kithline/campaigns/clock"
+	"kithline/campaigns/consents"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/tokens"
 	"kithline/campaigns/vault"
 	"kithline/models/database"
 )
 
-// Options of a Service. All are needed but Guard.
+// Options of a Service. All are needed but Guard and Consents.
 type Options struct {
 	DB           *database.DB
 	Vault        *vault.Vault
@@ -41,7 +43,9 @@ type Options struct {
 	Words        func(lang, key string, args ...any) string                       // translates a locale key
 	Enqueue      func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error // inserts a job in tx
 	Log          *slog.Logger
-	Guard        *abuse.Service // judges what strangers send; nil judges nobody
+	Guard        *abuse.Service                        // judges what strangers send; nil judges nobody
+	Consents     *consents.Service                     // the words of what people may agree to beside; nil: nothing
+	Day          func(lang string, t time.Time) string // a day with its weekday, in the time's own zone
 }
 
 // Service holds the operations on rosters, shifts and who takes them. It is safe for concurrent use.

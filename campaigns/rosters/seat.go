@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"kithline/campaigns/fault"
+	"kithline/campaigns/organisation"
 	"kithline/campaigns/pacing"
 	"kithline/models"
 )
@@ -62,6 +63,9 @@ func (s *Service) seat(ctx context.Context, tx *gorm.DB, sh models.Shift, a mode
 			return a, err
 		}
 	}
+	if a.State == models.AssignmentPending { // somebody else may have typed the address
+		return a, nil
+	}
 	if err := s.mark(tx, sh.ID, a.MailboxID); err != nil {
 		return a, err
 	}
@@ -71,17 +75,15 @@ func (s *Service) seat(ctx context.Context, tx *gorm.DB, sh models.Shift, a mode
 	return a, nil
 }
 
-// letGo deletes an assignment in tx, whose shift the caller holds, and begins to look for somebody else where it filled a place. Mails
-// about it that did not go are ended.
+// letGo deletes an assignment in tx, whose shift the caller holds, and begins to look for somebody else where it filled a place. The mails
+// about it are deleted with it, so that they do not tell; one that is on its way goes when it arrived.
 func (s *Service) letGo(ctx context.Context, tx *gorm.DB, sh models.Shift, a models.Assignment, now time.Time) error {
 	tx = tx.WithContext(ctx)
 	r := tx.Where("id = ?", a.ID).Delete(&models.Assignment{})
 	if r.Error != nil || r.RowsAffected == 0 {
 		return r.Error
 	}
-	err := tx.Model(&models.Delivery{}).Where("subject_id = ? AND mailbox_id = ? AND ended = FALSE AND state IN ?", a.ID, a.MailboxID, []models.DeliveryState{models.DeliveryQueued, models.DeliveryDeferred}).
-		Updates(map[string]any{"state": models.DeliveryExpired, "updated_at": now}).Error
-	if err != nil {
+	if err := takeUnsent(tx, a.MailboxID, a.ID); err != nil {
 		return err
 	}
 	if a.Standby() { // an offer to somebody who stands by no more is nobody's
@@ -109,8 +111,9 @@ func (s *Service) letGo(ctx context.Context, tx *gorm.DB, sh models.Shift, a mod
 // planned. Who has said nothing has the zero values and the organisation's zone.
 func (s *Service) people(ctx context.Context, tx *gorm.DB, boxes []uuid.UUID, now time.Time) (map[uuid.UUID]Person, error) {
 	tx = tx.WithContext(ctx)
-	org, err := s.Organisation.Current(ctx)
-	if err != nil {
+	// Read in tx: a transaction that waits for a second connection waits for those that wait for its rows.
+	var org models.Organisation
+	if err := tx.Select("time_zone").Where("id = ?", organisation.ID).Take(&org).Error; err != nil {
 		return nil, err
 	}
 	home, err := time.LoadLocation(org.TimeZone)

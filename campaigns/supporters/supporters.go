@@ -35,6 +35,7 @@ const (
 	SourceImport   = "import"
 	SourceForm     = "form"
 	SourceLetter   = "letter"
+	SourceRoster   = "roster" // took a place or stands by
 	SourceHand     = "hand" // an organizer added the person
 )
 

@@ -235,3 +235,6 @@ CREATE TABLE certificates (
 );
 CREATE INDEX certificates_by_mailbox ON certificates (mailbox_id);
 CREATE INDEX certificates_by_state ON certificates (state, created_at);
+
+-- The mails to people on rosters, by what they are about: they go with it.
+CREATE INDEX deliveries_of_rosters ON deliveries (subject_id) WHERE kind LIKE 'roster_%';
