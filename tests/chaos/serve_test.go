@@ -202,7 +202,7 @@ func TestKilledWhilePeopleSign(t *testing.T) {
 		if rows < int64(len(told)) || mails != rows || pending != rows {
 			t.Fatalf("%d were told, %d signatures, %d mails, count %d", len(told), rows, mails, pending)
 		}
-		s.kill() // first: while it lives it makes its leases longer
+		s.kill()       // first: while it lives it makes its leases longer
 		stilled(t, db) // mails that the dead claim now would wait for the end of their lease
 		// What the dead processes had claimed comes back when their leases end; nobody waits for the minute here.
 		if err := db.Exec("UPDATE deliveries SET lease_until = '2020-01-01 00:00:00+00:00' WHERE state IN ('claimed', 'sending')").Error; err != nil {
