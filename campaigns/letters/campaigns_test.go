@@ -696,3 +696,61 @@ func TestElectionNear(t *testing.T) {
 		}
 	}
 }
+
+// Its author hears by mail that a letter campaign was handed in, came back with a reason, and is public; each mail says what is so when it
+// goes. Who publishes what they wrote themselves hears nothing of it.
+func TestItsAuthorHears(t *testing.T) {
+	eachDesk(t, func(w *desk) {
+		queued := func(id uuid.UUID) (out []models.Delivery) {
+			t.Helper()
+			w.must(w.db.Where("kind = ? AND subject_id = ?", letters.KindState, id).Order("created_at, id").Find(&out).Error)
+			return out
+		}
+		said := func(d models.Delivery) string {
+			t.Helper()
+			c, err := w.svc.StateMail(bg, d)
+			if fault.Is(err, fault.Gone) {
+				return "gone"
+			}
+			w.must(err)
+			m := c.Data.(letters.StateMail)
+			return fmt.Sprintf("%s %s: %s, %s", c.Lang, m.State, m.Reason, strings.ReplaceAll(m.URL, d.SubjectID.String(), "ID"))
+		}
+		var author models.User
+		w.must(w.db.Take(&author, "id = ?", w.advocate.UserID).Error)
+		c := w.ready(w.advocate, "Twenty visits")
+		c, err := w.svc.Submit(bg, w.advocate, c.ID, c.Revision)
+		w.must(err)
+		all := queued(c.ID)
+		if len(all) != 1 || all[0].MailboxID != author.MailboxID || all[0].Purpose != models.PurposeReceipt || said(all[0]) != "en submitted: , https://act.example.org/admin/letters/ID" {
+			t.Fatalf("%+v", all)
+		}
+		w.clk.Add(time.Hour)
+		c, err = w.svc.Return(bg, w.organizer, c.ID, letters.ReturnInput{Reason: "Which committee?", Revision: c.Revision})
+		w.must(err)
+		w.must(w.db.Model(&models.User{}).Where("id = ?", author.ID).Update("locale", "es").Error)
+		if all = queued(c.ID); len(all) != 2 || said(all[1]) != "es returned: Which committee?, https://act.example.org/admin/letters/ID/edit" {
+			t.Fatalf("%+v", all)
+		}
+		w.clk.Add(time.Hour)
+		c, err = w.svc.Submit(bg, w.advocate, c.ID, c.Revision)
+		w.must(err)
+		w.clk.Add(time.Hour)
+		c, err = w.svc.Publish(bg, w.organizer, c.ID, letters.PublishInput{Revision: c.Revision})
+		w.must(err)
+		if all = queued(c.ID); len(all) != 4 || said(all[3]) != "es published: , https://act.example.org/letters/"+c.Slug {
+			t.Fatalf("%+v", all)
+		}
+		_, err = w.svc.Pause(bg, w.organizer, c.ID)
+		w.must(err)
+		if got := said(all[3]); got != "gone" || len(queued(c.ID)) != 4 {
+			t.Errorf("paused: %s", got)
+		}
+		own := w.ready(w.organizer, "Mine")
+		own, err = w.svc.Publish(bg, w.organizer, own.ID, letters.PublishInput{Revision: own.Revision})
+		w.must(err)
+		if n := len(queued(own.ID)); n != 0 {
+			t.Errorf("%d mails about one's own", n)
+		}
+	})
+}
