@@ -262,7 +262,7 @@ func TestALetterTellsNothing(t *testing.T) {
 		if first.Text("main") != again.Text("main") || first.Path != again.Path || trapped.Path != first.Path || trapped.Text("main") != first.Text("main") {
 			t.Errorf("%s %s %s", first.Path, again.Path, trapped.Path)
 		}
-		if all := a.WaitMail(t, "june@example.org", 3); !slices.ContainsFunc(all, func(m mailer.Message) bool { return m.Subject == "Your letter is there already" }) { // the third is about the web form
+		if all := a.WaitMail(t, "june@example.org", 3); !slices.ContainsFunc(all, func(m mailer.Message) bool { return m.Subject == "We have your letter already" }) { // the third is about the web form
 			t.Error("no mail says that the letter is there already")
 		}
 		if n := counted(t, a, "letters", "1 = 1"); n != 2 {

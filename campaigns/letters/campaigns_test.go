@@ -754,3 +754,56 @@ func TestItsAuthorHears(t *testing.T) {
 		}
 	})
 }
+
+// Points change places with their neighbour of the same language, and nobody else's.
+func TestPointsMove(t *testing.T) {
+	eachDesk(t, func(w *desk) {
+		c := w.ready(w.advocate, "Twenty visits")
+		c, err := w.svc.SaveText(bg, w.advocate, c.ID, letters.TextInput{Said: letters.Said{Title: "Veinte", Summary: "s", Ask: "¿Votará sí?", Subject: "HB 412", Closing: "Saludos", Locale: "es"}, Revision: c.Revision})
+		w.must(err)
+		at := map[string]uuid.UUID{}
+		for _, p := range []string{"en one", "es uno", "en two", "es dos", "en three"} {
+			locale, body, _ := strings.Cut(p, " ")
+			c, err = w.svc.AddPoint(bg, w.advocate, c.ID, letters.PointInput{Body: body, Locale: locale, Revision: c.Revision})
+			w.must(err)
+			at[body] = c.Points[len(c.Points)-1].ID
+		}
+		order := func() string {
+			var out []string
+			for _, p := range c.Points {
+				out = append(out, p.Body)
+			}
+			return strings.Join(out, " ")
+		}
+		for _, m := range []struct {
+			point string
+			up    bool
+			want  string
+		}{
+			{"three", true, "one uno three dos two"},
+			{"three", true, "three uno one dos two"},
+			{"uno", false, "three dos one uno two"},
+			{"three", false, "one dos three uno two"},
+		} {
+			c, err = w.svc.MovePoint(bg, w.advocate, c.ID, at[m.point], m.up, c.Revision)
+			w.must(err)
+			if got := order(); got != m.want {
+				t.Fatalf("%s, up %t: %s", m.point, m.up, got)
+			}
+		}
+		if c.Movable(at["one"], true) || !c.Movable(at["one"], false) || c.Movable(at["uno"], false) || c.Movable(models.NewID(), true) {
+			t.Error("a point can go where no other is, or not where one is")
+		}
+		_, err = w.svc.MovePoint(bg, w.advocate, c.ID, at["one"], true, c.Revision)
+		w.wants(err, fault.Conflict, "error.letters_changed")
+		_, err = w.svc.MovePoint(bg, w.advocate, c.ID, at["three"], true, c.Revision-1)
+		w.wants(err, fault.Conflict, "error.letters_changed")
+		_, err = w.svc.MovePoint(bg, w.advocate, c.ID, models.NewID(), true, c.Revision)
+		w.wants(err, fault.NotFound, "error.letters_point_unknown")
+		_, err = w.svc.MovePoint(bg, w.stranger, c.ID, at["three"], true, c.Revision)
+		w.wants(err, fault.NotFound, "error.letters_unknown")
+		if fresh, err := w.svc.Draft(bg, w.advocate, c.ID); err != nil || fresh.Revision != c.Revision {
+			t.Errorf("revision %d after %d, %v", fresh.Revision, c.Revision, err)
+		}
+	})
+}
