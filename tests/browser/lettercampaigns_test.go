@@ -105,7 +105,7 @@ func TestLetterCampaign(t *testing.T) {
 	tab.Fill("#point", "It also pays for video visits.")
 	send("#party", `main form[action$="/points"] button.main`)
 	tab.Want(200, base+"/points")
-	send(`main ol li:nth-child(2) a.button`, `main ol li:nth-child(2) button[value="up"]`)
+	send(`main ol li:nth-child(2) button[value="up"]`, `main ol li:nth-child(2) button[value="up"]`)
 	tab.Want(200, base+"/points")
 	if got := tab.Text("main ol li:first-child"); !strings.Contains(got, "video visits") {
 		t.Errorf("the first point is %q", got)
