@@ -109,6 +109,16 @@ func (p Page) Weekday(t any) string {
 // DateTime writes day and time of the organisation's zone.
 func (p Page) DateTime(t any) string { return stamp(p, t, DateTime) }
 
+// Until writes when something ends, to stand behind "until": what ends with a day names that day, "the end of 28 December 2026".
+func (p Page) Until(t any) string {
+	return stamp(p, t, func(lang string, t time.Time) string {
+		if t.Hour() == 0 && t.Minute() == 0 && t.Second() == 0 {
+			return p.T("base.end_of", "Date", Date(lang, t.AddDate(0, 0, -1)))
+		}
+		return DateTime(lang, t)
+	})
+}
+
 // Time writes the time of day: "10:42".
 func (p Page) Time(t any) string {
 	return stamp(p, t, func(_ string, t time.Time) string { return t.Format("15:04") })

@@ -221,6 +221,8 @@ func TestTheWayOfALetterCampaign(t *testing.T) {
 			t.Errorf("%+v", c.LetterCampaign)
 		}
 		in := full("Twenty visits: let people move")
+		closes := campaignsAt.AddDate(0, 1, 0)
+		in.ClosesAt = &closes
 		c, err = w.svc.Save(bg, w.advocate, c.ID, letters.SaveInput{Plan: in, Revision: c.Revision})
 		w.must(err)
 		c, err = w.svc.Submit(bg, w.advocate, c.ID, c.Revision)
@@ -236,7 +238,7 @@ func TestTheWayOfALetterCampaign(t *testing.T) {
 		}
 		var holder models.Campaign
 		w.must(w.db.Take(&holder, "id = ?", c.CampaignID).Error)
-		if holder.State != models.CampaignPublished {
+		if holder.State != models.CampaignPublished || holder.Deadline == nil || !holder.Deadline.Equal(c.ClosesAt.Add(-time.Second)) {
 			t.Errorf("%+v", holder)
 		}
 		if open, err := w.svc.Open(bg, c.CampaignID, "en"); err != nil || len(open) != 1 {

@@ -163,7 +163,7 @@ func (s *Service) publish(ctx context.Context, a actor.Actor, id uuid.UUID, in P
 			if set["slug"], err = campaigns.FreeSlug(ctx, tx, &models.LetterCampaign{}, c.Title, c.ID); err != nil {
 				return err
 			}
-			if err := campaigns.Publish(ctx, tx, c.CampaignID, campaigns.Facts{Title: c.Title, Ask: c.Ask, Deadline: c.ClosesAt}, now); err != nil {
+			if err := campaigns.Publish(ctx, tx, c.CampaignID, campaigns.Facts{Title: c.Title, Ask: c.Ask, Deadline: lastMoment(c.ClosesAt)}, now); err != nil {
 				return err
 			}
 		}
@@ -173,6 +173,14 @@ func (s *Service) publish(ctx context.Context, a actor.Actor, id uuid.UUID, in P
 		return tellAuthor(ctx, tx, c, now)
 	})
 	return c, err
+}
+
+// lastMoment is the last second before a campaign closes: what closes at midnight is due on the day before.
+func lastMoment(closes *time.Time) *time.Time {
+	if closes == nil {
+		return nil
+	}
+	return at(closes.Add(-time.Second))
 }
 
 // ReturnInput says why a letter campaign goes back to its author.
