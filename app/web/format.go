@@ -95,6 +95,15 @@ func when(v any) time.Time {
 // Date writes a time.Time or *time.Time as a day of the organisation's zone; "" for none.
 func (p Page) Date(t any) string { return stamp(p, t, Date) }
 
+// DayOf writes a day that is kept as 2027-03-16 in words, as Date does; what is no such day stays as it is.
+func (p Page) DayOf(day string) string {
+	t, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		return day
+	}
+	return Date(p.Lang, t)
+}
+
 // Weekday is Date with the day of the week before it: "Tuesday 16 March 2027".
 func (p Page) Weekday(t any) string {
 	return stamp(p, t, func(lang string, t time.Time) string {
