@@ -54,7 +54,7 @@ func serve(t *testing.T, dir, dbURL, listen, smtp string) *server {
 	s := &server{ended: make(chan struct{})}
 	s.cmd = exec.Command(bin, "serve")
 	s.cmd.Env = append(os.Environ(),
-		"KITHLINE_DATABASE_URL="+dbURL, "KITHLINE_DATA_DIR="+filepath.Join(dir, "data"), "KITHLINE_KEY_FILE="+filepath.Join(dir, "kithline.key"),
+		"KITHLINE_DATABASE_URL="+named(dbURL), "KITHLINE_DATA_DIR="+filepath.Join(dir, "data"), "KITHLINE_KEY_FILE="+filepath.Join(dir, "kithline.key"),
 		"KITHLINE_LISTEN="+listen, "KITHLINE_SMTP_URL=smtp://"+smtp+"?tls=none", "KITHLINE_LOG_LEVEL=error",
 		"KITHLINE_SIGNING_PER_MINUTE=1000000", "KITHLINE_SIGNING_PER_FIVE_MINUTES=1000000", "KITHLINE_SIGNING_PROOF_FROM=1000000")
 	s.cmd.Stderr = os.Stderr
