@@ -57,4 +57,6 @@ func TestLegislatorsFromTheTerminal(t *testing.T) {
 	}
 	write(head + "1,Ada Sorn,Portsend,Council,soon,\n")
 	run(1, "line 2, end: soon is no day", "import", "csv", list)
+	write(head + "1\n")
+	run(1, "line 2 has 1 value, the first line has 6.", "import", "csv", list)
 }

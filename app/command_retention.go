@@ -23,6 +23,8 @@ type retentionLine struct {
 	Comments   int64      `json:"comments"`
 	Answers    int64      `json:"answers"`
 	Records    int64      `json:"records"`
+	Letters    int64      `json:"letters"`      // each goes by its own time
+	Kept       int64      `json:"letters_kept"` // by their writers
 	Due        bool       `json:"due"`
 }
 
@@ -34,7 +36,8 @@ func (c *cli) retentionCommand() *cobra.Command {
 		Long: `Each campaign may say for how many months names are kept once it ended; the page "How long names stay" is where. The server
 takes them away by itself, every hour. This command does the same now.
 
-With --dry-run nothing goes: for every campaign it shows from when, and how many signatures, answers and records that are.`,
+With --dry-run nothing goes: for every campaign it shows from when, and how many signatures, answers and records that are. It also
+counts the letters that say who wrote them: each of those goes 28 days after it is over, unless its writer keeps it.`,
 		Example: "  kithline retention --dry-run",
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			a, err := c.open(cmd.Context())
@@ -76,7 +79,7 @@ func (c *cli) retentionPlan(ctx context.Context, a *App, asJSON bool) error {
 			return err
 		}
 		for _, d := range page.Rows {
-			lines = append(lines, retentionLine{d.ID.String(), d.Title, d.Months, d.Ended, d.On, d.Signatures, d.Comments, d.Answers, d.Records, d.Now(a.Clock.Now())})
+			lines = append(lines, retentionLine{d.ID.String(), d.Title, d.Months, d.Ended, d.On, d.Signatures, d.Comments, d.Answers, d.Records, d.Letters, d.Kept, d.Now(a.Clock.Now())})
 		}
 		if page.Next == "" {
 			break
@@ -98,8 +101,8 @@ func (c *cli) retentionPlan(ctx context.Context, a *App, asJSON bool) error {
 		case l.Ended != nil:
 			when = "names are kept"
 		}
-		if _, err := fmt.Fprintf(c.out, "%s: %s. %s with a name, %s, %s that nothing else holds.\n", l.Title, when,
-			count(int(l.Signatures), "signature"), count(int(l.Answers), "answer"), count(int(l.Records), "record")); err != nil {
+		if _, err := fmt.Fprintf(c.out, "%s: %s. %s with a name, %s, %s that nothing else holds. By their own time: %s; kept by their writers: %d.\n", l.Title, when,
+			count(int(l.Signatures), "signature"), count(int(l.Answers), "answer"), count(int(l.Records), "record"), count(int(l.Letters), "letter"), l.Kept); err != nil {
 			return err
 		}
 	}

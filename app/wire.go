@@ -315,6 +315,7 @@ func (a *App) features(words *mailer.Renderer) {
 		a.Deliveries.Handle(kind, r)
 	}
 	a.Deliveries.Handle(letters.KindRejected, a.Letters.Rejected)
+	a.Deliveries.Handle(letters.KindState, a.Letters.StateMail)
 	a.Legislators.OnLeft(a.Letters.Left)
 	for kind, r := range a.Letters.DispatchRenderers() {
 		a.Deliveries.Handle(kind, r)
@@ -440,8 +441,8 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	use := public.NewPrefiller(a.web, a.Me)
 	public.MountStarts(a.fiber, a.web, a.Petitions, a.Posts, a.Organisation)
 	public.MountReach(a.fiber, a.web, a.Petitions, a.Waiting) // before the next: /petitions/x.json is no slug
-	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Organisation, a.Waiting, use)
-	public.MountLetters(a.fiber, a.web, a.Letters, a.Legislators, a.Waiting, use)
+	public.MountPetitions(a.fiber, a.web, a.Petitions, a.Letters, a.Organisation, a.Waiting, use)
+	public.MountLetters(a.fiber, a.web, a.Letters, a.Petitions, a.Legislators, a.Waiting, use)
 	public.MountRosters(a.fiber, a.web, a.Rosters, a.Waiting, use)
 	public.MountForms(a.fiber, a.web, a.Forms, a.Waiting, use)
 	public.MountMe(a.fiber, a.web, a.Me, use)
@@ -512,6 +513,7 @@ func dropKept(w *web.Web, topic string) {
 	case topic == letters.Topic:
 		w.Drop("/letters")
 		w.Drop("/campaigns/")
+		w.Drop("/petitions/")
 	case topic == "" || topic == erasures.Topic:
 		w.Drop("/")
 	}

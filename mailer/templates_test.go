@@ -87,6 +87,7 @@ type (
 		Letters          []letterText
 	}
 	letterHeld     struct{ GivenName, Title string }
+	letterState    struct{ Title, State, Reason, URL string }
 	letterRejected struct{ GivenName, Title, Reason, URL string }
 	toCarry        struct{ To, How string }
 	letterByHand   struct {
@@ -192,6 +193,9 @@ var samples = []struct {
 	{"letter_already", "letter_already", letterConfirm{"June", "Twenty visits for pain", "https://act.example.org/letters/twenty-visits", nil, []string{"Senator Ada Okafor"}, false, "", "", "", 7}},
 	{"letter_resume", "letter_resume", letterResume{"Twenty visits for pain", "https://act.example.org/letters/draft/" + token, "act.example.org/letters/resume", "7Q4MK2", 30}},
 	{"letter_copy", "letter_copy", letterCopy{"June", "Twenty visits for pain", []letterText{{"Senator Ada Okafor", "Please support HB 412", "Dear Senator Okafor,\n\nMy plan stopped."}}}},
+	{"letter_state_published", "letter_state", letterState{"Twenty <visits>", "published", "", "https://act.example.org/letters/twenty-visits"}},
+	{"letter_state_returned", "letter_state", letterState{"Twenty visits", "returned", "Which <committee>?\n\nPlease say when it meets.", "https://act.example.org/admin/letters/1/edit"}},
+	{"letter_state_submitted", "letter_state", letterState{"Twenty visits", "submitted", "", "https://act.example.org/admin/letters/1"}},
 	{"letter_held", "letter_held", letterHeld{"June", "Twenty visits for pain"}},
 	{"petition_threshold", "petition_threshold", petitionReached{"Twenty visits for pain", "1,000", "", "2,500", "https://act.example.org/petitions/twenty-visits", ""}},
 	{"petition_threshold_paper", "petition_threshold", petitionReached{"Benches <b>& shade</b>", "100", "112", "250", "https://act.example.org/petitions/benches", "12"}},

@@ -30,7 +30,7 @@ func TestPagesOfForgetting(t *testing.T) {
 		})
 		for _, state := range []string{"keeps", "on", "done", "now", "later"} {
 			webtest.All(t, "admin/retention/", func(_ *web.Web, p web.Page) map[string]any {
-				due := dueRow{retention.Due{ID: uuid.New(), Title: "Twenty visits", Months: 12, Ended: &now, On: &later, Signatures: 3184, Records: 2, Comments: 1}, state}
+				due := dueRow{retention.Due{ID: uuid.New(), Title: "Twenty visits", Months: 12, Ended: &now, On: &later, Signatures: 3184, Records: 2, Comments: 1, Letters: 12, Kept: 2}, state}
 				list, one := retentionPage{Page: p, Form: monthsForm{24}}, campaignRetentionPage{Page: p, Form: monthsForm{12}, Campaign: due, Looked: full}
 				if full {
 					list.Rows, list.Next = []dueRow{due}, "abc"

@@ -222,10 +222,10 @@ func (p legislatorPage) Base() string { return "/admin/legislators/" + p.Person.
 func (p legislatorPage) Dates(s legislators.Seat) string {
 	var parts []string
 	if s.ValidFrom != "" {
-		parts = append(parts, p.T("legislators.from", "Date", s.ValidFrom))
+		parts = append(parts, p.T("legislators.from", "Date", p.DayOf(s.ValidFrom)))
 	}
 	if s.ValidThrough != "" {
-		parts = append(parts, p.T("legislators.through", "Date", s.ValidThrough))
+		parts = append(parts, p.T("legislators.through", "Date", p.DayOf(s.ValidThrough)))
 	}
 	return strings.Join(parts, " ")
 }

@@ -48,6 +48,7 @@ func MountLetterCampaigns(r fiber.Router, w *web.Web, s *letters.Service, cs *ca
 	r.Post("/admin/letters/:id/points", w.Signed, h.addPoint)
 	r.Get("/admin/letters/:id/points/:point", w.Signed, h.point)
 	r.Post("/admin/letters/:id/points/:point", w.Signed, h.savePoint)
+	r.Post("/admin/letters/:id/points/:point/move", w.Signed, h.movePoint)
 	r.Post("/admin/letters/:id/points/:point/remove", w.Signed, h.removePoint)
 	r.Get("/admin/letters/:id/texts/:locale", w.Signed, h.text)
 	r.Post("/admin/letters/:id/texts/:locale", w.Signed, h.saveText)

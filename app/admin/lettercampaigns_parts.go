@@ -282,6 +282,25 @@ func (h *letterAdmin) savePoint(c *fiber.Ctx) error {
 	return h.afterPoint(c, &p, err, "admin/lettercampaigns/point", "lettercampaigns.saved")
 }
 
+func (h *letterAdmin) movePoint(c *fiber.Ctx) error {
+	p, err := h.pointAt(c)
+	if err != nil {
+		return err
+	}
+	var f struct {
+		Do       string `form:"do,max=10"`
+		Revision int    `form:"revision"`
+	}
+	if err = web.Bind(c, &f); err == nil {
+		_, err = h.letters.MovePoint(c.UserContext(), h.web.Actor(c), p.Campaign.ID, p.Row.ID, f.Do == "up", f.Revision)
+	}
+	if err == nil {
+		return web.SeeOther(c, p.Base()+"/points#p-"+p.Row.ID.String())
+	}
+	p.Row = nil
+	return h.afterPoint(c, &p, err, "admin/lettercampaigns/points", "")
+}
+
 func (h *letterAdmin) removePoint(c *fiber.Ctx) error {
 	p, err := h.pointAt(c)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
 
 	"kithline/app/web"
 	"kithline/campaigns/legislators"
@@ -37,7 +38,7 @@ type homePage struct {
 func (h *home) show(c *fiber.Ctx) error {
 	return h.web.Cached(c, "public/home/home", "home", func(ctx context.Context, p web.Page) (any, error) {
 		p.Title = p.T("home.title")
-		open, err := h.petitions.Open(ctx, homeShown)
+		open, err := h.petitions.Open(ctx, uuid.Nil, homeShown)
 		if err != nil {
 			return nil, err
 		}

@@ -17,6 +17,7 @@ import (
 	"kithline/campaigns/legislators"
 	"kithline/campaigns/letters"
 	"kithline/campaigns/markdown"
+	"kithline/campaigns/petitions"
 	"kithline/models"
 )
 
@@ -24,17 +25,18 @@ import (
 const letterCookie = "letter"
 
 type letterPages struct {
-	web     *web.Web
-	letters *letters.Service
-	places  *legislators.Service
-	door    *confirmations.Service
-	use     *Prefiller
+	web       *web.Web
+	letters   *letters.Service
+	petitions *petitions.Service
+	places    *legislators.Service
+	door      *confirmations.Service
+	use       *Prefiller
 }
 
 // MountLetters puts the journey of a letter in place: /letters/:slug, where it begins; /letters/:slug/write, one question a page;
 // what comes after; and /letters/resume and /letters/draft/:token, where it goes on.
-func MountLetters(r fiber.Router, w *web.Web, s *letters.Service, places *legislators.Service, door *confirmations.Service, use *Prefiller) {
-	h := &letterPages{w, s, places, door, use}
+func MountLetters(r fiber.Router, w *web.Web, s *letters.Service, p *petitions.Service, places *legislators.Service, door *confirmations.Service, use *Prefiller) {
+	h := &letterPages{w, s, p, places, door, use}
 	r.Get("/letters/resume", h.resumePage)
 	r.Post("/letters/resume", w.Limit(30, tryWindow), h.resume)
 	r.Get("/letters/draft/:token", h.link)
@@ -151,6 +153,8 @@ type letterPage struct {
 	Closed string // why no letter is taken; "" where one is
 	Filled bool   // with what the reader told before
 	Source string
+
+	Petitions []models.Petition // of the same campaign, that can be signed now: where it begins
 
 	Who    letters.Recipients
 	Offer  []models.LetterPoint
@@ -422,12 +426,18 @@ func (h *letterPages) base(c *fiber.Ctx, step string) (*letterPage, error) {
 }
 
 // start says what it is about, how long it takes and what happens. Nothing is asked.
+// petitionsMost is how many petitions of its campaign the first page of a letter leads to.
+const petitionsMost = 5
+
 func (h *letterPages) start(c *fiber.Ctx) error {
 	p, err := h.base(c, "")
 	if err != nil {
 		return err
 	}
 	p.Body, p.Source = markdown.HTML(p.C.Body), sourceOf(p.Page)
+	if p.Petitions, err = h.petitions.Open(c.UserContext(), p.C.CampaignID, petitionsMost); err != nil {
+		return err
+	}
 	return h.web.Render(c, "public/letters/start", p)
 }
 

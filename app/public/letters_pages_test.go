@@ -41,7 +41,7 @@ func TestPagesOfLetters(t *testing.T) {
 				x.Who.Choices = []legislators.Choice{{Kind: models.DivisionLower, Divisions: []legislators.Candidate{{Division: division, Members: []legislators.Member{member.Member}}}}}
 				if full {
 					x.Closed, x.Body, x.Source, x.Draft, x.Filled, x.Order = "", "<p>Why</p>", "poster", step == "start", true, uuid.NewString()
-					x.Point = true
+					x.Point, x.Petitions = true, []models.Petition{{Slug: "twenty-visits", Title: "Twenty <visits>", Locale: "en"}}
 					x.Sheet = letters.Sheet{
 						PostalCode: "00152", Country: "US", Region: "WN", Divisions: []uuid.UUID{division.ID}, Statewide: true, Chosen: []uuid.UUID{member.ID}, Points: []uuid.UUID{uuid.New()}, Subject: "A <subject>",
 						Own: "My <own>\nwords", GivenName: "June", FamilyName: "O'Hollis", Street: "4 Mill Lane", City: "Three Forks", Email: "june.example.org", Source: "poster",

@@ -9,9 +9,12 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"gorm.io/gorm"
 
+	"kithline/campaigns/letters"
 	"kithline/mailer"
 	"kithline/models"
+	"kithline/models/database"
 	"kithline/tests/rows"
 	"kithline/tests/testapp"
 )
@@ -37,6 +40,42 @@ func counted(t *testing.T, a *testapp.App, table, where string, args ...any) (n 
 		t.Fatal(err)
 	}
 	return n
+}
+
+// The page of a petition leads to the letters of its campaign for as long as they can be written, and to no others; theirs leads back.
+func TestAPetitionLeadsToItsLetters(t *testing.T) {
+	testapp.Each(t, func(t *testing.T, a *testapp.App) {
+		p := published(t, a, "A family doctor's price")
+		_, l := lettered(t, a)
+		links := func() string {
+			t.Helper()
+			return a.Client(t).Get("/petitions/"+p.Slug).Want(200).Doc.Find("main a[href^='/letters/']").AttrOr("href", "")
+		}
+		changed := func(set map[string]any) {
+			t.Helper()
+			err := a.DB.Tx(t.Context(), func(tx *gorm.DB) error {
+				database.Announce(tx, letters.Topic)
+				return tx.Model(&models.LetterCampaign{}).Where("id = ?", l.Letters.ID).Updates(set).Error
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := links(); got != "" {
+			t.Errorf("of another campaign: %s", got)
+		}
+		changed(map[string]any{"campaign_id": p.CampaignID})
+		if got := links(); got != "/letters/"+l.Letters.Slug {
+			t.Errorf("%q", got)
+		}
+		if got := a.Client(t).Get("/letters/" + l.Letters.Slug).Want(200).Doc.Find("main a[href='/petitions/" + p.Slug + "']").Length(); got != 1 {
+			t.Errorf("%d links back", got)
+		}
+		changed(map[string]any{"state": models.LettersPaused})
+		if got := links(); got != "" {
+			t.Errorf("while they are paused: %s", got)
+		}
+	})
 }
 
 // A constituent in a split postal code, without JavaScript: one question a page, nothing kept before an address is given, errors where they
@@ -223,7 +262,7 @@ func TestALetterTellsNothing(t *testing.T) {
 		if first.Text("main") != again.Text("main") || first.Path != again.Path || trapped.Path != first.Path || trapped.Text("main") != first.Text("main") {
 			t.Errorf("%s %s %s", first.Path, again.Path, trapped.Path)
 		}
-		if all := a.WaitMail(t, "june@example.org", 3); !slices.ContainsFunc(all, func(m mailer.Message) bool { return m.Subject == "Your letter is there already" }) { // the third is about the web form
+		if all := a.WaitMail(t, "june@example.org", 3); !slices.ContainsFunc(all, func(m mailer.Message) bool { return m.Subject == "We have your letter already" }) { // the third is about the web form
 			t.Error("no mail says that the letter is there already")
 		}
 		if n := counted(t, a, "letters", "1 = 1"); n != 2 {

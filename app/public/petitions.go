@@ -12,6 +12,7 @@ import (
 	"kithline/app/web"
 	"kithline/campaigns/confirmations"
 	"kithline/campaigns/fault"
+	"kithline/campaigns/letters"
 	"kithline/campaigns/markdown"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/petitions"
@@ -21,6 +22,7 @@ import (
 type petitionPages struct {
 	web       *web.Web
 	petitions *petitions.Service
+	letters   *letters.Service
 	org       *organisation.Service
 	door      *confirmations.Service
 	use       *Prefiller
@@ -28,8 +30,8 @@ type petitionPages struct {
 
 // MountPetitions puts the pages of a petition in place: /petitions/:slug with its form, what comes after it, and its picture. How it
 // is passed on is MountReach's.
-func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, org *organisation.Service, door *confirmations.Service, use *Prefiller) {
-	h := &petitionPages{w, s, org, door, use}
+func MountPetitions(r fiber.Router, w *web.Web, s *petitions.Service, l *letters.Service, org *organisation.Service, door *confirmations.Service, use *Prefiller) {
+	h := &petitionPages{w, s, l, org, door, use}
 	r.Get("/petitions/:slug", h.show)
 	r.Get("/petitions/:slug/challenge", w.Limit(600, tryWindow), h.challenge)
 	r.Get("/petitions/:slug/sign", func(c *fiber.Ctx) error { return web.SeeOther(c, "/petitions/"+c.Params("slug")+"#sign") })
@@ -63,6 +65,7 @@ type petitionPage struct {
 	Form       signForm
 	Body       template.HTML
 	Updates    []updateView
+	Letters    []letters.Campaign // of the same campaign, that take letters now
 	Ending     endingView
 	PictureURL string
 	MinimumAge string
@@ -112,6 +115,9 @@ func (h *petitionPages) show(c *fiber.Ctx) error {
 			page.Form.Source = s
 		}
 		if page.Ending, err = h.ending(ctx, v.Petition); err != nil {
+			return page, err
+		}
+		if page.Letters, err = h.letters.Open(ctx, v.Petition.CampaignID, p.Lang); err != nil {
 			return page, err
 		}
 		page.MinimumAge, err = h.minimumAge(ctx)

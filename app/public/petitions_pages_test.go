@@ -86,6 +86,10 @@ func TestPagesOfPetitions(t *testing.T) {
 			sign := petitionPage{Page: p, View: view, Form: form}
 			sent := sentPage{Page: p, Petition: view.Petition}
 			if full {
+				show.Letters = []letters.Campaign{
+					{LetterCampaign: models.LetterCampaign{Slug: "x", Title: "Write <to> them", Summary: "It is <short>.", Locale: "es", Minutes: 8, Energy: 2, Demands: "typing"}},
+					{LetterCampaign: models.LetterCampaign{Slug: "y", Title: "And them", Summary: "Short.", Locale: "en", Minutes: 8, Energy: 2}},
+				}
 				show.By, show.Versions = byline(p, view.Starters), versionsOf(p, &show.View)
 				show.Updates, show.PictureURL, show.MinimumAge, sign.MinimumAge = updatesOf(posts), pictureURL(view.Petition), "You must be 16.", "You must be 16."
 				sign.Page, sent.Page = bad(p, "given_name", "family_name", "email", "postal_code", "comment", "display", "updates", ""), bad(p, "code")

@@ -106,11 +106,30 @@ func when(v any) time.Time {
 // Date writes a time.Time or *time.Time as a day of the organisation's zone; "" for none.
 func (p Page) Date(t any) string { return stamp(p, t, Date) }
 
+// DayOf writes a day that is kept as 2027-03-16 in words, as Date does; what is no such day stays as it is.
+func (p Page) DayOf(day string) string {
+	t, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		return day
+	}
+	return Date(p.Lang, t)
+}
+
 // Weekday is Date with the day of the week before it: "Tuesday 16 March 2027".
 func (p Page) Weekday(t any) string { return stamp(p, t, Weekday) }
 
 // DateTime writes day and time of the organisation's zone.
 func (p Page) DateTime(t any) string { return stamp(p, t, DateTime) }
+
+// Until writes when something ends, to stand behind "until": what ends with a day names that day, "the end of 28 December 2026".
+func (p Page) Until(t any) string {
+	return stamp(p, t, func(lang string, t time.Time) string {
+		if t.Hour() == 0 && t.Minute() == 0 && t.Second() == 0 {
+			return p.T("base.end_of", "Date", Date(lang, t.AddDate(0, 0, -1)))
+		}
+		return DateTime(lang, t)
+	})
+}
 
 // Time writes the time of day: "10:42".
 func (p Page) Time(t any) string {

@@ -115,6 +115,7 @@ func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
 	for kind, r := range s.Forms.Renderers() {
 		s.Deliveries.Handle(kind, r)
 	}
+	s.Deliveries.Handle(letters.KindState, s.Letters.StateMail)
 	for _, mails := range []map[string]deliveries.Renderer{s.Letters.WriterMails(), s.Letters.DispatchRenderers()} {
 		for kind, r := range mails {
 			s.Deliveries.Handle(kind, r)

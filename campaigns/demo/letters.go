@@ -66,8 +66,10 @@ func (b *builder) planLetters() {
 	b.note(b.day(b.w.letters.Day-1, 19, 5), "proposing letters", b.proposeLetters)
 	b.note(b.day(b.w.letters.Day, 8, 45), "publishing letters", func(ctx context.Context) error {
 		published, err := b.Letters.Publish(ctx, b.actors[june], b.letters.ID, letters.PublishInput{Revision: b.letters.Revision})
-		b.letters = published
-		return err
+		if b.letters = published; err != nil {
+			return err
+		}
+		return b.deliver(ctx)
 	})
 	for i, w := range b.w.letters.Written {
 		b.note(b.day(b.w.letters.Day+w.After, 17, 5+9*i), "writing a letter", func(ctx context.Context) error { return b.writeLetter(ctx, w) })
@@ -149,6 +151,8 @@ func (b *builder) proposeLetters(ctx context.Context) error {
 			return err
 		}
 	}
-	b.letters, err = b.Letters.Submit(ctx, author, c.ID, c.Revision)
-	return err
+	if b.letters, err = b.Letters.Submit(ctx, author, c.ID, c.Revision); err != nil {
+		return err
+	}
+	return b.deliver(ctx)
 }

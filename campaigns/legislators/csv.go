@@ -158,7 +158,7 @@ func readCSV(_ context.Context, p *pack, today string) (*reading, error) {
 			continue
 		}
 		if len(values) != width {
-			return nil, c.wrong("error.legislators_csv_width", "Have", len(values), "Want", width)
+			return nil, c.wrong("error.legislators_csv_width", "Count", len(values), "Want", width)
 		}
 		x, err := c.record(r)
 		if err != nil {

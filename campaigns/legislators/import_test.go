@@ -393,6 +393,7 @@ func TestStates(t *testing.T) {
 		}
 		for ocd, want := range map[string]string{
 			"vt/sldu:chittenden-central": "Martine Gulick, Phil Baruth, Tanya Vyhovsky", "nc/sldl:65": "Reece Pyrtle", "nc/sldu:1": "Bobby Hanig", "nc/sldu:20": "Natalie Murdock",
+			"vt/sldu:grand_isle": "Patrick Brennan", "vt/sldl:grand_isle-chittenden": "Leland Morgan, Mike Morgan",
 			"ne/sldu:31": "Kathleen Kauth", "ne/sldu:8": "Megan Hunt",
 		} {
 			if got := strings.Join(at(ocd), ", "); got != want {
@@ -404,6 +405,63 @@ func TestStates(t *testing.T) {
 		}
 		if again := w.take(models.SourceOpenStates, "testdata/states.zip"); !again.Empty() || again.Same != 399 {
 			t.Errorf("the same again: %v", again.Counts)
+		}
+	})
+}
+
+// By the real files: a district office lies in the district of its own member, also where a state is one district; and a district of
+// several members has all of them.
+func TestPlacesOfRealMembers(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		realDivisions(t, w.db, "us_congressional_districts.csv", "cd118_nebraska.geojson", "cd118_wyoming.geojson", "cd118_vermont.geojson", "cd118_delaware.geojson")
+		w.take(models.SourceCongress, "testdata/congress.zip")
+		offices := map[string]int{}
+		for _, m := range w.members(now) {
+			state, ok := strings.CutPrefix(m.Term.OCDID, "ocd-division/country:us/state:")
+			if ok = ok && slices.Contains([]string{"ne", "wy", "vt", "de"}, state[:2]) && m.Chamber.Code == "lower"; !ok {
+				continue
+			}
+			for _, o := range m.Offices {
+				if o.Latitude == nil || o.Kind == "capitol" {
+					continue
+				}
+				offices[state[:2]]++
+				found, err := legislators.Find(ctx, w.db.DB, legislators.Place{Country: "US", Lat: o.Latitude, Lon: o.Longitude}, now)
+				w.must(err)
+				if !slices.ContainsFunc(found.Seats, func(s legislators.Seats) bool {
+					return s.Chamber.ID == m.Chamber.ID && len(s.Members) == 1 && s.Members[0].ID == m.ID
+				}) {
+					t.Errorf("the office of %s in %s: %+v", m.Name, o.City, found)
+				}
+			}
+		}
+		if want := (map[string]int{"ne": 6, "wy": 2, "vt": 2, "de": 1}); !maps.Equal(offices, want) {
+			t.Errorf("%v", offices)
+		}
+		w.take(models.SourceOpenStates, "testdata/states.zip")
+		at := func(end string) models.Division {
+			t.Helper()
+			d := models.Division{
+				ID: models.NewID(), OCDID: "ocd-division/country:us/state:vt/" + end, Name: end, Country: "US", Region: "VT", Kind: models.DivisionKind(end[:4]), Version: "1", CreatedAt: now, UpdatedAt: now,
+			}
+			w.must(w.db.Create(&d).Error)
+			return d
+		}
+		for end, want := range map[string]string{"sldu:chittenden-central": "Baruth Gulick Vyhovsky", "sldl:chittenden-17": "Duke", "sldl:grand_isle-chittenden": "Morgan Morgan", "sldu:grand_isle": "Brennan"} {
+			found, err := legislators.Find(ctx, w.db.DB, legislators.Place{Country: "US", Divisions: []uuid.UUID{at(end).ID}}, now)
+			w.must(err)
+			var names []string
+			for _, s := range found.Seats {
+				if strings.HasPrefix(s.Chamber.Name, "Vermont") {
+					for _, m := range s.Members {
+						names = append(names, m.FamilyName)
+					}
+				}
+			}
+			slices.Sort(names)
+			if got := strings.Join(names, " "); got != want {
+				t.Errorf("%s: %s, %+v", end, got, found.Problem)
+			}
 		}
 	})
 }

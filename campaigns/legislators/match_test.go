@@ -242,7 +242,7 @@ func TestWhoRepresentsAPostalCode(t *testing.T) {
 
 func TestWhatAPersonSaysComesFirst(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
-		realDivisions(t, db, "us_congressional_districts.csv", "zccd-vt-nc-ne-wy-dc-de.csv", "cd118_nebraska.geojson", "cd118_wyoming.geojson")
+		realDivisions(t, db, "us_congressional_districts.csv", "zccd-vt-nc-ne-wy-dc-de.csv", "cd118_nebraska.geojson", "cd118_wyoming.geojson", "cd118_vermont.geojson", "cd118_delaware.geojson")
 		w := newSeating(t, db)
 		w.congress()
 		four, nine, over := w.division("state:nc/cd:4"), w.division("state:nc/cd:9"), w.division("state:mt/cd:at-large")
@@ -268,6 +268,8 @@ func TestWhatAPersonSaysComesFirst(t *testing.T) {
 			{"Scottsbluff", at(41.8666, -103.6672), "us upper: Fischer+Ricketts; us lower: Smith"},
 			{"Norfolk", at(42.0283, -97.4170), "us upper: Fischer+Ricketts; us lower: Flood"},
 			{"Cheyenne", at(41.1400, -104.8202), "us upper: Barrasso+Lummis; us lower: Hageman"},
+			{"Burlington", at(44.4759, -73.2121), "us upper: Sanders+Welch; us lower: Balint"},
+			{"Dover", at(39.1582, -75.5244), "us upper: vacant vacant; us lower: McBride"}, // its senators are not in the list above
 			{"the middle of the sea", at(0, 0), legislators.ProblemNowhere},
 			{"no place on Earth", at(200, 900), legislators.ProblemNowhere},
 			{"a point in a postal code of several", near, "us upper: Fischer+Ricketts; us lower: Bacon"},

@@ -221,6 +221,8 @@ func TestTheWayOfALetterCampaign(t *testing.T) {
 			t.Errorf("%+v", c.LetterCampaign)
 		}
 		in := full("Twenty visits: let people move")
+		closes := campaignsAt.AddDate(0, 1, 0)
+		in.ClosesAt = &closes
 		c, err = w.svc.Save(bg, w.advocate, c.ID, letters.SaveInput{Plan: in, Revision: c.Revision})
 		w.must(err)
 		c, err = w.svc.Submit(bg, w.advocate, c.ID, c.Revision)
@@ -236,7 +238,7 @@ func TestTheWayOfALetterCampaign(t *testing.T) {
 		}
 		var holder models.Campaign
 		w.must(w.db.Take(&holder, "id = ?", c.CampaignID).Error)
-		if holder.State != models.CampaignPublished {
+		if holder.State != models.CampaignPublished || holder.Deadline == nil || !holder.Deadline.Equal(c.ClosesAt.Add(-time.Second)) {
 			t.Errorf("%+v", holder)
 		}
 		if open, err := w.svc.Open(bg, c.CampaignID, "en"); err != nil || len(open) != 1 {
@@ -695,4 +697,115 @@ func TestElectionNear(t *testing.T) {
 			t.Errorf("%s: %v", day, got)
 		}
 	}
+}
+
+// Its author hears by mail that a letter campaign was handed in, came back with a reason, and is public; each mail says what is so when it
+// goes. Who publishes what they wrote themselves hears nothing of it.
+func TestItsAuthorHears(t *testing.T) {
+	eachDesk(t, func(w *desk) {
+		queued := func(id uuid.UUID) (out []models.Delivery) {
+			t.Helper()
+			w.must(w.db.Where("kind = ? AND subject_id = ?", letters.KindState, id).Order("created_at, id").Find(&out).Error)
+			return out
+		}
+		said := func(d models.Delivery) string {
+			t.Helper()
+			c, err := w.svc.StateMail(bg, d)
+			if fault.Is(err, fault.Gone) {
+				return "gone"
+			}
+			w.must(err)
+			m := c.Data.(letters.StateMail)
+			return fmt.Sprintf("%s %s: %s, %s", c.Lang, m.State, m.Reason, strings.ReplaceAll(m.URL, d.SubjectID.String(), "ID"))
+		}
+		var author models.User
+		w.must(w.db.Take(&author, "id = ?", w.advocate.UserID).Error)
+		c := w.ready(w.advocate, "Twenty visits")
+		c, err := w.svc.Submit(bg, w.advocate, c.ID, c.Revision)
+		w.must(err)
+		all := queued(c.ID)
+		if len(all) != 1 || all[0].MailboxID != author.MailboxID || all[0].Purpose != models.PurposeReceipt || said(all[0]) != "en submitted: , https://act.example.org/admin/letters/ID" {
+			t.Fatalf("%+v", all)
+		}
+		w.clk.Add(time.Hour)
+		c, err = w.svc.Return(bg, w.organizer, c.ID, letters.ReturnInput{Reason: "Which committee?", Revision: c.Revision})
+		w.must(err)
+		w.must(w.db.Model(&models.User{}).Where("id = ?", author.ID).Update("locale", "es").Error)
+		if all = queued(c.ID); len(all) != 2 || said(all[1]) != "es returned: Which committee?, https://act.example.org/admin/letters/ID/edit" {
+			t.Fatalf("%+v", all)
+		}
+		w.clk.Add(time.Hour)
+		c, err = w.svc.Submit(bg, w.advocate, c.ID, c.Revision)
+		w.must(err)
+		w.clk.Add(time.Hour)
+		c, err = w.svc.Publish(bg, w.organizer, c.ID, letters.PublishInput{Revision: c.Revision})
+		w.must(err)
+		if all = queued(c.ID); len(all) != 4 || said(all[3]) != "es published: , https://act.example.org/letters/"+c.Slug {
+			t.Fatalf("%+v", all)
+		}
+		_, err = w.svc.Pause(bg, w.organizer, c.ID)
+		w.must(err)
+		if got := said(all[3]); got != "gone" || len(queued(c.ID)) != 4 {
+			t.Errorf("paused: %s", got)
+		}
+		own := w.ready(w.organizer, "Mine")
+		own, err = w.svc.Publish(bg, w.organizer, own.ID, letters.PublishInput{Revision: own.Revision})
+		w.must(err)
+		if n := len(queued(own.ID)); n != 0 {
+			t.Errorf("%d mails about one's own", n)
+		}
+	})
+}
+
+// Points change places with their neighbour of the same language, and nobody else's.
+func TestPointsMove(t *testing.T) {
+	eachDesk(t, func(w *desk) {
+		c := w.ready(w.advocate, "Twenty visits")
+		c, err := w.svc.SaveText(bg, w.advocate, c.ID, letters.TextInput{Said: letters.Said{Title: "Veinte", Summary: "s", Ask: "¿Votará sí?", Subject: "HB 412", Closing: "Saludos", Locale: "es"}, Revision: c.Revision})
+		w.must(err)
+		at := map[string]uuid.UUID{}
+		for _, p := range []string{"en one", "es uno", "en two", "es dos", "en three"} {
+			locale, body, _ := strings.Cut(p, " ")
+			c, err = w.svc.AddPoint(bg, w.advocate, c.ID, letters.PointInput{Body: body, Locale: locale, Revision: c.Revision})
+			w.must(err)
+			at[body] = c.Points[len(c.Points)-1].ID
+		}
+		order := func() string {
+			var out []string
+			for _, p := range c.Points {
+				out = append(out, p.Body)
+			}
+			return strings.Join(out, " ")
+		}
+		for _, m := range []struct {
+			point string
+			up    bool
+			want  string
+		}{
+			{"three", true, "one uno three dos two"},
+			{"three", true, "three uno one dos two"},
+			{"uno", false, "three dos one uno two"},
+			{"three", false, "one dos three uno two"},
+		} {
+			c, err = w.svc.MovePoint(bg, w.advocate, c.ID, at[m.point], m.up, c.Revision)
+			w.must(err)
+			if got := order(); got != m.want {
+				t.Fatalf("%s, up %t: %s", m.point, m.up, got)
+			}
+		}
+		if c.Movable(at["one"], true) || !c.Movable(at["one"], false) || c.Movable(at["uno"], false) || c.Movable(models.NewID(), true) {
+			t.Error("a point can go where no other is, or not where one is")
+		}
+		_, err = w.svc.MovePoint(bg, w.advocate, c.ID, at["one"], true, c.Revision)
+		w.wants(err, fault.Conflict, "error.letters_changed")
+		_, err = w.svc.MovePoint(bg, w.advocate, c.ID, at["three"], true, c.Revision-1)
+		w.wants(err, fault.Conflict, "error.letters_changed")
+		_, err = w.svc.MovePoint(bg, w.advocate, c.ID, models.NewID(), true, c.Revision)
+		w.wants(err, fault.NotFound, "error.letters_point_unknown")
+		_, err = w.svc.MovePoint(bg, w.stranger, c.ID, at["three"], true, c.Revision)
+		w.wants(err, fault.NotFound, "error.letters_unknown")
+		if fresh, err := w.svc.Draft(bg, w.advocate, c.ID); err != nil || fresh.Revision != c.Revision {
+			t.Errorf("revision %d after %d, %v", fresh.Revision, c.Revision, err)
+		}
+	})
 }

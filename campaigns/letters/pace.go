@@ -98,6 +98,9 @@ func (s *Service) office(ctx context.Context, legislator uuid.UUID, own *time.Lo
 	})
 }
 
+// The state of what waits is written out wherever it is looked for: only then has a plan that serves all values the index of those
+// that wait.
+
 // asked is a letter campaign of which something waits for an office.
 type asked struct {
 	ID        uuid.UUID
@@ -133,7 +136,7 @@ func (s *Service) hand(ctx context.Context, tx *gorm.DB, legislator uuid.UUID, o
 	done := 0
 	for _, c := range open {
 		var list []models.Dispatch
-		q := tx.Clauses(forUpdate).Where("legislator_id = ? AND letter_campaign_id = ? AND state = ?", legislator, c.ID, models.DispatchWaiting).Order("due_at, id").Limit(handMost)
+		q := tx.Clauses(forUpdate).Where("legislator_id = ? AND letter_campaign_id = ? AND state = 'waiting'", legislator, c.ID).Order("due_at, id").Limit(handMost)
 		if slices.ContainsFunc(ways, func(w way) bool { return w.by == models.ByEmail }) && !c.Digest {
 			q = q.Limit(4) // of many one goes: the others are read another time
 		}
@@ -303,7 +306,7 @@ func (s *Service) handLetter(ctx context.Context, tx *gorm.DB, d models.Dispatch
 // handDigest hands all that waits for an office in one letter campaign to the mail as one.
 func (s *Service) handDigest(ctx context.Context, tx *gorm.DB, first models.Dispatch, w way, now time.Time) error {
 	var list []models.Dispatch
-	err := tx.Clauses(forUpdate).Where("legislator_id = ? AND letter_campaign_id = ? AND state = ?", first.LegislatorID, first.LetterCampaignID, models.DispatchWaiting).
+	err := tx.Clauses(forUpdate).Where("legislator_id = ? AND letter_campaign_id = ? AND state = 'waiting'", first.LegislatorID, first.LetterCampaignID).
 		Order("due_at, id").Limit(digestMost).Find(&list).Error
 	if err != nil {
 		return err

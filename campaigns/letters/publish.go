@@ -87,7 +87,7 @@ func ElectionWords(c Campaign) []string {
 	return out
 }
 
-// Submit asks for a draft to be published. It is for whom Draft is. revision is the one that the page showed. The faults are those of
+// Submit asks for a draft to be published; its author gets a mail. It is for whom Draft is. revision is the one that the page showed. The faults are those of
 // Look; Conflict, error.letters_changed or error.letters_state.
 func (s *Service) Submit(ctx context.Context, a actor.Actor, id uuid.UUID, revision int) (Campaign, error) {
 	now := s.Clock.Now()
@@ -99,7 +99,10 @@ func (s *Service) Submit(ctx context.Context, a actor.Actor, id uuid.UUID, revis
 		if err := readyToMove(ctx, tx, c, Submit, revision, now); err != nil {
 			return err
 		}
-		return move(ctx, tx, a, &c, Submit, map[string]any{"submitted_at": now, "return_text": ""}, now)
+		if err := move(ctx, tx, a, &c, Submit, map[string]any{"submitted_at": now, "return_text": ""}, now); err != nil {
+			return err
+		}
+		return tellAuthor(ctx, tx, c, now)
 	})
 	return c, err
 }
@@ -127,7 +130,7 @@ type PublishInput struct {
 	Decision bool
 }
 
-// Publish opens a letter campaign to everybody. Its address is fixed, and its campaign becomes public with it. It needs
+// Publish opens a letter campaign to everybody. Its address is fixed, its campaign becomes public with it, its author gets a mail. It needs
 // actor.ManageLetters. The faults are those of Submit, and Invalid on the field decision.
 func (s *Service) Publish(ctx context.Context, a actor.Actor, id uuid.UUID, in PublishInput) (Campaign, error) {
 	if err := a.Need(actor.ManageLetters); err != nil {
@@ -160,13 +163,24 @@ func (s *Service) publish(ctx context.Context, a actor.Actor, id uuid.UUID, in P
 			if set["slug"], err = campaigns.FreeSlug(ctx, tx, &models.LetterCampaign{}, c.Title, c.ID); err != nil {
 				return err
 			}
-			if err := campaigns.Publish(ctx, tx, c.CampaignID, campaigns.Facts{Title: c.Title, Ask: c.Ask, Deadline: c.ClosesAt}, now); err != nil {
+			if err := campaigns.Publish(ctx, tx, c.CampaignID, campaigns.Facts{Title: c.Title, Ask: c.Ask, Deadline: lastMoment(c.ClosesAt)}, now); err != nil {
 				return err
 			}
 		}
-		return move(ctx, tx, a, &c, Publish, set, now)
+		if err := move(ctx, tx, a, &c, Publish, set, now); err != nil {
+			return err
+		}
+		return tellAuthor(ctx, tx, c, now)
 	})
 	return c, err
+}
+
+// lastMoment is the last second before a campaign closes: what closes at midnight is due on the day before.
+func lastMoment(closes *time.Time) *time.Time {
+	if closes == nil {
+		return nil
+	}
+	return at(closes.Add(-time.Second))
 }
 
 // ReturnInput says why a letter campaign goes back to its author.
@@ -175,7 +189,7 @@ type ReturnInput struct {
 	Revision int
 }
 
-// Return sends a proposed letter campaign back to its author, with a reason. It needs actor.ManageLetters. The faults are Invalid with the
+// Return sends a proposed letter campaign back to its author, who gets the reason by mail. It needs actor.ManageLetters. The faults are Invalid with the
 // field reason; those of Submit.
 func (s *Service) Return(ctx context.Context, a actor.Actor, id uuid.UUID, in ReturnInput) (Campaign, error) {
 	if err := a.Need(actor.ManageLetters); err != nil {
@@ -234,7 +248,10 @@ func (s *Service) step(ctx context.Context, a actor.Actor, id uuid.UUID, do Acti
 				return err
 			}
 		}
-		return move(ctx, tx, a, &c, do, columns, now)
+		if err := move(ctx, tx, a, &c, do, columns, now); err != nil || do != Return {
+			return err
+		}
+		return tellAuthor(ctx, tx, c, now)
 	})
 	return c, err
 }

@@ -431,10 +431,10 @@ var mailKeys = map[string]string{
 	"mailing": "me.mail_mailing", "series": "me.mail_mailing", "petition_confirm": "me.mail_confirm", "petition_already": "me.mail_already", "petition_reminder": "me.mail_confirm", "petition_receipt": "sign.mail_receipt", "join_confirm": "me.mail_confirm",
 	"letter_confirm": "me.mail_confirm", "letter_resume": "me.mail_confirm", "letter_copy": "me.mail_letter", "letter_held": "me.mail_letter",
 	"petition_outcome": "me.mail_outcome", "petition_digest": "me.mail_digest", "petition_digest_confirm": "me.mail_confirm",
-	"letter_rejected": "me.mail_letter_rejected",
-	"roster_confirm":  "me.mail_confirm", "roster_receipt": "me.mail_roster", "roster_reminder": "me.mail_roster", "roster_let_go": "me.mail_roster",
+	"letter_rejected": "me.mail_letter_rejected", "letter_reply": "me.mail_letter", "letter_question": "me.mail_letter", "letter_by_hand": "me.mail_letter", "letter_retarget": "me.mail_letter",
+	"roster_confirm": "me.mail_confirm", "roster_receipt": "me.mail_roster", "roster_reminder": "me.mail_roster", "roster_let_go": "me.mail_roster",
 	KindLink: "me.mail_link", KindDownload: "me.mail_link", KindErase: "me.mail_link", "user_login_link": "me.mail_account", "user_invitation": "me.mail_account",
-	"user_password_changed": "me.mail_account", "user_two_step": "me.mail_account", "petition_state": "me.mail_account", "petition_edit": "me.mail_account", "petition_threshold": "me.mail_account",
+	"user_password_changed": "me.mail_account", "user_two_step": "me.mail_account", "letter_state": "me.mail_account", "petition_state": "me.mail_account", "petition_edit": "me.mail_account", "petition_threshold": "me.mail_account",
 }
 
 // MailKey is the locale key that says what a mail of a kind was.

@@ -198,12 +198,15 @@ func (s *Service) Current(ctx context.Context, slug string) (models.Petition, er
 	return s.public(ctx, slug)
 }
 
-// Open lists the petitions that can be signed now, newest first.
-func (s *Service) Open(ctx context.Context, limit int) ([]models.Petition, error) {
+// Open lists the petitions that can be signed now, newest first; those of one campaign, or of all for uuid.Nil.
+func (s *Service) Open(ctx context.Context, campaign uuid.UUID, limit int) ([]models.Petition, error) {
 	now := s.clk.Now()
+	q := s.db.WithContext(ctx).Where("state = ? AND paused_at IS NULL AND (deadline_at IS NULL OR deadline_at > ?)", models.PetitionPublished, now)
+	if campaign != uuid.Nil {
+		q = q.Where("campaign_id = ?", campaign)
+	}
 	var rows []models.Petition
-	err := s.db.WithContext(ctx).Where("state = ? AND paused_at IS NULL AND (deadline_at IS NULL OR deadline_at > ?)", models.PetitionPublished, now).
-		Order("published_at DESC, id DESC").Limit(limit).Find(&rows).Error
+	err := q.Order("published_at DESC, id DESC").Limit(limit).Find(&rows).Error
 	return rows, err
 }
 

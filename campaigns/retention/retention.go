@@ -10,7 +10,10 @@
 //     to the person. The number of signatures, the postal areas and comments that were published stay, without a name.
 //     Answers to its forms go. The yes to news of this campaign ends with it.
 //   - The record of a person goes too where nothing else holds it: no yes in force to anything else, no signature or form of
-//     another campaign, no account here, and no list that they were imported from. A note, a tag or a field alone holds nobody.
+//     another campaign, no letter that says who wrote it, no account here, and no list that they were imported from. A note, a tag
+//     or a field alone holds nobody.
+//   - Letters go by a time of their own, 28 days after each is over, unless its writer keeps it (campaigns/letters). They are counted
+//     here, and are gone by no number of months.
 //   - An address that takes no mail, because it bounced or complained, stays without a record, so that no list mails it again.
 //   - A yes that was withdrawn is kept as proof for as long as the address is known here, and goes with it.
 //   - What nobody confirmed goes after 7 days, whatever a campaign says: petitions, forms and mailboxes see to that.
@@ -63,6 +66,8 @@ type Due struct {
 	Comments   int64      // of those, comments that were never published
 	Answers    int64      // to its forms
 	Records    int64      // of people whom nothing else holds; counted where names go, or would
+	Letters    int64      // that say who wrote them, and go when each has its time, whatever the months are
+	Kept       int64      // beside those, letters that their writers keep
 	Done       bool       // there is nothing left to do
 }
 
@@ -198,6 +203,13 @@ const (
 func (s *Service) due(ctx context.Context, c models.Campaign, months int) (Due, error) {
 	d := Due{ID: c.ID, Title: c.Title, Months: months}
 	db := s.db.WithContext(ctx)
+	var written struct{ Letters, Kept int64 }
+	err := db.Raw(`SELECT COUNT(CASE WHEN NOT keeps THEN 1 END) AS letters, COUNT(CASE WHEN keeps THEN 1 END) AS kept FROM letters
+		WHERE confirmed_at IS NOT NULL AND mailbox_id IS NOT NULL AND letter_campaign_id IN (SELECT id FROM letter_campaigns WHERE campaign_id = ?)`, c.ID).Scan(&written).Error
+	if err != nil {
+		return d, err
+	}
+	d.Letters, d.Kept = written.Letters, written.Kept
 	end, err := s.ended(ctx, c)
 	if err != nil || end == nil {
 		return d, err

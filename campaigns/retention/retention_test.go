@@ -118,7 +118,8 @@ func TestRetention(t *testing.T) {
 		worker := w.person("works here", "petition")
 		bounced := w.person("bounced", "petition")
 		asked := w.person("filled in a form", "form")
-		for _, m := range []models.Mailbox{only, member, other, listed, worker, bounced} {
+		writer := w.person("wrote a letter", "petition")
+		for _, m := range []models.Mailbox{only, member, other, listed, worker, bounced, writer} {
 			w.sign(w.closed, m, models.CommentWaiting)
 			w.agree(m, models.PurposeUpdates, w.over.ID)
 		}
@@ -127,6 +128,16 @@ func TestRetention(t *testing.T) {
 		kept := w.sign(w.open, other, models.CommentWaiting)
 		w.create(&models.User{ID: models.NewID(), MailboxID: worker.ID, Role: "viewer", CreatedAt: start, UpdatedAt: start})
 		if err := db.Model(&models.Mailbox{}).Where("id = ?", bounced.ID).Updates(map[string]any{"suppressed_at": start, "suppressed_reason": "bounce"}).Error; err != nil {
+			t.Fatal(err)
+		}
+		ask := models.LetterCampaign{ID: models.NewID(), CampaignID: w.over.ID, Slug: "write", State: models.LettersClosed, Position: models.StanceOther, CreatedAt: start, UpdatedAt: start}
+		letter := models.Letter{ID: models.NewID(), LetterCampaignID: ask.ID, MailboxID: writer.ID, State: models.LetterReleased, GivenNameSealed: []byte("given"), CreatedAt: start, UpdatedAt: start, ConfirmedAt: &start, ExpiresAt: start}
+		saved, gone, begun := letter, letter, letter
+		saved.ID, saved.State, saved.Keeps = models.NewID(), models.LetterClosed, true
+		gone.ID, gone.State = models.NewID(), models.LetterAnonymised
+		begun.ID, begun.State, begun.ConfirmedAt = models.NewID(), models.LetterAwaiting, nil
+		w.create(&ask, &letter, &saved, &gone, &begun)
+		if err := db.Exec("UPDATE letters SET mailbox_id = NULL WHERE id = ?", gone.ID).Error; err != nil {
 			t.Fatal(err)
 		}
 		w.create(
@@ -153,13 +164,13 @@ func TestRetention(t *testing.T) {
 			t.Errorf("a month early: %+v", done)
 		}
 		d, err := w.Preview(ctx, owner, w.over.ID, 12)
-		if err != nil || d.Signatures != 7 || d.Comments != 6 || d.Answers != 1 || d.Records != 4 || !d.Now(start) {
+		if err != nil || d.Signatures != 8 || d.Comments != 7 || d.Answers != 1 || d.Records != 4 || d.Letters != 1 || d.Kept != 1 || !d.Now(start) {
 			t.Errorf("the preview: %+v, %v", d, err)
 		}
 		if err := w.Set(ctx, owner, w.over.ID, 12); err != nil {
 			t.Fatal(err)
 		}
-		if done := run(); done.Signatures != 7 || done.Answers != 1 || done.Records != 4 || done.Addresses != 3 || done.More || w.forgotten != 1 {
+		if done := run(); done.Signatures != 8 || done.Answers != 1 || done.Records != 4 || done.Addresses != 3 || done.More || w.forgotten != 1 {
 			t.Errorf("it ran: %+v, told %d times", done, w.forgotten)
 		}
 		for _, x := range []struct {
@@ -174,6 +185,7 @@ func TestRetention(t *testing.T) {
 			{"an account", worker, true, true},
 			{"a suppressed address", bounced, false, true},
 			{"a form", asked, false, false},
+			{"a letter", writer, true, true},
 		} {
 			if r, m := w.there(x.m); r != x.record || m != x.mailbox {
 				t.Errorf("%s: record %v, mailbox %v", x.who, r, m)
@@ -183,11 +195,14 @@ func TestRetention(t *testing.T) {
 		db.Model(&models.Signature{}).Where("petition_id = ? AND postal_area = '00209'", w.closed.ID).Count(&left)
 		db.Model(&models.Signature{}).Where("petition_id = ? AND (mailbox_id IS NOT NULL OR given_name_sealed IS NOT NULL OR family_name_sealed IS NOT NULL OR display_name <> '' OR comment_sealed IS NOT NULL)", w.closed.ID).Count(&named)
 		db.Raw("SELECT COUNT(*) FROM deliveries d JOIN signatures g ON g.id = d.subject_id WHERE g.petition_id = ? AND d.mailbox_id IS NOT NULL", w.closed.ID).Scan(&linked)
-		if left != 7 || named != 0 || linked != 0 {
+		if left != 8 || named != 0 || linked != 0 {
 			t.Errorf("%d signatures are left, %d still name somebody, %d mails lead to somebody", left, named, linked)
 		}
 		if err := db.Take(&shown, "id = ?", shown.ID).Error; err != nil || shown.CommentShown != "what everybody read" || shown.CommentState != models.CommentShown {
 			t.Errorf("the published comment: %+v, %v", shown, err)
+		}
+		if err := db.Take(&letter, "id = ?", letter.ID).Error; err != nil || letter.MailboxID != writer.ID || letter.GivenNameSealed == nil {
+			t.Errorf("a letter on its way: %+v, %v", letter, err)
 		}
 		if err := db.Take(&kept, "id = ?", kept.ID).Error; err != nil || kept.MailboxID != other.ID || kept.GivenNameSealed == nil {
 			t.Errorf("a signature of a petition that goes on: %+v, %v", kept, err)

@@ -31,6 +31,7 @@ const held = `(EXISTS (SELECT 1 FROM users u WHERE u.mailbox_id = m.id)
 	OR EXISTS (SELECT 1 FROM consents c WHERE c.mailbox_id = m.id AND c.withdrawn_at IS NULL AND NOT (c.` + ownConsents + ` AND c.scope_id = ?))
 	OR EXISTS (SELECT 1 FROM signatures g WHERE g.mailbox_id = m.id AND g.petition_id NOT IN (` + minePetitions + `))
 	OR EXISTS (SELECT 1 FROM submissions b WHERE b.mailbox_id = m.id AND (b.form_id IS NULL OR b.form_id NOT IN (` + mineForms + `)))
+	OR EXISTS (SELECT 1 FROM letters l WHERE l.mailbox_id = m.id)
 	OR EXISTS (SELECT 1 FROM invitations i WHERE i.mailbox_id = m.id AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > ?))`
 
 func heldArgs(campaign uuid.UUID, now time.Time) []any {

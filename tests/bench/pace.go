@@ -87,7 +87,7 @@ func (b *bench) paceOn(ctx context.Context, name, url string, n int) (err error)
 			return err
 		}
 		// This stands in for the outbox, and is counted with the rest.
-		r := db.WithContext(ctx).Exec("UPDATE deliveries SET state = 'sent', sent_at = ?, updated_at = ? WHERE mailing_id IS NULL AND state IN ('queued', 'deferred') AND kind = 'letter' AND priority = 50", clk.Now(), clk.Now())
+		r := db.WithContext(ctx).Exec("UPDATE deliveries SET state = 'sent', sent_at = ?, updated_at = ? WHERE mailing_id IS NULL AND ended = FALSE AND kind = 'letter' AND priority = 50", clk.Now(), clk.Now())
 		if r.Error != nil {
 			return r.Error
 		}

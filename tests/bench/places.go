@@ -31,7 +31,7 @@ const (
 	placePeople    = 100_000
 	placeCodes     = 33_000
 	placeDistricts = 438
-	placeCorners   = 1200 // of a district's boundary, as many as the Census Bureau's simplified ones have
+	placeCorners   = 1200 // of a district's boundary, many more than the Census Bureau's simplified ones have: a few dozen
 )
 
 // places measures the look-up of a postal code and of a point, and the matching of everybody at once.

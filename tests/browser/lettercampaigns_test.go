@@ -102,6 +102,14 @@ func TestLetterCampaign(t *testing.T) {
 	tab.Fill("#source_url", "https://example.org/hb412")
 	send("#party", "main form button.main")
 	tab.Want(200, base+"/points")
+	tab.Fill("#point", "It also pays for video visits.")
+	send("#party", `main form[action$="/points"] button.main`)
+	tab.Want(200, base+"/points")
+	send(`main ol li:nth-child(2) button[value="up"]`, `main ol li:nth-child(2) button[value="up"]`)
+	tab.Want(200, base+"/points")
+	if got := tab.Text("main ol li:first-child"); !strings.Contains(got, "video visits") {
+		t.Errorf("the first point is %q", got)
+	}
 	look("points")
 	tab.Open(base + "/check")
 	look("ready")

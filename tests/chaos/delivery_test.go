@@ -35,6 +35,7 @@ const (
 	childSMTP  = "KITHLINE_CHAOS_SMTP"
 	childMany  = "KITHLINE_CHAOS_MANY" // connections
 	childLease = "KITHLINE_CHAOS_LEASE"
+	childBegan = "KITHLINE_CHAOS_BEGAN" // letters are handed over, by a clock that began then
 )
 
 // TestMain makes this test binary the process to be killed when it is asked to be.
@@ -57,6 +58,9 @@ func sendUntilKilled() error {
 	k, err := vault.ParseKey(os.Getenv(childKey))
 	if err != nil {
 		return err
+	}
+	if began := os.Getenv(childBegan); began != "" {
+		return paceUntilKilled(db, vault.New(k), began)
 	}
 	many, _ := strconv.Atoi(os.Getenv(childMany))
 	out, err := outbox(db, vault.New(k), os.Getenv(childSMTP), many)

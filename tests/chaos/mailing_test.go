@@ -144,12 +144,33 @@ func named(url string) string {
 // process starts one more process that sends.
 func (m *mailing) process(ctx context.Context) *exec.Cmd {
 	m.t.Helper()
+	return child(ctx, m.t, childURL+"="+named(m.url), childKey+"="+m.key.Text(), childSMTP+"="+m.sink.Addr, childMany+"="+strconv.Itoa(manyConns), childLease+"="+m.lease.String())
+}
+
+// child starts this test binary as a process that sends, with an environment.
+func child(ctx context.Context, t *testing.T, env ...string) *exec.Cmd {
+	t.Helper()
 	c := exec.CommandContext(ctx, os.Args[0], "-test.run=^$")
-	m.t.Cleanup(func() { _ = c.Process.Kill() })
-	c.Env = append(os.Environ(), childURL+"="+named(m.url), childKey+"="+m.key.Text(), childSMTP+"="+m.sink.Addr, childMany+"="+strconv.Itoa(manyConns), childLease+"="+m.lease.String())
+	c.Env = append(os.Environ(), env...)
 	c.Stderr = os.Stderr
-	m.must(c.Start())
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Process.Kill() })
 	return c
+}
+
+// stilled waits until PostgreSQL has done what it was asked last by who is dead: the connections of processes that send are gone.
+func stilled(t *testing.T, db *database.DB) {
+	t.Helper()
+	for end, left := time.Now().Add(testapp.Patience), int64(1); left > 0 && db.Postgres(); {
+		if err := db.Raw("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ?", sender).Scan(&left).Error; err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d connections of the dead do not end", left)
+		}
+	}
 }
 
 // kill ends a process at once, the only one, notes how much it had begun, and lets its leases end.
@@ -157,12 +178,7 @@ func (m *mailing) kill(c *exec.Cmd) {
 	m.t.Helper()
 	m.must(c.Process.Signal(syscall.SIGKILL))
 	_ = c.Wait()
-	for end, left := time.Now().Add(testapp.Patience), int64(1); left > 0 && m.db.Postgres(); { // PostgreSQL still does what it was asked last by who is dead
-		m.must(m.db.Raw("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ?", sender).Scan(&left).Error)
-		if time.Now().After(end) {
-			m.t.Fatalf("%d connections of the dead do not end", left)
-		}
-	}
+	stilled(m.t, m.db)
 	var begun []struct {
 		ID      uuid.UUID
 		Attempt int

@@ -141,7 +141,8 @@ var posts = map[string]actor.Right{
 	"/admin/letters/:id/edit":    actor.ManageLetters, // or one's own: here it is the owner's
 	"/admin/letters/:id/targets": actor.ManageLetters, "/admin/letters/:id/targets/:target/remove": actor.ManageLetters,
 	"/admin/letters/:id/points": actor.ManageLetters, "/admin/letters/:id/points/:point": actor.ManageLetters, "/admin/letters/:id/points/:point/remove": actor.ManageLetters,
-	"/admin/letters/:id/texts/:locale": actor.ManageLetters, "/admin/letters/:id/texts/:locale/remove": actor.ManageLetters,
+	"/admin/letters/:id/points/:point/move": actor.ManageLetters,
+	"/admin/letters/:id/texts/:locale":      actor.ManageLetters, "/admin/letters/:id/texts/:locale/remove": actor.ManageLetters,
 	"/admin/letters/:id/submit": actor.ManageLetters, "/admin/letters/:id/return": actor.ManageLetters, "/admin/letters/:id/publish": actor.ManageLetters, "/admin/letters/:id/steer": actor.ManageLetters,
 	"/admin/letters/:id/positions": actor.ManageLetters, "/admin/letters/held": actor.ManageLetters, "/admin/letters/held/:id/reject": actor.ManageLetters,
 	"/admin/letters/:id/offices/:office/carried": actor.ManageLetters, "/admin/letters/:id/offices/:office/print": actor.ManageLetters, "/admin/letters/:id/offices/:office/unknown": actor.ManageLetters,
