@@ -210,6 +210,7 @@ func Build(ctx context.Context, cfg config.Config, o Options) (_ *App, err error
 	a.Packs.AddWorkers(workers)
 	a.Keys.AddWorkers(workers)
 	a.Erasures.AddWorkers(workers)
+	a.Rosters.AddWorkers(workers)
 	if a.Jobs, err = jobs.New(a.DB, jobs.Options{Workers: workers, Regular: a.regular(), Log: quietly(a.Log)}); err != nil {
 		return nil, err
 	}
@@ -277,7 +278,8 @@ func (a *App) features(words *mailer.Renderer) {
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Enqueue: enqueue, Log: a.Log, Guard: a.Abuse,
 	})
 	a.Rosters = rosters.New(rosters.Options{
-		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Enqueue: enqueue, Log: a.Log, Guard: a.Abuse,
+		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Day: web.Weekday, Enqueue: enqueue, Log: a.Log, Guard: a.Abuse,
+		Limits: a.Deliverability.Limits,
 	})
 	a.Waiting.Register(a.Letters.Source())
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Petitions: a.Petitions, Enqueue: enqueue, Words: text})
@@ -319,6 +321,9 @@ func (a *App) features(words *mailer.Renderer) {
 	}
 	a.Me.Register("letter", a.ownLetters())
 	for kind, r := range a.Letters.WriterMails() {
+		a.Deliveries.Handle(kind, r)
+	}
+	for kind, r := range a.Rosters.OfferMails() {
 		a.Deliveries.Handle(kind, r)
 	}
 	a.Mailings.Register(a.Deliveries)
@@ -391,7 +396,7 @@ func (a *App) previewOf(words *mailer.Renderer) func(context.Context, deliveries
 
 // regular lists the housekeeping that runs by itself.
 func (a *App) regular() []jobs.Regular {
-	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular(), a.Letters.WriterJobs(), a.Letters.DispatchJobs())
+	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular(), a.Letters.WriterJobs(), a.Letters.DispatchJobs(), a.Rosters.CoverJobs())
 	return append(own, a.Mailings.Regular(), a.Series.Regular(), a.Keys.Regular(), a.Deliverability.Regular(),
 		jobs.Regular{Name: "inbound_poll", Every: time.Minute, Run: a.Inbound.Poll},
 		jobs.Regular{Name: "inbound_pauses", Every: time.Minute, Run: a.Inbound.Pauses},

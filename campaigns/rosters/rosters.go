@@ -18,6 +18,7 @@ package rosters
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/riverqueue/river"
 	"gorm.io/gorm"
@@ -27,10 +28,11 @@ import (
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/tokens"
 	"kithline/campaigns/vault"
+	"kithline/models"
 	"kithline/models/database"
 )
 
-// Options of a Service. All are needed but Guard.
+// Options of a Service. All are needed but Enqueue, Limits and Guard.
 type Options struct {
 	DB           *database.DB
 	Vault        *vault.Vault
@@ -39,7 +41,9 @@ type Options struct {
 	Organisation *organisation.Service
 	BaseURL      string                                                           // of the site, without a slash at the end: for links in mails
 	Words        func(lang, key string, args ...any) string                       // translates a locale key
-	Enqueue      func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error // inserts a job in tx
+	Day          func(lang string, t time.Time) string                            // writes a day with its weekday, in the zone of t
+	Enqueue      func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error // inserts a job in tx; nil: what is to be done at once waits for the next sweep
+	Limits       func(ctx context.Context) (models.Limits, error)                 // of mails, for the quiet hours; nil: models.DefaultLimits
 	Log          *slog.Logger
 	Guard        *abuse.Service // judges what strangers send; nil judges nobody
 }
