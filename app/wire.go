@@ -439,6 +439,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountMe(a.fiber, a.web, a.Me, use)
 	public.MountRepresentatives(a.fiber, a.web, a.Legislators)
 	public.MountByHand(a.fiber, a.web, a.Letters)
+	public.MountOffers(a.fiber, a.web, a.Rosters)
 	public.MountConfirm(a.fiber, a.web, a.Waiting)
 	public.MountUnsubscribe(a.fiber, a.web, a.Mailings, a.Consents)
 	public.MountArchive(a.fiber, a.web, a.Mailings)

@@ -67,15 +67,15 @@ func offerGone() error { return fault.New(fault.Gone, "error.mail_gone") }
 
 // offerWords says a shift in a language.
 func (s *Service) offerWords(lang string, sh models.Shift, zone, home *time.Location) OfferShift {
-	w := OfferShift{Role: sh.Role, Place: sh.Place, Minutes: sh.Minutes, Energy: sh.Energy, When: s.offerWhen(lang, sh, zone)}
+	w := OfferShift{Role: sh.Role, Place: sh.Place, Minutes: sh.Minutes, Energy: sh.Energy, When: s.OfferWhen(lang, sh, zone)}
 	if home != nil {
-		w.There = s.offerWhen(lang, sh, home)
+		w.There = s.OfferWhen(lang, sh, home)
 	}
 	return w
 }
 
-// offerWhen says when a shift is, in a zone: with the day of the week, and the name of the place that the zone is called after.
-func (s *Service) offerWhen(lang string, sh models.Shift, zone *time.Location) string {
+// OfferWhen says when a shift is, in a zone: with the day of the week, and the name of the place that the zone is called after.
+func (s *Service) OfferWhen(lang string, sh models.Shift, zone *time.Location) string {
 	day := func(t *time.Time) string { return s.Words(lang, "offers.day", "Day", s.Day(lang, t.In(zone)), "Time", t.In(zone).Format("15:04")) }
 	switch {
 	case sh.Kind == models.ShiftFixed && sh.StartsAt != nil && sh.EndsAt != nil:
@@ -149,7 +149,7 @@ func (s *Service) offerMail(ctx context.Context, d models.Delivery) (deliveries.
 		m.Minutes = int(answer.Minutes())
 	}
 	if v.Swap != nil {
-		m.Swap = v.Swap.Role + ", " + s.offerWhen(lang, *v.Swap, v.Zone)
+		m.Swap = v.Swap.Role + ", " + s.OfferWhen(lang, *v.Swap, v.Zone)
 	}
 	return deliveries.Content{Template: d.Kind, Lang: lang, Data: m}, nil
 }

@@ -480,3 +480,16 @@ func (s *Service) decline(ctx context.Context, id uuid.UUID, stop bool, now time
 		return s.again(ctx, tx, sh.ID, now)
 	})
 }
+
+// Clock is a time of day by the clocks that the offer is said in: theirs where they are others.
+func (v Offered) Clock(t time.Time) string { return t.In(v.clocks()).Format("15:04") }
+
+// ZoneName is what the zone of those clocks is called after.
+func (v Offered) ZoneName() string { return offerZone(v.clocks()) }
+
+func (v Offered) clocks() *time.Location {
+	if v.Home != nil {
+		return v.Home
+	}
+	return v.Zone
+}
