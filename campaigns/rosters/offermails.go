@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"kithline/campaigns/deliveries"
@@ -136,6 +137,9 @@ func (s *Service) offerMail(ctx context.Context, d models.Delivery) (deliveries.
 	if err != nil {
 		return deliveries.Content{}, err
 	}
+	if err := s.offerHour(ctx, db, o, v, now); err != nil { // the mail may have waited for long
+		return deliveries.Content{}, err
+	}
 	lang, err := s.offerLang(db, o, v.Roster)
 	if err != nil {
 		return deliveries.Content{}, err
@@ -152,6 +156,53 @@ func (s *Service) offerMail(ctx context.Context, d models.Delivery) (deliveries.
 		m.Swap = v.Swap.Role + ", " + s.OfferWhen(lang, *v.Swap, v.Zone)
 	}
 	return deliveries.Content{Template: d.Kind, Lang: lang, Data: m}, nil
+}
+
+// offerHour says, as the error of a renderer, that whoever is asked may not be asked at this hour, and when they may.
+func (s *Service) offerHour(ctx context.Context, db *gorm.DB, o models.Offer, v Offered, now time.Time) error {
+	quiet, err := s.limits(ctx)
+	if err != nil {
+		return err
+	}
+	people, err := s.people(ctx, db, []uuid.UUID{o.MailboxID}, now)
+	if err != nil {
+		return err
+	}
+	p := people[o.MailboxID]
+	var at time.Time
+	var ok bool
+	if o.AssignmentID != nil {
+		var own []models.Assignment
+		if err := db.Where("id = ?", *o.AssignmentID).Find(&own).Error; err != nil {
+			return err
+		}
+		zone := v.Zone
+		if len(own) > 0 && own[0].TimeZone != "" {
+			if zone, err = time.LoadLocation(own[0].TimeZone); err != nil {
+				return err
+			}
+		}
+		if len(own) == 0 {
+			return offerGone()
+		}
+		at, ok = coverAskable(own[0], v.Shift, p.Plan, zone, quiet, now)
+	} else {
+		var vs []models.Volunteer
+		if err := db.Where("mailbox_id = ? AND state = ?", o.MailboxID, models.VolunteerActive).Find(&vs).Error; err != nil {
+			return err
+		}
+		if len(vs) == 0 {
+			return offerGone()
+		}
+		at, ok = coverReachable(vs[0], v.Shift, p.Plan, p.Zone, quiet, now)
+	}
+	switch {
+	case !ok:
+		return offerGone()
+	case at.After(now):
+		return deliveries.NotYet{Until: at}
+	}
+	return nil
 }
 
 func (s *Service) offerOverMail(ctx context.Context, d models.Delivery) (deliveries.Content, error) {
