@@ -138,7 +138,11 @@ func (s *Service) coverMissing(ctx context.Context, now time.Time) error {
 // Cover looks once for people for a shift: it ends what is full or over, reads what became of those who were asked, asks who is next, and
 // writes down when to look again. It may run on several nodes at once, and again.
 func (s *Service) Cover(ctx context.Context, shift uuid.UUID) error {
-	return s.DB.Tx(ctx, func(tx *gorm.DB) error { return s.cover(ctx, tx.WithContext(ctx), shift, s.Clock.Now()) })
+	quiet, err := s.limits(ctx)
+	if err != nil {
+		return err
+	}
+	return s.DB.Tx(ctx, func(tx *gorm.DB) error { return s.cover(ctx, tx.WithContext(ctx), shift, quiet, s.Clock.Now()) })
 }
 
 // coverDue is by when somebody must have said yes; false where there is no such time.
@@ -198,8 +202,8 @@ func (q *coverSearch) later(at time.Time) {
 	}
 }
 
-func (s *Service) cover(ctx context.Context, tx *gorm.DB, id uuid.UUID, now time.Time) error {
-	q := &coverSearch{s: s, tx: tx, now: now}
+func (s *Service) cover(ctx context.Context, tx *gorm.DB, id uuid.UUID, quiet models.Limits, now time.Time) error {
+	q := &coverSearch{s: s, tx: tx, quiet: quiet, now: now}
 	var err error
 	if q.sh, err = hold(ctx, tx, id); fault.Is(err, fault.Gone) {
 		return nil
@@ -212,9 +216,6 @@ func (s *Service) cover(ctx context.Context, tx *gorm.DB, id uuid.UUID, now time
 	}
 	q.c = rows[0]
 	if err := tx.Where("id = ?", q.sh.RosterID).Take(&q.roster).Error; err != nil {
-		return err
-	}
-	if q.quiet, err = s.limits(ctx); err != nil {
 		return err
 	}
 	counts, err := placesOf(ctx, tx, []uuid.UUID{id}, now)

@@ -291,10 +291,10 @@ func TestCoverAsksInTurn(t *testing.T) {
 		h.must(h.Decline(h.ctx, h.token(una)))
 		h.looks()
 		h.cameIs("cal asked") // bo, who was first, may not be asked yet
-		h.goes("07:58")
+		h.goes("07:28")
 		h.cameIs("")
-		h.goes("08:00")
-		h.cameIs("dot asked") // cal had 45 minutes
+		h.goes("07:29")
+		h.cameIs("dot asked") // cal had a quarter of an hour
 		h.goes("10:00")
 		h.cameIs("bo asked")
 		if v, err := h.Offered(h.ctx, h.token(cal)); err != nil || v.Is != OfferFree || v.GivenName != "cal" || !v.StandsBy {
@@ -386,7 +386,7 @@ func TestCoverWithoutMailServer(t *testing.T) {
 		h.mail.Refuse(nil)
 		h.goes("08:40")
 		h.cameIs("s0 asked, s1 asked, s2 asked")
-		h.goes("08:50")
+		h.goes("08:47")
 		h.cameIs("")
 		_, err := h.yes(h.person("s1"))
 		h.must(err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/pacing"
@@ -463,7 +464,7 @@ func (q *coverSearch) askOthers(ctx context.Context, most int) (asked int, soone
 		likes = ""
 	}
 	db = db.Session(&gorm.Session{})
-	order := gorm.Expr("CASE WHEN ',' || likes || ',' LIKE ? THEN 0 ELSE 1 END, COALESCE(asked_at, created_at), id", likes)
+	order := clause.OrderBy{Expression: clause.Expr{SQL: "CASE WHEN ',' || likes || ',' LIKE ? THEN 0 ELSE 1 END, COALESCE(asked_at, created_at), id", Vars: []any{likes}}}
 	for from := 0; asked < most; from += coverPool {
 		var vs []models.Volunteer
 		if err := db.Order(order).Offset(from).Limit(coverPool).Find(&vs).Error; err != nil {

@@ -109,8 +109,8 @@ func (s *Service) letGo(ctx context.Context, tx *gorm.DB, sh models.Shift, a mod
 // planned. Who has said nothing has the zero values and the organisation's zone.
 func (s *Service) people(ctx context.Context, tx *gorm.DB, boxes []uuid.UUID, now time.Time) (map[uuid.UUID]Person, error) {
 	tx = tx.WithContext(ctx)
-	org, err := s.Organisation.Current(ctx)
-	if err != nil {
+	var org models.Organisation // in tx: a second connection while one is held lets many who come at once wait for each other
+	if err := tx.Take(&org).Error; err != nil {
 		return nil, err
 	}
 	home, err := time.LoadLocation(org.TimeZone)
