@@ -32,7 +32,7 @@ MAXSIZE := 57671680
 GOFILES = $$(find . -name '*.go' -not -path './.git/*')
 step = @printf '\n== %s\n' "$(1)"
 
-.PHONY: help run demo build test test-all race lint fmt fmt-check vet generate vulnerabilities check bench bench-parts fuzz
+.PHONY: help run demo build test test-all race lint fmt fmt-check vet generate vulnerabilities check bench bench-parts bad-tuesday fuzz
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,6 +100,9 @@ bench: ## measure size, start, memory, viewing and signing beside their limits; 
 
 bench-parts: ## run the benchmarks of single functions, BENCHTIME (2s) each
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count=1 -timeout 30m ./...
+
+bad-tuesday: ## play 1,000 mornings of an advocacy day on which many cannot come, and report; BAD="-seeds 100" for fewer
+	go run ./tests/badtuesday $(BAD)
 
 fuzz: ## run every fuzz test for FUZZTIME (20s)
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \

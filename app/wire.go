@@ -210,6 +210,7 @@ func Build(ctx context.Context, cfg config.Config, o Options) (_ *App, err error
 	a.Packs.AddWorkers(workers)
 	a.Keys.AddWorkers(workers)
 	a.Erasures.AddWorkers(workers)
+	a.Rosters.AddWorkers(workers)
 	if a.Jobs, err = jobs.New(a.DB, jobs.Options{Workers: workers, Regular: a.regular(), Log: quietly(a.Log)}); err != nil {
 		return nil, err
 	}
@@ -279,6 +280,7 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Rosters = rosters.New(rosters.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Day: web.Weekday, Enqueue: enqueue, Log: a.Log, Guard: a.Abuse,
 		Consents: a.Consents,
+		Limits:   a.Deliverability.Limits,
 	})
 	a.Waiting.Register(a.Letters.Source())
 	a.Waiting.Register(a.Rosters.Source())
@@ -331,6 +333,9 @@ func (a *App) features(words *mailer.Renderer) {
 		a.Deliveries.Handle(kind, r)
 	}
 	a.Me.Register("place", a.ownPlaces())
+	for kind, r := range a.Rosters.OfferMails() {
+		a.Deliveries.Handle(kind, r)
+	}
 	a.Mailings.Register(a.Deliveries)
 	a.Series = mailseries.New(mailseries.Options{DB: a.DB, Clock: a.Clock, Organisation: a.Organisation, Mailings: a.Mailings, Open: a.Vault.Open})
 	a.Series.Register(a.Deliveries)
@@ -404,7 +409,7 @@ func (a *App) previewOf(words *mailer.Renderer) func(context.Context, deliveries
 
 // regular lists the housekeeping that runs by itself.
 func (a *App) regular() []jobs.Regular {
-	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular(), a.Letters.WriterJobs(), a.Letters.DispatchJobs(), a.Rosters.TakingJobs())
+	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular(), a.Letters.WriterJobs(), a.Letters.DispatchJobs(), a.Rosters.TakingJobs(), a.Rosters.CoverJobs())
 	return append(own, a.Mailings.Regular(), a.Series.Regular(), a.Keys.Regular(), a.Deliverability.Regular(),
 		jobs.Regular{Name: "inbound_poll", Every: time.Minute, Run: a.Inbound.Poll},
 		jobs.Regular{Name: "inbound_pauses", Every: time.Minute, Run: a.Inbound.Pauses},
@@ -448,6 +453,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountMe(a.fiber, a.web, a.Me, use)
 	public.MountRepresentatives(a.fiber, a.web, a.Legislators)
 	public.MountByHand(a.fiber, a.web, a.Letters)
+	public.MountOffers(a.fiber, a.web, a.Rosters)
 	public.MountConfirm(a.fiber, a.web, a.Waiting)
 	public.MountUnsubscribe(a.fiber, a.web, a.Mailings, a.Consents)
 	public.MountArchive(a.fiber, a.web, a.Mailings)

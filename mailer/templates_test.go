@@ -104,7 +104,34 @@ type (
 	}
 	letterRetarget struct{ GivenName, To, Successor, URL string }
 	letterReply    struct{ GivenName, To, Text, URL string }
-	petitionDraft  struct {
+	offerShift     struct {
+		Role, When, There, Place string
+		Minutes, Energy          int
+	}
+	rosterOffer struct {
+		GivenName, Title string
+		Shift            offerShift
+		StandsBy         bool
+		Swap, URL        string
+		Minutes, Hours   int
+	}
+	rosterOfferOver struct {
+		GivenName, Title string
+		Shift            offerShift
+		Off              bool
+	}
+	rosterOfferYes struct {
+		GivenName, Title string
+		Shift            offerShift
+		Handover         bool
+		CantURL          string
+	}
+	rosterBack struct {
+		GivenName           string
+		Holds, Changed, Off []offerShift
+		URL                 string
+	}
+	petitionDraft struct {
 		Inviter, URL, ResumeHost, Code string
 		Confirmed                      bool
 		Days, LinkDays                 int
@@ -129,6 +156,11 @@ type rosterPlace struct {
 func (p rosterPlace) Stands() bool { return p.Standing }
 
 type rosterLetGo struct{ Role, URL string }
+
+var (
+	aShift = offerShift{"Meeting leader, House 31", "Tuesday 9 March 2027, 10:00 to 10:45 (New York)", "Tuesday 9 March 2027, 16:00 to 16:45 (Madrid)", "Room 114", 45, 3}
+	atHome = offerShift{Role: "Thank-you mails", When: "By Thursday 11 March 2027, 20:00 (New York)", Minutes: 10, Energy: 1}
+)
 
 // samples has each template with each shape that its data can take.
 var samples = []struct {
@@ -208,6 +240,15 @@ var samples = []struct {
 	{"me_link_erase", "me_link", meLink{"erase", "https://act.example.org/me/erase/" + token, 15}},
 	{"letter_by_hand", "letter_by_hand", letterByHand{"June", []toCarry{{"Senator Ada Quill", "webform"}, {"Representative Bo Marsh", "print"}, {"Representative Ida Pell", "call"}}, []string{"Senator <Cy> Roe"}, "https://act.example.org/by-hand/" + token}},
 	{"letter_by_hand_lost", "letter_by_hand", letterByHand{"", nil, []string{"Senator Cy Roe", "Senator Ada Quill"}, "https://act.example.org/by-hand/" + token}},
+	{"roster_offer", "roster_offer", rosterOffer{"Rosa", "The day at the Statehouse", aShift, true, "", "https://act.example.org/offers/" + token, 15, 0}},
+	{"roster_offer_swap", "roster_offer", rosterOffer{"", "The <day> & more", atHome, true, "Storyteller, House 31, Tuesday 9 March 2027, 10:00 to 10:20 (New York)", "https://act.example.org/offers/" + token, 0, 8}},
+	{"roster_offer_time", "roster_offer", rosterOffer{"June", "The day at the Statehouse", aShift, false, "", "https://act.example.org/offers/" + token, 0, 0}},
+	{"roster_offer_over", "roster_offer_over", rosterOfferOver{"Rosa", "The day at the Statehouse", aShift, false}},
+	{"roster_offer_off", "roster_offer_over", rosterOfferOver{"", "The day at the Statehouse", atHome, true}},
+	{"roster_offer_yes", "roster_offer_yes", rosterOfferYes{"Rosa", "The day at the Statehouse", aShift, true, "https://act.example.org/cant/" + token}},
+	{"roster_offer_yes_bare", "roster_offer_yes", rosterOfferYes{"", "The day at the Statehouse", atHome, false, "https://act.example.org/cant/" + token}},
+	{"roster_back", "roster_back", rosterBack{"Nadia", []offerShift{aShift, atHome}, []offerShift{aShift}, []offerShift{atHome}, "https://act.example.org/me"}},
+	{"roster_back_bare", "roster_back", rosterBack{"", nil, nil, nil, "https://act.example.org/me"}},
 	{"letter_question", "letter_question", letterQuestion{"June", []string{"Senator Ada Quill", "Representative Bo Marsh"}, false, "https://act.example.org/by-hand/" + token}},
 	{"letter_question_again", "letter_question", letterQuestion{"", []string{"Senator Ada Quill"}, true, "https://act.example.org/by-hand/" + token}},
 	{"letter_retarget", "letter_retarget", letterRetarget{"June", "Senator Ada Quill", "Senator Cy Roe", "https://act.example.org/by-hand/" + token + "/1"}},

@@ -29,6 +29,7 @@ type Plan struct {
 	Avoid      []string   `json:"avoid,omitempty"`       // models.Demands that they cannot do now
 	Flare      bool       `json:"flare,omitempty"`       // a bad time
 	FlareUntil *time.Time `json:"flare_until,omitempty"` // nil: until they say
+	FlareSince *time.Time `json:"flare_since,omitempty"` // of this or the last one
 }
 
 // Heavy is the energy from which on somebody rests afterwards, and Rest for how many hours where they said nothing else.

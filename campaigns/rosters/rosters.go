@@ -29,10 +29,11 @@ import (
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/tokens"
 	"kithline/campaigns/vault"
+	"kithline/models"
 	"kithline/models/database"
 )
 
-// Options of a Service. All are needed but Guard and Consents.
+// Options of a Service. All are needed but Enqueue, Limits, Guard and Consents.
 type Options struct {
 	DB           *database.DB
 	Vault        *vault.Vault
@@ -41,11 +42,12 @@ type Options struct {
 	Organisation *organisation.Service
 	BaseURL      string                                                           // of the site, without a slash at the end: for links in mails
 	Words        func(lang, key string, args ...any) string                       // translates a locale key
-	Enqueue      func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error // inserts a job in tx
+	Day          func(lang string, t time.Time) string                            // writes a day with its weekday, in the zone of t
+	Enqueue      func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error // inserts a job in tx; nil: what is to be done at once waits for the next sweep
+	Limits       func(ctx context.Context) (models.Limits, error)                 // of mails, for the quiet hours; nil: models.DefaultLimits
 	Log          *slog.Logger
-	Guard        *abuse.Service                        // judges what strangers send; nil judges nobody
-	Consents     *consents.Service                     // the words of what people may agree to beside; nil: nothing
-	Day          func(lang string, t time.Time) string // a day with its weekday, in the time's own zone
+	Guard        *abuse.Service    // judges what strangers send; nil judges nobody
+	Consents     *consents.Service // the words of what people may agree to beside; nil: nothing
 }
 
 // Service holds the operations on rosters, shifts and who takes them. It is safe for concurrent use.

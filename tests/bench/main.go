@@ -53,6 +53,7 @@ var parts = []part{
 	{"find", (*bench).find},
 	{"mail", (*bench).mail},
 	{"pace", (*bench).pace},
+	{"cover", (*bench).cover},
 }
 
 func main() {

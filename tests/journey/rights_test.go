@@ -135,6 +135,7 @@ var posts = map[string]actor.Right{
 	"/admin/deliverability/check": actor.Administer, "/admin/deliverability/keys": actor.Administer, "/admin/deliverability/keys/:id/remove": actor.Administer,
 	"/admin/deliverability/sends-from": actor.Administer, "/admin/settings/limits": actor.Administer,
 	"/letters/:slug/write": anybody, "/letters/:slug/draft": anybody, "/letters/:slug/sent": anybody, "/letters/resume": anybody, "/letters/draft/:token": anybody, "/representatives/here": anybody,
+	"/offers/:token/yes": anybody, "/offers/:token/no": anybody, "/offers/:token/stop": anybody,
 	"/by-hand/:token/keep": anybody, "/by-hand/:token/delete": anybody, "/by-hand/:token/:part/done": anybody, "/by-hand/:token/:part/remind": anybody, "/by-hand/:token/:part/another": anybody,
 	"/by-hand/:token/:part/decline": anybody, "/by-hand/:token/:part/answer": anybody, "/by-hand/:token/:part/withdraw": anybody, "/by-hand/:token/:part/successor": anybody,
 	"/admin/letters":             actor.DraftPetition,
