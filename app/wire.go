@@ -58,6 +58,7 @@ import (
 	"kithline/campaigns/tokens"
 	"kithline/campaigns/users"
 	"kithline/campaigns/vault"
+	"kithline/campaigns/volunteers"
 	"kithline/config"
 	"kithline/mailer"
 	"kithline/models/database"
@@ -87,6 +88,7 @@ type App struct {
 	Legislators  *legislators.Service
 	Letters      *letters.Service
 	Rosters      *rosters.Service
+	Volunteers   *volunteers.Service
 	Abuse        *abuse.Service         // judges signatures
 	Waiting      *confirmations.Service // what waits for a press on a mailed page
 	Consents     *consents.Service
@@ -279,7 +281,13 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Rosters = rosters.New(rosters.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Enqueue: enqueue, Log: a.Log, Guard: a.Abuse,
 	})
+	a.Volunteers = volunteers.New(volunteers.Options{
+		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Consents: a.Consents, BaseURL: a.Config.Web.BaseURL, Words: text,
+		Date: func(lang string, t time.Time) string { return page(lang).Date(t) }, Log: a.Log, Guard: a.Abuse,
+	})
+	segments.Register(volunteers.Condition())
 	a.Waiting.Register(a.Letters.Source())
+	a.Waiting.Register(a.Volunteers.Source())
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Petitions: a.Petitions, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Mail: words, Sender: a.mail.sender, Enqueue: enqueue,
@@ -321,6 +329,10 @@ func (a *App) features(words *mailer.Renderer) {
 	for kind, r := range a.Letters.WriterMails() {
 		a.Deliveries.Handle(kind, r)
 	}
+	for kind, r := range a.Volunteers.Renderers() {
+		a.Deliveries.Handle(kind, r)
+	}
+	a.Me.Register("volunteer", a.ownVolunteer())
 	a.Mailings.Register(a.Deliveries)
 	a.Series = mailseries.New(mailseries.Options{DB: a.DB, Clock: a.Clock, Organisation: a.Organisation, Mailings: a.Mailings, Open: a.Vault.Open})
 	a.Series.Register(a.Deliveries)
@@ -351,6 +363,7 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Today.Register("series", a.Series.Today)
 	a.Today.Register("letters", a.Letters.Queues)
 	a.Today.Register("duplicates", a.Duplicates.Today)
+	a.Today.Register("volunteers", a.Volunteers.Queues)
 }
 
 // domainChecks are what DNS says about the domain that mail comes from, among the checks of a mailing.
@@ -391,7 +404,7 @@ func (a *App) previewOf(words *mailer.Renderer) func(context.Context, deliveries
 
 // regular lists the housekeeping that runs by itself.
 func (a *App) regular() []jobs.Regular {
-	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular(), a.Letters.WriterJobs(), a.Letters.DispatchJobs())
+	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular(), a.Letters.WriterJobs(), a.Letters.DispatchJobs(), a.Volunteers.Regular())
 	return append(own, a.Mailings.Regular(), a.Series.Regular(), a.Keys.Regular(), a.Deliverability.Regular(),
 		jobs.Regular{Name: "inbound_poll", Every: time.Minute, Run: a.Inbound.Poll},
 		jobs.Regular{Name: "inbound_pauses", Every: time.Minute, Run: a.Inbound.Pauses},
@@ -432,6 +445,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountLetters(a.fiber, a.web, a.Letters, a.Legislators, a.Waiting, use)
 	public.MountForms(a.fiber, a.web, a.Forms, a.Waiting, use)
 	public.MountMe(a.fiber, a.web, a.Me, use)
+	public.MountVolunteers(a.fiber, a.web, a.Volunteers, a.Me, a.Waiting, use)
 	public.MountRepresentatives(a.fiber, a.web, a.Legislators)
 	public.MountByHand(a.fiber, a.web, a.Letters)
 	public.MountConfirm(a.fiber, a.web, a.Waiting)
@@ -460,6 +474,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountSeries(a.fiber, a.web, a.Series)
 	admin.MountLetterCampaigns(a.fiber, a.web, a.Letters, a.Campaigns)
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)
+	admin.MountVolunteers(a.fiber, a.web, a.Volunteers)
 	admin.MountFields(a.fiber, a.web, a.Supporters)
 	admin.MountDuplicates(a.fiber, a.web, a.Duplicates)
 	admin.MountRepresented(a.fiber, a.web, a.Legislators)
