@@ -10,6 +10,7 @@ import (
 
 	"kithline/app/locales"
 	"kithline/app/web"
+	"kithline/campaigns/fault"
 	"kithline/campaigns/paging"
 	"kithline/campaigns/volunteers"
 	"kithline/models"
@@ -478,6 +479,9 @@ func (h *volunteerPages) answer(c *fiber.Ctx) error {
 	}
 	if err := web.Bind(c, &f); err != nil {
 		return err
+	}
+	if f.Do != "give" && f.Do != "refuse" {
+		return fault.New(fault.NotFound, "error.certificate_unknown")
 	}
 	if err := h.svc.Answer(c.UserContext(), h.web.Actor(c), id, f.Do == "give"); err != nil {
 		return err

@@ -174,6 +174,9 @@ type ownVolunteerPage struct {
 // BoxOptions are the consents, each with its exact words.
 func (p ownVolunteerPage) BoxOptions() []web.Option { return boxOptions(p.Boxes) }
 
+// Trained lists what they were trained for.
+func (p ownVolunteerPage) Trained() string { return strings.Join(p.Own.Trainings, ", ") }
+
 // PauseOptions are how long nobody is to ask.
 func (p ownVolunteerPage) PauseOptions() []web.Option {
 	var out []web.Option
