@@ -484,6 +484,7 @@ var NotPersonal = map[string][]string{
 var sealKeys = map[string][]string{
 	"mailboxes":    {"address_hash"},
 	"field_values": {"supporter_id", "field_id"},
+	"pacings":      {"mailbox_id"},
 }
 
 // SealKey names the columns whose bytes, one after the other, are the row key of a table's sealed values: the 16 bytes of an id,
