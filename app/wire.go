@@ -58,6 +58,7 @@ import (
 	"kithline/campaigns/tokens"
 	"kithline/campaigns/users"
 	"kithline/campaigns/vault"
+	"kithline/campaigns/volunteers"
 	"kithline/config"
 	"kithline/mailer"
 	"kithline/models/database"
@@ -87,6 +88,7 @@ type App struct {
 	Legislators  *legislators.Service
 	Letters      *letters.Service
 	Rosters      *rosters.Service
+	Volunteers   *volunteers.Service
 	Abuse        *abuse.Service         // judges signatures
 	Waiting      *confirmations.Service // what waits for a press on a mailed page
 	Consents     *consents.Service
@@ -282,8 +284,14 @@ func (a *App) features(words *mailer.Renderer) {
 		Consents: a.Consents,
 		Limits:   a.Deliverability.Limits,
 	})
+	a.Volunteers = volunteers.New(volunteers.Options{
+		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Consents: a.Consents, BaseURL: a.Config.Web.BaseURL, Words: text,
+		Date: func(lang string, t time.Time) string { return page(lang).Date(t) }, Log: a.Log, Guard: a.Abuse,
+	})
+	segments.Register(volunteers.Condition())
 	a.Waiting.Register(a.Letters.Source())
 	a.Waiting.Register(a.Rosters.Source())
+	a.Waiting.Register(a.Volunteers.Source())
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Petitions: a.Petitions, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Mail: words, Sender: a.mail.sender, Enqueue: enqueue,
@@ -336,6 +344,10 @@ func (a *App) features(words *mailer.Renderer) {
 	for kind, r := range a.Rosters.OfferMails() {
 		a.Deliveries.Handle(kind, r)
 	}
+	for kind, r := range a.Volunteers.Renderers() {
+		a.Deliveries.Handle(kind, r)
+	}
+	a.Me.Register("volunteer", a.ownVolunteer())
 	a.Mailings.Register(a.Deliveries)
 	a.Series = mailseries.New(mailseries.Options{DB: a.DB, Clock: a.Clock, Organisation: a.Organisation, Mailings: a.Mailings, Open: a.Vault.Open})
 	a.Series.Register(a.Deliveries)
@@ -369,6 +381,7 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Today.Register("letters", a.Letters.Queues)
 	a.Today.Register("rosters", a.Rosters.Queues)
 	a.Today.Register("duplicates", a.Duplicates.Today)
+	a.Today.Register("volunteers", a.Volunteers.Queues)
 }
 
 // domainChecks are what DNS says about the domain that mail comes from, among the checks of a mailing.
@@ -409,7 +422,7 @@ func (a *App) previewOf(words *mailer.Renderer) func(context.Context, deliveries
 
 // regular lists the housekeeping that runs by itself.
 func (a *App) regular() []jobs.Regular {
-	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular(), a.Letters.WriterJobs(), a.Letters.DispatchJobs(), a.Rosters.TakingJobs(), a.Rosters.CoverJobs())
+	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular(), a.Letters.WriterJobs(), a.Letters.DispatchJobs(), a.Rosters.TakingJobs(), a.Rosters.CoverJobs(), a.Volunteers.Regular())
 	return append(own, a.Mailings.Regular(), a.Series.Regular(), a.Keys.Regular(), a.Deliverability.Regular(),
 		jobs.Regular{Name: "inbound_poll", Every: time.Minute, Run: a.Inbound.Poll},
 		jobs.Regular{Name: "inbound_pauses", Every: time.Minute, Run: a.Inbound.Pauses},
@@ -451,6 +464,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountRosters(a.fiber, a.web, a.Rosters, a.Waiting, use)
 	public.MountForms(a.fiber, a.web, a.Forms, a.Waiting, use)
 	public.MountMe(a.fiber, a.web, a.Me, use)
+	public.MountVolunteers(a.fiber, a.web, a.Volunteers, a.Me, a.Waiting, use)
 	public.MountRepresentatives(a.fiber, a.web, a.Legislators)
 	public.MountByHand(a.fiber, a.web, a.Letters)
 	public.MountOffers(a.fiber, a.web, a.Rosters)
@@ -481,6 +495,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountLetterCampaigns(a.fiber, a.web, a.Letters, a.Campaigns)
 	admin.MountRosters(a.fiber, a.web, a.Rosters, a.Supporters)
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)
+	admin.MountVolunteers(a.fiber, a.web, a.Volunteers)
 	admin.MountFields(a.fiber, a.web, a.Supporters)
 	admin.MountDuplicates(a.fiber, a.web, a.Duplicates)
 	admin.MountRepresented(a.fiber, a.web, a.Legislators)

@@ -35,6 +35,18 @@ type (
 		ConfirmURL, ConfirmHost, Code string
 		Days                          int
 	}
+	volunteerConfirm struct {
+		ConfirmURL, ConfirmHost, Code string
+		Days                          int
+	}
+	volunteerWelcome struct {
+		GivenName, RostersURL, URL string
+		Asked                      bool
+	}
+	volunteerCertificate struct {
+		GivenName, URL string
+		Days           int
+	}
 	petitionAlready struct{ GivenName, PetitionTitle, PetitionURL string }
 	petitionState   struct{ PetitionTitle, State, Reason, URL string }
 	petitionOutcome struct{ GivenName, PetitionTitle, Outcome, Text, PetitionURL, StopURL string }
@@ -176,6 +188,10 @@ var samples = []struct {
 	}},
 	{"join_confirm", "join_confirm", joinConfirm{"", true, "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 7}},
 	{"join_confirm_form", "join_confirm", joinConfirm{"Tell us <what> helps & where", false, "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 1}},
+	{"volunteer_confirm", "volunteer_confirm", volunteerConfirm{"https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 7}},
+	{"volunteer_welcome", "volunteer_welcome", volunteerWelcome{"June", "https://act.example.org/rosters", "https://act.example.org/me", true}},
+	{"volunteer_welcome_bare", "volunteer_welcome", volunteerWelcome{"", "https://act.example.org/rosters", "https://act.example.org/me", false}},
+	{"volunteer_certificate", "volunteer_certificate", volunteerCertificate{"June", "https://act.example.org/certificates/" + token, 90}},
 	{"petition_reminder", "petition_reminder", petitionConfirm{
 		"June", "Twenty visits for pain", "", true, "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 6,
 	}},

@@ -6,16 +6,17 @@ import (
 	"github.com/google/uuid"
 )
 
-// Volunteer is somebody who offers time: what they said of it, at the mailbox that they said it from. One row a mailbox.
+// Volunteer is somebody who offers time: what they said of it, at the mailbox that they said it from. One row a mailbox counts; what was
+// filled in and not confirmed yet waits in pending rows beside it.
 type Volunteer struct {
 	ID               uuid.UUID
 	MailboxID        uuid.UUID
 	State            VolunteerState
-	ChapterID        *uuid.UUID
 	GivenNameSealed  []byte
 	FamilyNameSealed []byte
 	PhoneSealed      []byte
 	NoteSealed       []byte // what else they want to say
+	RemarkSealed     []byte // what a coordinator wrote down
 	Likes            string // kinds of roles, with commas: RoleKinds
 	Skills           string // codes with commas: Skills
 	Languages        string // codes with commas
@@ -31,7 +32,9 @@ type Volunteer struct {
 	AskFrom          int        // minutes after midnight, where they live: from then
 	AskUntil         int        // and until then they may be asked
 	AskedAt          *time.Time // when we last asked them for something
-	ConsentTextID    *uuid.UUID
+	PausedUntil      *time.Time // of a paused row: the day from which they may be asked again; nil: until they say
+	ConsentTextID    *uuid.UUID // pending: the words in which they agree to be asked for help; nil: they do not
+	PhoneTextID      *uuid.UUID // pending: the words in which they agree to be called
 	Source           string
 	ClientHash       []byte
 	CodeTries        int

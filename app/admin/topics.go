@@ -78,6 +78,7 @@ func (h *topicPages) render(c *fiber.Ctx, status int, p *topicList) error {
 func (h *topicPages) changed(c *fiber.Ctx, key string) {
 	h.web.Drop("/join")
 	h.web.Drop("/forms/")
+	h.web.Drop("/volunteer")
 	h.web.Flash(c, "good", key)
 }
 

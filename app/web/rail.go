@@ -32,6 +32,7 @@ var railGroups = []struct {
 	}},
 	{"base.rail_people", []railItem{
 		{"supporters", "/admin/supporters", "base.rail_supporters", actor.SeeSupporters},
+		{"volunteers", "/admin/volunteers", "volunteers.rail", actor.ManageRosters},
 		{"segments", "/admin/segments", "segments.title", actor.SeeFigures},
 		{"duplicates", "/admin/duplicates", "base.rail_duplicates", actor.EditSupporters},
 		{"forms", "/admin/forms", "form.rail", actor.EditSupporters},

@@ -18,20 +18,21 @@ import (
 // The mails that a form can cause by an address that somebody typed: kinds of deliveries, and names of their templates. One
 // that is not in Kinds is not limited, so a new form adds its own here.
 const (
-	PetitionConfirm = "petition_confirm"        // subject: the signature
-	PetitionAlready = "petition_already"        // subject: the signature
-	PetitionRemind  = "petition_reminder"       // subject: the signature
-	JoinConfirm     = "join_confirm"            // subject: the submission
-	DigestConfirm   = "petition_digest_confirm" // subject: the digest
-	PetitionStart   = "petition_start"          // subject: the starter
-	PetitionCostart = "petition_costart"        // subject: the starter
-	LetterConfirm   = "letter_confirm"          // subject: the letter
-	LetterResume    = "letter_resume"           // subject: the letter
-	RosterConfirm   = "roster_confirm"          // subject: the assignment
+	PetitionConfirm  = "petition_confirm"        // subject: the signature
+	PetitionAlready  = "petition_already"        // subject: the signature
+	PetitionRemind   = "petition_reminder"       // subject: the signature
+	JoinConfirm      = "join_confirm"            // subject: the submission
+	DigestConfirm    = "petition_digest_confirm" // subject: the digest
+	PetitionStart    = "petition_start"          // subject: the starter
+	PetitionCostart  = "petition_costart"        // subject: the starter
+	LetterConfirm    = "letter_confirm"          // subject: the letter
+	LetterResume     = "letter_resume"           // subject: the letter
+	RosterConfirm    = "roster_confirm"          // subject: the assignment
+	VolunteerConfirm = "volunteer_confirm"       // subject: the volunteer
 )
 
 // Kinds lists them.
-var Kinds = []string{PetitionConfirm, PetitionAlready, PetitionRemind, JoinConfirm, DigestConfirm, PetitionStart, PetitionCostart, LetterConfirm, LetterResume, RosterConfirm}
+var Kinds = []string{PetitionConfirm, PetitionAlready, PetitionRemind, JoinConfirm, DigestConfirm, PetitionStart, PetitionCostart, LetterConfirm, LetterResume, RosterConfirm, VolunteerConfirm}
 
 // ofDrafts are those with the link to a draft. No page but its own opens one, so they count apart from what the page behind the link
 // of every other mail lists.

@@ -81,6 +81,7 @@ var sealedBy = map[string][]string{
 	"volunteers.family_name_sealed":    {"id"},
 	"volunteers.phone_sealed":          {"id"},
 	"volunteers.note_sealed":           {"id"},
+	"volunteers.remark_sealed":         {"id"},
 	"assignments.given_name_sealed":    {"id"},
 	"assignments.family_name_sealed":   {"id"},
 	"assignments.phone_sealed":         {"id"},

@@ -44,6 +44,9 @@ var also = map[string]struct {
 	"letters":           {[]string{"letter_campaign_id", "state", "created_at"}, "created_at"},
 	"dispatches":        {[]string{"letter_campaign_id", "channel", "handed_at", "created_at"}, "created_at"},
 	"letter_replies":    {nil, "received_at"},
+	"volunteers":        {nil, "created_at"},
+	"onboarding_marks":  {nil, "done_at"},
+	"certificates":      {nil, "created_at"},
 }
 
 // named says which column of which table stands for an id. What a consent is about depends on its purpose.
@@ -61,12 +64,14 @@ var named = map[string][2]string{
 	"letters.letter_campaign_id":      {"letter_campaigns", "title"},
 	"dispatches.letter_campaign_id":   {"letter_campaigns", "title"},
 	"dispatches.legislator_id":        {"legislators", "name"},
+	"onboarding_marks.step_id":        {"onboarding_steps", "name"},
 }
 
 // spoken are the columns whose values are words of the program, each with the beginning of their locale keys.
 var spoken = map[string]string{
 	"consents.purpose": "me.data_purpose_", "consents.how": "me.how_", "signatures.display": "me.data_display_", "signatures.state": "me.data_state_", "signatures.role_sealed": "sign.role_",
 	"submissions.state": "me.data_state_", "series_people.state": "series.person_", "series_people.reason": "series.left_",
+	"volunteers.state": "me.data_volunteer_", "volunteers.ask_by": "volunteers.ask_", "certificates.state": "me.data_certificate_",
 	"letters.state": "me.data_letter_", "dispatches.channel": "me.data_channel_", "dispatches.answer": "me.data_answer_",
 }
 
@@ -433,6 +438,7 @@ var mailKeys = map[string]string{
 	"petition_outcome": "me.mail_outcome", "petition_digest": "me.mail_digest", "petition_digest_confirm": "me.mail_confirm",
 	"letter_rejected": "me.mail_letter_rejected", "letter_reply": "me.mail_letter", "letter_question": "me.mail_letter", "letter_by_hand": "me.mail_letter", "letter_retarget": "me.mail_letter",
 	"roster_confirm": "me.mail_confirm", "roster_receipt": "me.mail_roster", "roster_reminder": "me.mail_roster", "roster_let_go": "me.mail_roster",
+	"volunteer_confirm": "me.mail_confirm", "volunteer_welcome": "me.mail_welcome", "volunteer_certificate": "me.mail_certificate",
 	KindLink: "me.mail_link", KindDownload: "me.mail_link", KindErase: "me.mail_link", "user_login_link": "me.mail_account", "user_invitation": "me.mail_account",
 	"user_password_changed": "me.mail_account", "user_two_step": "me.mail_account", "letter_state": "me.mail_account", "petition_state": "me.mail_account", "petition_edit": "me.mail_account", "petition_threshold": "me.mail_account",
 }

@@ -165,6 +165,29 @@ func planted(t *testing.T, a *testapp.App) (box models.Mailbox, want map[string]
 	create(&models.LetterReply{
 		ID: reply, DispatchID: dispatch, MailboxID: box.ID, BodySealed: seal("letter_replies", "body_sealed", reply), Kind: "reply", Kept: true, ReceivedAt: day("letter_replies.received_at"),
 	})
+	helper, rest := models.NewID(), day("volunteers.paused_until")
+	create(&models.Volunteer{
+		ID: helper, MailboxID: box.ID, State: models.VolunteerPaused, GivenNameSealed: seal("volunteers", "given_name_sealed", helper), FamilyNameSealed: seal("volunteers", "family_name_sealed", helper),
+		PhoneSealed: seal("volunteers", "phone_sealed", helper), NoteSealed: seal("volunteers", "note_sealed", helper), RemarkSealed: seal("volunteers", "remark_sealed", helper),
+		Likes: word("volunteers.likes"), Skills: word("volunteers.skills"), Languages: word("volunteers.languages"), Trainings: word("volunteers.trainings"), Hours: word("volunteers.hours"),
+		Modes: word("volunteers.modes"), PostalArea: word("volunteers.postal_area"), Region: word("volunteers.region"), Country: word("volunteers.country"), Locale: word("volunteers.locale"),
+		TimeZone: word("volunteers.time_zone"), AskBy: models.AskByPhone, AskFrom: 541, AskUntil: 1187, PausedUntil: &rest, Source: word("volunteers.source"), CreatedAt: day("volunteers.created_at"), UpdatedAt: now,
+	})
+	says("volunteers.state", "not to be asked now")
+	says("volunteers.ask_by", "By phone")
+	says("volunteers.ask_from", "541")
+	says("volunteers.ask_until", "1187")
+	step := models.OnboardingStep{ID: models.NewID(), Name: word("onboarding_marks.step_id"), CreatedAt: now, UpdatedAt: now}
+	create(&step)
+	create(&models.OnboardingMark{MailboxID: box.ID, StepID: step.ID, DoneAt: day("onboarding_marks.done_at")})
+	create(&models.Pacing{MailboxID: box.ID, SettingsSealed: seal("pacings", "settings_sealed", box.ID), UpdatedAt: now})
+	hours := models.NewID()
+	create(&models.Certificate{
+		ID: hours, MailboxID: box.ID, Role: word("certificates.role"), DoneOn: word("certificates.done_on"), Minutes: 1337, NameSealed: seal("certificates", "name_sealed", hours),
+		State: models.CertificateRefused, CreatedAt: day("certificates.created_at"),
+	})
+	says("certificates.minutes", "1337")
+	says("certificates.state", "not confirmed")
 	user, last := models.NewID(), day("users.last_login_at")
 	create(&models.User{ID: user, MailboxID: box.ID, NameSealed: seal("users", "name_sealed", user), Role: "advocate", Locale: word("users.locale"), LastLoginAt: &last, CreatedAt: now, UpdatedAt: now})
 	says("users.role", "advocate")

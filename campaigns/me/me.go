@@ -180,6 +180,12 @@ func (s *Service) Good(ctx context.Context, token string) bool {
 	return err == nil
 }
 
+// Person says whose page a token opens, for features with pages of their own below it. The faults are those of Show.
+func (s *Service) Person(ctx context.Context, token string) (Who, error) {
+	p, err := s.open(ctx, s.o.DB.DB, tokens.Me, token)
+	return p.Who, err
+}
+
 // hold takes the mailboxes and the record of a person for the rest of tx, in the order that everybody takes them in, and reads
 // them once more: they may belong to another record by now.
 func (s *Service) hold(ctx context.Context, tx *gorm.DB, k tokens.Kind, token string) (person, error) {

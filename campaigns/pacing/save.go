@@ -15,46 +15,51 @@ import (
 	"kithline/models"
 )
 
-// What a plan can say.
+// Limits of a plan.
 const (
-	mostWeekly = 200
-	mostRest   = 14 * 24
-	dayMinutes = 24 * 60
+	WeeklyMost = 100     // energy for a week
+	RestMost   = 14 * 24 // hours
 )
 
-// Save writes down, in tx and sealed, what somebody plans. The caller knows that it is they who say it. A plan that plans nothing is
-// deleted. The faults are of the fields weekly, rest_hours, most_energy, quiet_from, quiet_until and avoid.
+// Save writes down in tx, sealed, what somebody plans; the caller holds the mailbox, and lets nobody but the person do it. A plan that plans
+// nothing is no row. The fault is Invalid with the fields weekly, most_energy, rest_hours, quiet_from, quiet_until, avoid and flare_until.
 func Save(ctx context.Context, tx *gorm.DB, v *vault.Vault, box uuid.UUID, p Plan, now time.Time) error {
-	var wrong fault.Fields
-	if p.Weekly < 0 || p.Weekly > mostWeekly {
-		wrong.Add("weekly", "error.pacing_weekly")
-	}
-	if p.RestHours < 0 || p.RestHours > mostRest {
-		wrong.Add("rest_hours", "error.pacing_rest")
-	}
-	if p.MostEnergy < 0 || p.MostEnergy > 5 {
-		wrong.Add("most_energy", "error.pacing_energy")
-	}
-	if p.QuietFrom < 0 || p.QuietFrom >= dayMinutes {
-		wrong.Add("quiet_from", "error.pacing_hour")
-	}
-	if p.QuietUntil < 0 || p.QuietUntil >= dayMinutes {
-		wrong.Add("quiet_until", "error.pacing_hour")
+	var bad fault.Fields
+	for _, x := range []struct {
+		field   string
+		n, most int
+		key     string
+	}{
+		{"weekly", p.Weekly, WeeklyMost, "error.pacing_weekly"},
+		{"most_energy", p.MostEnergy, 5, "error.value_unknown"},
+		{"rest_hours", p.RestHours, RestMost, "error.value_unknown"},
+		{"quiet_from", p.QuietFrom, 24*60 - 1, "error.pacing_hour"},
+		{"quiet_until", p.QuietUntil, 24*60 - 1, "error.pacing_hour"},
+	} {
+		if x.n < 0 || x.n > x.most {
+			bad.Add(x.field, x.key, "Max", x.most)
+		}
 	}
 	if slices.ContainsFunc(p.Avoid, func(d string) bool { return !slices.Contains(models.Demands, d) }) {
-		wrong.Add("avoid", "error.pacing_avoid")
+		bad.Add("avoid", "error.value_unknown")
 	}
-	if err := wrong.Err(); err != nil {
+	if p.Flare && p.FlareUntil != nil && !p.FlareUntil.After(now) {
+		bad.Add("flare_until", "error.pacing_past")
+	}
+	if err := bad.Err(); err != nil {
 		return err
 	}
+	if !p.Flare {
+		p.FlareUntil = nil
+	}
+	tx = tx.WithContext(ctx)
 	text, err := json.Marshal(p)
 	if err != nil {
 		return err
 	}
-	tx = tx.WithContext(ctx)
 	if string(text) == "{}" {
 		return tx.Where("mailbox_id = ?", box).Delete(&models.Pacing{}).Error
 	}
 	row := models.Pacing{MailboxID: box, SettingsSealed: v.Seal("pacings", "settings_sealed", box, string(text)), UpdatedAt: now}
-	return tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "mailbox_id"}}, DoUpdates: clause.AssignmentColumns([]string{"settings_sealed", "updated_at"})}).Create(&row).Error
+	return tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "mailbox_id"}}, UpdateAll: true}).Create(&row).Error
 }

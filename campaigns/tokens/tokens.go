@@ -55,6 +55,7 @@ const (
 	Offered     Kind = 51 // answer whether one takes a place that came free: the offer
 	Coming      Kind = 52 // see, change and take back that one comes to an event: the registration
 	Feed        Kind = 53 // a calendar of one's own, read by a calendar program: the mailbox; has no end
+	Certificate Kind = 54 // read a certificate of hours: the certificate
 	WebCopy     Kind = 45 // read a mailing as a page: the mailing; has no end
 )
 

@@ -31,6 +31,7 @@ var belongs = map[string]string{
 	"mail_templates": "chapter_id", "mail_pictures": "chapter_id", "volunteers": "chapter_id", "rosters": "chapter_id", "events": "chapter_id",
 	"phones": "supporter_id", "taggings": "supporter_id", "field_values": "supporter_id", "notes": "supporter_id", "supporter_divisions": "supporter_id", "merges": "supporter_id",
 	"segment_members": "supporter_id", "series_people": "supporter_id", "mailboxes": "supporter_id", "signatures": "mailbox_id", "submissions": "mailbox_id", "consents": "mailbox_id", "deliveries": "mailbox_id",
+	"volunteers": "mailbox_id", "onboarding_marks": "mailbox_id", "certificates": "mailbox_id",
 }
 
 // everybodys are accounts and invitations: those who manage users see them, and nobody of a chapter does.
@@ -52,7 +53,9 @@ var words = map[string][]string{
 	// The source is a word of the link, which the figures of a petition count for everybody who works here.
 	"signatures":  {"state", "display", "display_name", "comment_state", "comment_shown", "locale", "source"},
 	"submissions": {"state", "consents", "locale"}, "consents": {"purpose", "locale", "source", "how", "withdrawn_how"}, // rows that the database lets nobody change
-	"deliveries": {"kind", "purpose", "dedupe_key", "state", "on_unknown", "node"},
+	"volunteers":   {"state", "likes", "skills", "languages", "hours", "modes", "ask_by", "locale", "time_zone", "country", "source"},
+	"certificates": {"state", "done_on"},
+	"deliveries":   {"kind", "purpose", "dedupe_key", "state", "on_unknown", "node"},
 }
 
 // isID reports whether a column leads to another row.

@@ -30,6 +30,7 @@ import (
 	"kithline/campaigns/supporters"
 	"kithline/campaigns/tokens"
 	"kithline/campaigns/users"
+	"kithline/campaigns/volunteers"
 	"kithline/models"
 	"kithline/tests/factory"
 	"kithline/tests/testapp"
@@ -160,6 +161,11 @@ var posts = map[string]actor.Right{
 	"/admin/settings/inbound": actor.Administer, "/admin/settings/inbound/ses": actor.Administer, "/admin/settings/inbound/postmark": actor.Administer,
 	"/callbacks/ses/:secret": anybody, "/callbacks/postmark/:secret": anybody, // who proves to be the provider
 	"/admin/retention": actor.Delete, "/admin/retention/:id": actor.Delete,
+	"/volunteer": anybody, "/volunteer/sent": anybody, "/me/:token/volunteer": anybody, "/me/:token/volunteer/pause": anybody, "/me/:token/volunteer/resume": anybody, "/me/:token/volunteer/stop": anybody,
+	"/me/:token/plan": anybody, "/me/:token/plan/bad": anybody, "/me/:token/plan/better": anybody, "/me/:token/certificates": anybody, "/me/:token/certificates/:certificate/drop": anybody,
+	"/admin/volunteers/export": actor.Export, "/admin/volunteers/new": actor.ManageRosters, "/admin/volunteers/steps": actor.ManageRosters, "/admin/volunteers/steps/:step": actor.ManageRosters,
+	"/admin/volunteers/certificates/:certificate": actor.ManageRosters, "/admin/volunteers/:id/trainings": actor.ManageRosters, "/admin/volunteers/:id/remark": actor.ManageRosters,
+	"/admin/volunteers/:id/welcome": actor.ManageRosters, "/admin/volunteers/:id/steps/:step": actor.ManageRosters,
 	"/admin/jobs/:id/retry": actor.Administer, "/admin/jobs/:id/cancel": actor.Administer,
 }
 
@@ -233,6 +239,13 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	must(err)
 	var supporter models.Supporter
 	must(a.DB.Take(&supporter).Error)
+	helper, err := a.Volunteers.Add(ctx, owner, volunteers.HandInput{
+		Said: volunteers.Said{GivenName: canaryGiven, FamilyName: canaryFamily}, Email: canaryEmail, Locale: "en", Where: "On the telephone", On: a.Clock.Now().Format(time.DateOnly),
+	})
+	must(err)
+	begun, err := a.Volunteers.SaveStep(ctx, owner, uuid.Nil, volunteers.StepInput{Name: "A call"})
+	must(err)
+	must(a.Volunteers.Ask(ctx, []uuid.UUID{sig.MailboxID}, volunteers.AskInput{Name: canaryGiven + " " + canaryFamily, Role: "Stall", On: a.Clock.Now().AddDate(0, 0, -1).Format(time.DateOnly), Minutes: 90}))
 	for range 2 { // one person twice
 		row := supporters.NewRow(a.Vault, models.NewID(), supporters.Facts{GivenName: canaryGiven, FamilyName: "Twice", PostalArea: "00301", Source: supporters.SourceForm}, a.Clock.Now())
 		must(a.DB.Create(&row).Error)
@@ -304,6 +317,9 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	must(err)
 	w.ids[":rule"], w.ids[":window"], w.ids[":work"] = []string{rule.ID.String()}, []string{window.ID.String()}, []string{uuid.NewString()}
 	w.ids["/admin/suppressions/:id"], w.ids["/admin/inbound/troubles/:id"], w.ids[":secret"] = w.ids[":mailbox"], []string{uuid.NewString()}, []string{"x"}
+	var paper models.Certificate
+	must(a.DB.Take(&paper).Error)
+	w.ids["/admin/volunteers/:id"], w.ids["/admin/volunteers/steps/:step"], w.ids[":certificate"] = []string{helper.String()}, []string{begun.String()}, []string{paper.ID.String()}
 	w.ids["/admin/erasures/supporter/:id"] = []string{supporter.ID.String()}
 	w.ids["/admin/erasures/:id"] = []string{uuid.NewString()}
 	w.ids["/admin/retention/:id"] = []string{p.CampaignID.String()}

@@ -40,11 +40,11 @@ func AroundRosters(p Volunteered) []any {
 			ConfirmedAt: &p.Later, UpdatedAt: p.At, ExpiresAt: &p.Later,
 		},
 		&models.Volunteer{
-			ID: volunteer, MailboxID: p.Mailbox, State: "pending", ChapterID: &chapter, GivenNameSealed: p.Seal("volunteers", "given_name_sealed", volunteer, "x"),
+			ID: volunteer, MailboxID: p.Mailbox, State: "pending", GivenNameSealed: p.Seal("volunteers", "given_name_sealed", volunteer, "x"),
 			FamilyNameSealed: p.Seal("volunteers", "family_name_sealed", volunteer, "x"), PhoneSealed: p.Seal("volunteers", "phone_sealed", volunteer, "x"),
-			NoteSealed: p.Seal("volunteers", "note_sealed", volunteer, "x"), Likes: p.Word("x"), Skills: p.Word("x"), Languages: p.Word("x"), Trainings: p.Word("x"), Hours: p.Word("x"),
+			NoteSealed: p.Seal("volunteers", "note_sealed", volunteer, "x"), RemarkSealed: p.Seal("volunteers", "remark_sealed", volunteer, "x"), Likes: p.Word("x"), Skills: p.Word("x"), Languages: p.Word("x"), Trainings: p.Word("x"), Hours: p.Word("x"),
 			Modes: p.Word("x"), PostalArea: p.Word("x"), Region: "WN", Country: "US", Locale: "es", TimeZone: "America/New_York", AskBy: "mail", AskFrom: 7, AskUntil: 7, AskedAt: &p.Later,
-			ConsentTextID: &p.ConsentText, Source: p.Word("x"), ClientHash: []byte{0, 1, 255}, CodeTries: 7, WelcomedAt: &p.Later, CreatedAt: p.At, ConfirmedAt: &p.Later, UpdatedAt: p.At,
+			PausedUntil: &p.Later, ConsentTextID: &p.ConsentText, PhoneTextID: &p.ConsentText, Source: p.Word("x"), ClientHash: []byte{0, 1, 255}, CodeTries: 7, WelcomedAt: &p.Later, CreatedAt: p.At, ConfirmedAt: &p.Later, UpdatedAt: p.At,
 			ExpiresAt: &p.Later,
 		},
 		&models.OnboardingStep{

@@ -3,13 +3,13 @@
 
 CREATE TABLE volunteers (
     id uuid PRIMARY KEY,
-    mailbox_id uuid NOT NULL UNIQUE REFERENCES mailboxes (id),
+    mailbox_id uuid NOT NULL REFERENCES mailboxes (id),
     state text NOT NULL CHECK (state IN ('pending', 'active', 'paused')),
-    chapter_id uuid REFERENCES chapters (id),
     given_name_sealed bytea,
     family_name_sealed bytea,
     phone_sealed bytea,
     note_sealed bytea,
+    remark_sealed bytea,
     likes text NOT NULL,
     skills text NOT NULL,
     languages text NOT NULL,
@@ -25,7 +25,9 @@ CREATE TABLE volunteers (
     ask_from integer NOT NULL,
     ask_until integer NOT NULL,
     asked_at timestamptz,
+    paused_until timestamptz,
     consent_text_id uuid,
+    phone_text_id uuid,
     source text NOT NULL,
     client_hash bytea,
     code_tries integer NOT NULL,
@@ -36,7 +38,9 @@ CREATE TABLE volunteers (
     expires_at timestamptz
 );
 CREATE INDEX volunteers_by_state ON volunteers (state, asked_at);
-CREATE INDEX volunteers_by_chapter ON volunteers (chapter_id);
+CREATE UNIQUE INDEX volunteers_by_mailbox ON volunteers (mailbox_id) WHERE state <> 'pending';
+CREATE INDEX volunteers_waiting ON volunteers (mailbox_id, expires_at) WHERE state = 'pending';
+CREATE INDEX volunteers_new ON volunteers (created_at, id) WHERE state <> 'pending';
 
 CREATE TABLE onboarding_steps (
     id uuid PRIMARY KEY,

@@ -3,13 +3,13 @@
 
 CREATE TABLE volunteers (
     id text PRIMARY KEY,
-    mailbox_id text NOT NULL UNIQUE REFERENCES mailboxes (id),
+    mailbox_id text NOT NULL REFERENCES mailboxes (id),
     state text NOT NULL CHECK (state IN ('pending', 'active', 'paused')),
-    chapter_id text REFERENCES chapters (id),
     given_name_sealed blob,
     family_name_sealed blob,
     phone_sealed blob,
     note_sealed blob,
+    remark_sealed blob,
     likes text NOT NULL,
     skills text NOT NULL,
     languages text NOT NULL,
@@ -25,7 +25,9 @@ CREATE TABLE volunteers (
     ask_from integer NOT NULL,
     ask_until integer NOT NULL,
     asked_at datetime,
+    paused_until datetime,
     consent_text_id text,
+    phone_text_id text,
     source text NOT NULL,
     client_hash blob,
     code_tries integer NOT NULL,
@@ -36,7 +38,9 @@ CREATE TABLE volunteers (
     expires_at datetime
 );
 CREATE INDEX volunteers_by_state ON volunteers (state, asked_at);
-CREATE INDEX volunteers_by_chapter ON volunteers (chapter_id);
+CREATE UNIQUE INDEX volunteers_by_mailbox ON volunteers (mailbox_id) WHERE state <> 'pending';
+CREATE INDEX volunteers_waiting ON volunteers (mailbox_id, expires_at) WHERE state = 'pending';
+CREATE INDEX volunteers_new ON volunteers (created_at, id) WHERE state <> 'pending';
 
 CREATE TABLE onboarding_steps (
     id text PRIMARY KEY,
