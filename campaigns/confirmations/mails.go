@@ -27,10 +27,12 @@ const (
 	PetitionCostart = "petition_costart"        // subject: the starter
 	LetterConfirm   = "letter_confirm"          // subject: the letter
 	LetterResume    = "letter_resume"           // subject: the letter
+	EventConfirm    = "event_confirm"           // subject: the registration
+	EventAlready    = "event_already"           // subject: the registration
 )
 
 // Kinds lists them.
-var Kinds = []string{PetitionConfirm, PetitionAlready, PetitionRemind, JoinConfirm, DigestConfirm, PetitionStart, PetitionCostart, LetterConfirm, LetterResume}
+var Kinds = []string{PetitionConfirm, PetitionAlready, PetitionRemind, JoinConfirm, DigestConfirm, PetitionStart, PetitionCostart, LetterConfirm, LetterResume, EventConfirm, EventAlready}
 
 // ofDrafts are those with the link to a draft. No page but its own opens one, so they count apart from what the page behind the link
 // of every other mail lists.

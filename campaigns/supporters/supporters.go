@@ -35,6 +35,7 @@ const (
 	SourceImport   = "import"
 	SourceForm     = "form"
 	SourceLetter   = "letter"
+	SourceEvent    = "event"
 	SourceHand     = "hand" // an organizer added the person
 )
 
