@@ -97,13 +97,26 @@ func (p Page) Date(t any) string { return stamp(p, t, Date) }
 
 // Weekday is Date with the day of the week before it: "Tuesday 16 March 2027".
 func (p Page) Weekday(t any) string {
-	return stamp(p, t, func(lang string, t time.Time) string {
-		sep := " "
-		if lang == "es" {
-			sep = ", "
-		}
-		return weekdays[lang][t.Weekday()] + sep + Date(lang, t)
-	})
+	return stamp(p, t, DayOf)
+}
+
+// DayOf is a day with the day of the week before it, on the clock that t has.
+func DayOf(lang string, t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	if lang == "es" {
+		return weekdays["es"][t.Weekday()] + ", " + Date(lang, t)
+	}
+	return weekdays["en"][t.Weekday()] + " " + Date(lang, t)
+}
+
+// DayNames are the days of the week in a language, from Sunday on.
+func DayNames(lang string) [7]string {
+	if names, ok := weekdays[lang]; ok {
+		return names
+	}
+	return weekdays["en"]
 }
 
 // DateTime writes day and time of the organisation's zone.

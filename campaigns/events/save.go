@@ -484,7 +484,7 @@ func clean(note string) (string, error) {
 // DateInput is what becomes of one date. Original is when the rule has it; the zero time is one date more, at Starts.
 type DateInput struct {
 	Original time.Time
-	Do       string // move, off, on (as the rule has it), more
+	Do       string // move, off, on (as the rule has it), more, say (the note alone)
 	Starts   string // move, more: 2027-01-05T18:30, on the clock there
 	Note     string
 }
@@ -541,7 +541,7 @@ func (s *Service) SetDate(ctx context.Context, a actor.Actor, id uuid.UUID, in D
 			row.CancelledAt = &now
 		case "on":
 			row.CancelledAt, row.StartsAt = nil, nil
-		case "more":
+		case "more", "say":
 		default:
 			return fault.Fields{{Name: "do", Key: "error.value_unknown"}}.Err()
 		}
