@@ -5,7 +5,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"kithline/campaigns/events"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/me"
 	"kithline/models"

@@ -77,7 +77,7 @@ func (h *eventAdmin) list(c *fiber.Ctx) error {
 // eventDraft is everything about an event but its access sheet, whose fields have a name for each point.
 type eventDraft struct {
 	Title         string   `form:"title,max=80"`
-	Summary       string   `form:"summary,max=300"`
+	Summary       string   `form:"about,max=300"`
 	Body          string   `form:"body,max=10000,lines"`
 	Kind          string   `form:"kind,max=20"`
 	Locale        string   `form:"locale,max=20"`
@@ -115,7 +115,7 @@ type eventDraft struct {
 }
 
 // pointRow is one point of the access sheet in the form.
-type pointRow struct{ Name, Is, Text string }
+type pointRow struct{ Name, Label, Is, Text string }
 
 type eventEdit struct {
 	web.Page
@@ -333,7 +333,7 @@ func fill(p *eventEdit, d events.Draft) {
 	}
 	p.Points = nil
 	for _, x := range d.Access.Points() {
-		row := pointRow{x.Name, string(x.Is), x.Text}
+		row := pointRow{x.Name, p.T("events.access_" + x.Name), string(x.Is), x.Text}
 		if x.Is == events.InWords {
 			row.Is = ""
 		}

@@ -172,7 +172,7 @@ func TestEventIsPublishedOnceAccessIsSaid(t *testing.T) {
 			{"on site, nobody says why there is no way from home", "no_remote_why", func(d *Draft) { d.Venue, d.Join, d.PlaceName = models.VenueOnsite, "", "Library" }},
 			{"on site, nowhere", "place_name", func(d *Draft) { d.Venue, d.NoRemoteWhy, d.Join = models.VenueOnsite, "The room has no line.", "" }},
 			{"by telephone without a number", "dial", func(d *Draft) { d.Venue = models.VenuePhone }},
-			{"without a summary", "summary", func(d *Draft) { d.Summary = "" }},
+			{"without a summary", "about", func(d *Draft) { d.Summary = "" }},
 			{"over", "starts_on", func(d *Draft) { d.StartsOn, d.Recurrence = "2027-01-05T18:30", "" }},
 		} {
 			d := draft()

@@ -36,7 +36,7 @@ var Types = []string{"open", "closed", "beginners", "young", "women", "men", "lg
 // Draft is everything about an event that its page lets an organizer write. The comments name its fields.
 type Draft struct {
 	Title           string            // title
-	Summary         string            // summary
+	Summary         string            // about
 	Body            string            // body: Markdown
 	Kind            models.EventKind  // kind
 	Locale          string            // locale
@@ -163,7 +163,7 @@ func (d *Draft) check() (bad fault.Fields) {
 		lines bool
 	}{
 		{"title", &d.Title, TitleMax, false},
-		{"summary", &d.Summary, SummaryMax, false},
+		{"about", &d.Summary, SummaryMax, false},
 		{"body", &d.Body, BodyMax, true},
 		{"place_name", &d.PlaceName, LineMax, false},
 		{"street", &d.Street, LineMax, false},
@@ -367,7 +367,7 @@ func same(a, b models.Event) bool {
 // missing notes what keeps an event from being public.
 func (d Draft) missing() (bad fault.Fields) {
 	if d.Summary == "" {
-		bad.Add("summary", "error.event_summary")
+		bad.Add("about", "error.event_summary")
 	}
 	if !d.Looked {
 		bad.Add("access_looked", "error.event_access")
