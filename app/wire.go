@@ -33,6 +33,7 @@ import (
 	"kithline/campaigns/divisions"
 	"kithline/campaigns/duplicates"
 	"kithline/campaigns/erasures"
+	"kithline/campaigns/events"
 	"kithline/campaigns/exports"
 	"kithline/campaigns/files"
 	"kithline/campaigns/forms"
@@ -61,6 +62,7 @@ import (
 	"kithline/campaigns/volunteers"
 	"kithline/config"
 	"kithline/mailer"
+	"kithline/models"
 	"kithline/models/database"
 )
 
@@ -89,6 +91,7 @@ type App struct {
 	Letters      *letters.Service
 	Rosters      *rosters.Service
 	Volunteers   *volunteers.Service
+	Events       *events.Service
 	Abuse        *abuse.Service         // judges signatures
 	Waiting      *confirmations.Service // what waits for a press on a mailed page
 	Consents     *consents.Service
@@ -292,6 +295,12 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Waiting.Register(a.Letters.Source())
 	a.Waiting.Register(a.Rosters.Source())
 	a.Waiting.Register(a.Volunteers.Source())
+	a.Events = events.New(events.Options{
+		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Day: web.Weekday,
+		Limits: func(ctx context.Context) (models.Limits, error) { return a.Deliverability.Limits(ctx) }, Log: a.Log, Guard: a.Abuse,
+	})
+	a.Waiting.Register(a.Events.Source())
+	segments.Register(events.Condition())
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Petitions: a.Petitions, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Mail: words, Sender: a.mail.sender, Enqueue: enqueue,
@@ -331,6 +340,10 @@ func (a *App) features(words *mailer.Renderer) {
 		a.Deliveries.Handle(kind, r)
 	}
 	a.Me.Register("letter", a.ownLetters())
+	a.Me.Register("event", a.ownEvents())
+	for kind, r := range a.Events.Renderers() {
+		a.Deliveries.Handle(kind, r)
+	}
 	for kind, r := range a.Letters.WriterMails() {
 		a.Deliveries.Handle(kind, r)
 	}
@@ -380,6 +393,7 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Today.Register("series", a.Series.Today)
 	a.Today.Register("letters", a.Letters.Queues)
 	a.Today.Register("rosters", a.Rosters.Queues)
+	a.Today.Register("events", a.Events.Today)
 	a.Today.Register("duplicates", a.Duplicates.Today)
 	a.Today.Register("volunteers", a.Volunteers.Queues)
 }
@@ -422,7 +436,7 @@ func (a *App) previewOf(words *mailer.Renderer) func(context.Context, deliveries
 
 // regular lists the housekeeping that runs by itself.
 func (a *App) regular() []jobs.Regular {
-	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular(), a.Letters.WriterJobs(), a.Letters.DispatchJobs(), a.Rosters.TakingJobs(), a.Rosters.CoverJobs(), a.Volunteers.Regular())
+	own := slices.Concat(a.Petitions.Regular(), a.Forms.Regular(), a.Erasures.Regular(), a.Retention.Regular(), a.Letters.WriterJobs(), a.Letters.DispatchJobs(), a.Rosters.TakingJobs(), a.Rosters.CoverJobs(), a.Volunteers.Regular(), a.Events.Regular())
 	return append(own, a.Mailings.Regular(), a.Series.Regular(), a.Keys.Regular(), a.Deliverability.Regular(),
 		jobs.Regular{Name: "inbound_poll", Every: time.Minute, Run: a.Inbound.Poll},
 		jobs.Regular{Name: "inbound_pauses", Every: time.Minute, Run: a.Inbound.Pauses},
@@ -453,7 +467,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	mountHealth(a.fiber, a)
 	mountMetrics(a.fiber, a)
 	public.MountSite(a.fiber, a.web, a.Organisation)
-	public.MountHome(a.fiber, a.web, a.Petitions, a.Legislators)
+	public.MountHome(a.fiber, a.web, a.Petitions, a.Legislators, a.Events)
 	public.MountCampaigns(a.fiber, a.web, a.Campaigns, a.Petitions, a.Letters)
 	public.MountLetterList(a.fiber, a.web, a.Letters)
 	use := public.NewPrefiller(a.web, a.Me)
@@ -463,6 +477,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountLetters(a.fiber, a.web, a.Letters, a.Petitions, a.Legislators, a.Waiting, use)
 	public.MountRosters(a.fiber, a.web, a.Rosters, a.Waiting, use)
 	public.MountForms(a.fiber, a.web, a.Forms, a.Waiting, use)
+	public.MountEvents(a.fiber, a.web, a.Events, a.Waiting, use)
 	public.MountMe(a.fiber, a.web, a.Me, use)
 	public.MountVolunteers(a.fiber, a.web, a.Volunteers, a.Me, a.Waiting, use)
 	public.MountRepresentatives(a.fiber, a.web, a.Legislators)
@@ -494,6 +509,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountSeries(a.fiber, a.web, a.Series)
 	admin.MountLetterCampaigns(a.fiber, a.web, a.Letters, a.Campaigns)
 	admin.MountRosters(a.fiber, a.web, a.Rosters, a.Supporters)
+	admin.MountEvents(a.fiber, a.web, a.Events)
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)
 	admin.MountVolunteers(a.fiber, a.web, a.Volunteers)
 	admin.MountFields(a.fiber, a.web, a.Supporters)
@@ -531,6 +547,10 @@ func dropKept(w *web.Web, topic string) {
 		for _, prefix := range []string{"/petitions/" + slug, "/petitions\x00", "/petitions.atom\x00", "/campaigns/", "/\x00"} {
 			w.Drop(prefix)
 		}
+	case topic == events.Topic:
+		w.Drop("/\x00")
+		w.Drop("/events")
+		w.Drop("/groups")
 	case topic == letters.Topic:
 		w.Drop("/letters")
 		w.Drop("/campaigns/")

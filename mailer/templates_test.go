@@ -143,6 +143,17 @@ type (
 		Holds, Changed, Off []offerShift
 		URL                 string
 	}
+	eventConfirm struct {
+		Title, ConfirmURL, ConfirmHost, Code string
+		Days                                 int
+	}
+	eventComing struct {
+		GivenName, Title, When, Yours, Where, Note, Join, Dial string
+		Waiting, Series                                        bool
+		URL                                                    string
+	}
+	eventOffer    struct{ GivenName, Title, When, Yours, Until, URL string }
+	eventChanged  struct{ GivenName, Title, Was, When, Yours, Note, URL string }
 	petitionDraft struct {
 		Inviter, URL, ResumeHost, Code string
 		Confirmed                      bool
@@ -286,6 +297,17 @@ var samples = []struct {
 		PlaceURL: "https://act.example.org/places/" + token, CantURL: "https://act.example.org/cant/" + token,
 	}},
 	{"roster_let_go", "roster_let_go", rosterLetGo{"Welcome table, lobby", "https://act.example.org/shifts/1"}},
+	{"event_confirm", "event_confirm", eventConfirm{"First <Tuesday> circle", "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 7}},
+	{"event_receipt", "event_receipt", eventComing{"June", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "Tuesday 2 March 2027, 15:30, Los Angeles time", "", "", "https://meet.example.org/room?a=1&b=2", "+1-555-0142\ncode 7", false, true, "https://act.example.org/coming/" + token}},
+	{"event_receipt_place", "event_receipt", eventComing{"June", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "", "Library, 1 Mill Lane, Harrow Bay", "Please ring <twice>.", "", "", false, false, "https://act.example.org/coming/" + token}},
+	{"event_receipt_waiting", "event_receipt", eventComing{"", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "", "", "", "", "", true, false, "https://act.example.org/coming/" + token}},
+	{"event_already", "event_already", eventComing{"June", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "", "", "", "https://meet.example.org/room", "", false, false, "https://act.example.org/coming/" + token}},
+	{"event_reminder", "event_reminder", eventComing{"June", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "", "Library, 1 Mill Lane, Harrow Bay", "", "https://meet.example.org/room", "+1-555-0142", false, false, "https://act.example.org/coming/" + token}},
+	{"event_offer", "event_offer", eventOffer{"June", "First <Tuesday> circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "Tuesday 2 March 2027, 15:30, Los Angeles time", "Monday 1 March 2027, 21:00, Los Angeles time", "https://act.example.org/coming/" + token}},
+	{"event_changed_moved", "event_changed", eventChanged{"June", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "Thursday 4 March 2027, 17:00 to 18:15 (New York time)", "", "The <host> is away on Tuesday.", "https://act.example.org/coming/" + token}},
+	{"event_changed_off", "event_changed", eventChanged{"", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "", "", "", ""}},
+	{"event_changed_note", "event_changed", eventChanged{"June", "First Tuesday circle", "", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "Tuesday 2 March 2027, 15:30, Los Angeles time", "Bring a cup.", "https://act.example.org/coming/" + token}},
+	{"event_cancelled", "event_cancelled", eventChanged{"June", "Pain Day", "Tuesday 9 March 2027, 09:00 to 12:00 (New York time)", "", "", "The building is closed <that> day.", ""}},
 	{"setup_test", "setup_test", setupTest{"Wennick Chronic Pain Coalition"}},
 }
 

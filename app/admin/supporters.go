@@ -104,7 +104,7 @@ func (h *supporterPages) page(c *fiber.Ctx) (*supportersPage, error) {
 	for _, x := range f.Chapters {
 		p.Chapters = append(p.Chapters, web.Option{Value: x.ID.String(), Label: x.Name})
 	}
-	for _, s := range []string{supporters.SourcePetition, supporters.SourceForm, supporters.SourceLetter, supporters.SourceRoster, supporters.SourceImport, supporters.SourceHand} {
+	for _, s := range []string{supporters.SourcePetition, supporters.SourceForm, supporters.SourceLetter, supporters.SourceRoster, supporters.SourceEvent, supporters.SourceImport, supporters.SourceHand} {
 		p.Sources = append(p.Sources, web.Option{Value: s, Label: p.T("supporter.source_" + s)})
 	}
 	return p, nil

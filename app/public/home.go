@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"kithline/app/web"
+	"kithline/campaigns/events"
 	"kithline/campaigns/legislators"
 	"kithline/campaigns/petitions"
 	"kithline/models"
@@ -17,15 +18,19 @@ import (
 // homeShown is how many petitions the first page lists.
 const homeShown = 6
 
+// homeEvents is how many events it lists.
+const homeEvents = 3
+
 type home struct {
 	web         *web.Web
 	petitions   *petitions.Service
 	legislators *legislators.Service
+	events      *events.Service
 }
 
-// MountHome puts the first page in place: what can be done now, by how long it takes, and what the organisation works for.
-func MountHome(r fiber.Router, w *web.Web, s *petitions.Service, l *legislators.Service) {
-	h := &home{w, s, l}
+// MountHome puts the first page in place: what can be done now, by how long it takes, what comes next, and what the organisation works for.
+func MountHome(r fiber.Router, w *web.Web, s *petitions.Service, l *legislators.Service, e *events.Service) {
+	h := &home{w, s, l, e}
 	r.Get("/", h.show)
 }
 
@@ -33,6 +38,7 @@ type homePage struct {
 	web.Page
 	Petitions []models.Petition
 	Represent bool // who represents a place can be looked up
+	Events    []eventCard
 }
 
 func (h *home) show(c *fiber.Ctx) error {
@@ -43,6 +49,10 @@ func (h *home) show(c *fiber.Ctx) error {
 			return nil, err
 		}
 		known, err := loaded(ctx, h.legislators)
-		return homePage{Page: p, Petitions: open, Represent: known}, err
+		if err != nil {
+			return nil, err
+		}
+		next, err := h.events.Upcoming(ctx, events.Filter{}, 1)
+		return homePage{Page: p, Petitions: open, Represent: known, Events: cardsOf(h.events, p.Lang, next[:min(homeEvents, len(next))])}, err
 	})
 }

@@ -115,6 +115,14 @@ func (p Page) DayOf(day string) string {
 	return Date(p.Lang, t)
 }
 
+// DayNames are the days of the week in a language, from Sunday on.
+func DayNames(lang string) [7]string {
+	if names, ok := weekdays[lang]; ok {
+		return names
+	}
+	return weekdays["en"]
+}
+
 // Weekday is Date with the day of the week before it: "Tuesday 16 March 2027".
 func (p Page) Weekday(t any) string { return stamp(p, t, Weekday) }
 

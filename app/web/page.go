@@ -233,7 +233,7 @@ func (p Page) HasTheme() bool { return ThemeCSS(p.Site.Accent) != "" }
 
 // Nav is the navigation of public pages.
 func (p Page) Nav() []NavLink {
-	return p.links("home", "/", "base.nav_home", "rosters", "/rosters", "rosters.title", "join", "/join", "base.nav_join")
+	return p.links("home", "/", "base.nav_home", "rosters", "/rosters", "rosters.title", "events", "/events", "events.nav", "join", "/join", "base.nav_join")
 }
 
 // Foot is the foot of public pages.

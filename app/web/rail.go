@@ -26,6 +26,7 @@ var railGroups = []struct {
 		{"abuse", "/admin/abuse", "abuse.rail", actor.ModeratePetition},
 		{"letters", "/admin/letters", "lettercampaigns.rail", actor.SeeFigures},
 		{"advocacy", "/admin/advocacy", "lettercampaigns.log", actor.SeeFigures},
+		{"events", "/admin/events", "events.rail", actor.ManageRosters},
 		{"mailings", "/admin/mailings", "base.rail_mailings", actor.WriteMailing},
 		{"series", "/admin/series", "series.title", actor.WriteMailing},
 		{"rosters", "/admin/rosters", "rosterdesk.title", actor.ManageRosters},

@@ -29,10 +29,12 @@ const (
 	LetterResume     = "letter_resume"           // subject: the letter
 	RosterConfirm    = "roster_confirm"          // subject: the assignment
 	VolunteerConfirm = "volunteer_confirm"       // subject: the volunteer
+	EventConfirm     = "event_confirm"           // subject: the registration
+	EventAlready     = "event_already"           // subject: the registration
 )
 
 // Kinds lists them.
-var Kinds = []string{PetitionConfirm, PetitionAlready, PetitionRemind, JoinConfirm, DigestConfirm, PetitionStart, PetitionCostart, LetterConfirm, LetterResume, RosterConfirm, VolunteerConfirm}
+var Kinds = []string{PetitionConfirm, PetitionAlready, PetitionRemind, JoinConfirm, DigestConfirm, PetitionStart, PetitionCostart, LetterConfirm, LetterResume, RosterConfirm, VolunteerConfirm, EventConfirm, EventAlready}
 
 // ofDrafts are those with the link to a draft. No page but its own opens one, so they count apart from what the page behind the link
 // of every other mail lists.

@@ -36,6 +36,7 @@ const (
 	SourceForm     = "form"
 	SourceLetter   = "letter"
 	SourceRoster   = "roster" // took a place or stands by
+	SourceEvent    = "event"
 	SourceHand     = "hand" // an organizer added the person
 )
 
