@@ -44,6 +44,7 @@ import (
 	"kithline/campaigns/letters"
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/me"
+	"kithline/campaigns/meetings"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/packs"
 	"kithline/campaigns/petitions"
@@ -87,6 +88,7 @@ type App struct {
 	Legislators  *legislators.Service
 	Letters      *letters.Service
 	Rosters      *rosters.Service
+	Meetings     *meetings.Service
 	Abuse        *abuse.Service         // judges signatures
 	Waiting      *confirmations.Service // what waits for a press on a mailed page
 	Consents     *consents.Service
@@ -279,6 +281,9 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Rosters = rosters.New(rosters.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Enqueue: enqueue, Log: a.Log, Guard: a.Abuse,
 	})
+	a.Meetings = meetings.New(meetings.Options{
+		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Day: web.Weekday,
+	})
 	a.Waiting.Register(a.Letters.Source())
 	a.Imports = imports.New(imports.Options{DB: a.DB, Vault: a.Vault, Clock: a.Clock, Files: a.Files, Petitions: a.Petitions, Enqueue: enqueue, Words: text})
 	a.Mailings = mailings.New(mailings.Options{
@@ -319,6 +324,9 @@ func (a *App) features(words *mailer.Renderer) {
 	}
 	a.Me.Register("letter", a.ownLetters())
 	for kind, r := range a.Letters.WriterMails() {
+		a.Deliveries.Handle(kind, r)
+	}
+	for kind, r := range a.Meetings.Renderers() {
 		a.Deliveries.Handle(kind, r)
 	}
 	a.Mailings.Register(a.Deliveries)
@@ -434,6 +442,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountMe(a.fiber, a.web, a.Me, use)
 	public.MountRepresentatives(a.fiber, a.web, a.Legislators)
 	public.MountByHand(a.fiber, a.web, a.Letters)
+	public.MountMeetings(a.fiber, a.web, a.Meetings)
 	public.MountConfirm(a.fiber, a.web, a.Waiting)
 	public.MountUnsubscribe(a.fiber, a.web, a.Mailings, a.Consents)
 	public.MountArchive(a.fiber, a.web, a.Mailings)
@@ -459,6 +468,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountOffices(a.fiber, a.web, a.Letters)
 	admin.MountSeries(a.fiber, a.web, a.Series)
 	admin.MountLetterCampaigns(a.fiber, a.web, a.Letters, a.Campaigns)
+	admin.MountMeetings(a.fiber, a.web, a.Meetings)
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)
 	admin.MountFields(a.fiber, a.web, a.Supporters)
 	admin.MountDuplicates(a.fiber, a.web, a.Duplicates)

@@ -87,6 +87,12 @@ type (
 		Letters          []letterText
 	}
 	letterHeld     struct{ GivenName, Title string }
+	rosterMeeting  struct {
+		GivenName, Role, Who, When, Own, Where string
+		Cancelled                              bool
+		PageURL, CantURL                       string
+		ContactName, Contact                   string
+	}
 	letterRejected struct{ GivenName, Title, Reason, URL string }
 	toCarry        struct{ To, How string }
 	letterByHand   struct {
@@ -176,6 +182,11 @@ var samples = []struct {
 	{"letter_resume", "letter_resume", letterResume{"Twenty visits for pain", "https://act.example.org/letters/draft/" + token, "act.example.org/letters/resume", "7Q4MK2", 30}},
 	{"letter_copy", "letter_copy", letterCopy{"June", "Twenty visits for pain", []letterText{{"Senator Ada Okafor", "Please support HB 412", "Dear Senator Okafor,\n\nMy plan stopped."}}}},
 	{"letter_held", "letter_held", letterHeld{"June", "Twenty visits for pain"}},
+	{"roster_meeting", "roster_meeting", rosterMeeting{
+		GivenName: "June", Role: "Storyteller", Who: "Representative Ada Quill", When: "Tuesday 9 March 2027, 10:00 to 10:15", Own: "Tuesday 9 March 2027, 16:00 to 16:15", Where: "Room 114",
+		PageURL: "https://act.example.org/meetings/TOKEN", CantURL: "https://act.example.org/cant/TOKEN", ContactName: "Nadia", Contact: "555-0142",
+	}},
+	{"roster_meeting_off", "roster_meeting", rosterMeeting{Role: "Storyteller", Who: "Representative Ada Quill", When: "Tuesday 9 March 2027, 10:00 to 10:15", Cancelled: true}},
 	{"petition_threshold", "petition_threshold", petitionReached{"Twenty visits for pain", "1,000", "", "2,500", "https://act.example.org/petitions/twenty-visits", ""}},
 	{"petition_threshold_paper", "petition_threshold", petitionReached{"Benches <b>& shade</b>", "100", "112", "250", "https://act.example.org/petitions/benches", "12"}},
 	{"user_invitation", "user_invitation", userInvitation{"Ilse Halvorsen", "Wennick Chronic Pain Coalition", "Organizer", "https://act.example.org/invite/" + token, 3}},

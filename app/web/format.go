@@ -34,6 +34,17 @@ func Date(lang string, t time.Time) string {
 	return fmt.Sprintf("%d %s %d", t.Day(), months["en"][t.Month()-1], t.Year())
 }
 
+// Weekday is Date with the day of the week before it, in the zone of t: "Tuesday 16 March 2027".
+func Weekday(lang string, t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	if lang == "es" {
+		return weekdays["es"][t.Weekday()] + ", " + Date(lang, t)
+	}
+	return weekdays["en"][t.Weekday()] + " " + Date(lang, t)
+}
+
 // DateTime writes a day and a time on the 24-hour clock.
 func DateTime(lang string, t time.Time) string {
 	if t.IsZero() {
@@ -96,15 +107,7 @@ func when(v any) time.Time {
 func (p Page) Date(t any) string { return stamp(p, t, Date) }
 
 // Weekday is Date with the day of the week before it: "Tuesday 16 March 2027".
-func (p Page) Weekday(t any) string {
-	return stamp(p, t, func(lang string, t time.Time) string {
-		sep := " "
-		if lang == "es" {
-			sep = ", "
-		}
-		return weekdays[lang][t.Weekday()] + sep + Date(lang, t)
-	})
-}
+func (p Page) Weekday(t any) string { return stamp(p, t, Weekday) }
 
 // DateTime writes day and time of the organisation's zone.
 func (p Page) DateTime(t any) string { return stamp(p, t, DateTime) }

@@ -2,12 +2,14 @@ package meetings
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
 	"kithline/campaigns/actor"
 	"kithline/campaigns/chapters"
+	"kithline/campaigns/legislators"
 	"kithline/models"
 )
 
@@ -171,4 +173,45 @@ func (s *Service) Get(ctx context.Context, a actor.Actor, roster, id uuid.UUID) 
 	}
 	d.Notes, err = s.notesOf(m, d.Asks)
 	return d, err
+}
+
+// findMost is how many people a search for an office finds.
+const findMost = 20
+
+// Find returns who sits and has a text in their name, or a seat of that number. It needs actor.ManageRosters.
+func (s *Service) Find(ctx context.Context, a actor.Actor, text string) ([]Office, error) {
+	if err := a.Need(actor.ManageRosters); err != nil {
+		return nil, err
+	}
+	text = folded(text)
+	if text == "" {
+		return nil, nil
+	}
+	now := s.Clock.Now()
+	like := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
+	var ids []uuid.UUID
+	err := s.DB.WithContext(ctx).Table("legislators AS l").Where(`EXISTS (SELECT 1 FROM terms t WHERE t.legislator_id = l.id AND t.ended_at IS NULL AND (lower(l.name) LIKE ? ESCAPE '\' OR lower(t.district) = ?))`, like, text).
+		Order("l.family_name, l.name, l.id").Limit(findMost).Pluck("l.id", &ids).Error
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	sitting, err := legislators.Members(ctx, s.DB.DB, ids, now)
+	out := make([]Office, len(sitting))
+	for i, m := range sitting {
+		out[i] = Office{Member: m}
+		if len(m.Offices) > 0 {
+			out[i].Room = m.Offices[0]
+		}
+	}
+	return out, err
+}
+
+// Choose is the member that a new meeting is with, with their offices. It needs actor.ManageRosters. The fault is NotFound,
+// error.legislator_left, where they sit nowhere.
+func (s *Service) Choose(ctx context.Context, a actor.Actor, legislator uuid.UUID) (Office, error) {
+	if err := a.Need(actor.ManageRosters); err != nil {
+		return Office{}, err
+	}
+	m, err := legislators.Sitting(ctx, s.DB.DB, legislator, s.Clock.Now())
+	return Office{Member: m}, err
 }
