@@ -56,7 +56,8 @@ func TestMeetingPages(t *testing.T) {
 					edit.Whom = meetings.Office{}
 				}
 				v := view(state, meetings.Modes[i], role(models.RoleLeader, 0), role("", 2))
-				show := &meetingPage{meetingBase: wrong("late", "ask_1", "notes", "follow_up", "follow_up_until", ""), Details: meetings.Details{View: v, Roster: roster, Began: i > 0}}
+				fields := map[models.MeetingState][]string{models.MeetingPlanned: {"late", ""}, models.MeetingHeld: {"ask_1", "notes", "follow_up", "follow_up_until", ""}}[state]
+				show := &meetingPage{meetingBase: wrong(fields...), Details: meetings.Details{View: v, Roster: roster, Began: i > 0}}
 				board, report := &meetingBoard{meetingBase: base}, &meetingReport{meetingBase: base, Report: meetings.Report{Answers: map[models.AskOutcome]int{}}}
 				if full {
 					days.Rows = []meetings.Day{{Roster: roster, Meetings: 31, FirstAt: &now}, {Roster: roster}}
