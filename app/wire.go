@@ -45,6 +45,7 @@ import (
 	"kithline/campaigns/letters"
 	"kithline/campaigns/mailings"
 	"kithline/campaigns/me"
+	"kithline/campaigns/meetings"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/packs"
 	"kithline/campaigns/petitions"
@@ -92,6 +93,7 @@ type App struct {
 	Rosters      *rosters.Service
 	Volunteers   *volunteers.Service
 	Events       *events.Service
+	Meetings     *meetings.Service
 	Abuse        *abuse.Service         // judges signatures
 	Waiting      *confirmations.Service // what waits for a press on a mailed page
 	Consents     *consents.Service
@@ -292,6 +294,9 @@ func (a *App) features(words *mailer.Renderer) {
 		Date: func(lang string, t time.Time) string { return page(lang).Date(t) }, Log: a.Log, Guard: a.Abuse,
 	})
 	segments.Register(volunteers.Condition())
+	a.Meetings = meetings.New(meetings.Options{
+		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Day: web.Weekday,
+	})
 	a.Waiting.Register(a.Letters.Source())
 	a.Waiting.Register(a.Rosters.Source())
 	a.Waiting.Register(a.Volunteers.Source())
@@ -361,6 +366,9 @@ func (a *App) features(words *mailer.Renderer) {
 		a.Deliveries.Handle(kind, r)
 	}
 	a.Me.Register("volunteer", a.ownVolunteer())
+	for kind, r := range a.Meetings.Renderers() {
+		a.Deliveries.Handle(kind, r)
+	}
 	a.Mailings.Register(a.Deliveries)
 	a.Series = mailseries.New(mailseries.Options{DB: a.DB, Clock: a.Clock, Organisation: a.Organisation, Mailings: a.Mailings, Open: a.Vault.Open})
 	a.Series.Register(a.Deliveries)
@@ -483,6 +491,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	public.MountRepresentatives(a.fiber, a.web, a.Legislators)
 	public.MountByHand(a.fiber, a.web, a.Letters)
 	public.MountOffers(a.fiber, a.web, a.Rosters)
+	public.MountMeetings(a.fiber, a.web, a.Meetings)
 	public.MountConfirm(a.fiber, a.web, a.Waiting)
 	public.MountUnsubscribe(a.fiber, a.web, a.Mailings, a.Consents)
 	public.MountArchive(a.fiber, a.web, a.Mailings)
@@ -510,6 +519,7 @@ func (a *App) mount(words *mailer.Renderer, o Options) (err error) {
 	admin.MountLetterCampaigns(a.fiber, a.web, a.Letters, a.Campaigns)
 	admin.MountRosters(a.fiber, a.web, a.Rosters, a.Supporters)
 	admin.MountEvents(a.fiber, a.web, a.Events)
+	admin.MountMeetings(a.fiber, a.web, a.Meetings)
 	admin.MountSupporters(a.fiber, a.web, a.Supporters)
 	admin.MountVolunteers(a.fiber, a.web, a.Volunteers)
 	admin.MountFields(a.fiber, a.web, a.Supporters)

@@ -98,8 +98,14 @@ type (
 		GivenName, Title string
 		Letters          []letterText
 	}
-	letterHeld     struct{ GivenName, Title string }
-	letterState    struct{ Title, State, Reason, URL string }
+	letterHeld    struct{ GivenName, Title string }
+	letterState   struct{ Title, State, Reason, URL string }
+	rosterMeeting struct {
+		GivenName, Role, Who, When, Own, Where string
+		Cancelled                              bool
+		PageURL, CantURL                       string
+		ContactName, Contact                   string
+	}
 	letterRejected struct{ GivenName, Title, Reason, URL string }
 	toCarry        struct{ To, How string }
 	letterByHand   struct {
@@ -256,6 +262,11 @@ var samples = []struct {
 	{"letter_state_returned", "letter_state", letterState{"Twenty visits", "returned", "Which <committee>?\n\nPlease say when it meets.", "https://act.example.org/admin/letters/1/edit"}},
 	{"letter_state_submitted", "letter_state", letterState{"Twenty visits", "submitted", "", "https://act.example.org/admin/letters/1"}},
 	{"letter_held", "letter_held", letterHeld{"June", "Twenty visits for pain"}},
+	{"roster_meeting", "roster_meeting", rosterMeeting{
+		GivenName: "June", Role: "Storyteller", Who: "Representative Ada Quill", When: "Tuesday 9 March 2027, 10:00 to 10:15", Own: "Tuesday 9 March 2027, 16:00 to 16:15", Where: "Room 114",
+		PageURL: "https://act.example.org/meetings/TOKEN", CantURL: "https://act.example.org/cant/TOKEN", ContactName: "Nadia", Contact: "555-0142",
+	}},
+	{"roster_meeting_off", "roster_meeting", rosterMeeting{Role: "Storyteller", Who: "Representative Ada Quill", When: "Tuesday 9 March 2027, 10:00 to 10:15", Cancelled: true}},
 	{"petition_threshold", "petition_threshold", petitionReached{"Twenty visits for pain", "1,000", "", "2,500", "https://act.example.org/petitions/twenty-visits", ""}},
 	{"petition_threshold_paper", "petition_threshold", petitionReached{"Benches <b>& shade</b>", "100", "112", "250", "https://act.example.org/petitions/benches", "12"}},
 	{"user_invitation", "user_invitation", userInvitation{"Ilse Halvorsen", "Wennick Chronic Pain Coalition", "Organizer", "https://act.example.org/invite/" + token, 3}},

@@ -34,5 +34,6 @@ func All() []any {
 		&LetterCampaign{}, &LetterText{}, &LetterTarget{}, &LetterPoint{}, &Letter{}, &LetterSketch{}, &Dispatch{}, &LetterPace{}, &LetterReply{}, &Position{}, &AdvocacyEntry{},
 		&Event{}, &EventDate{}, &Registration{},
 		&Volunteer{}, &OnboardingStep{}, &OnboardingMark{}, &Pacing{}, &Roster{}, &Team{}, &Shift{}, &Assignment{}, &Offer{}, &Cover{}, &ShiftEvent{}, &ShiftMark{}, &RosterMessage{}, &Certificate{},
+		&MeetingPlan{}, &Meeting{}, &MeetingAsk{},
 	}
 }

@@ -53,7 +53,7 @@ var owners = map[string]Whose{
 	"mailbox_id": OfMailbox, "mailboxes.id": OfMailbox,
 	"supporter_id": OfSupporter, "supporters.id": OfSupporter, "a_id": OfSupporter, "b_id": OfSupporter, "gone_id": OfSupporter,
 	"user_id": OfUser, "users.id": OfUser, "created_by": OfUser,
-	"address_hash": OfAddress, "key_hash": OfNobody, "organisations.id": OfNobody, "mail_keys.id": OfNobody, "inbound_sources.id": OfNobody, "shifts.id": OfNobody, "events.id": OfNobody,
+	"address_hash": OfAddress, "key_hash": OfNobody, "organisations.id": OfNobody, "mail_keys.id": OfNobody, "inbound_sources.id": OfNobody, "shifts.id": OfNobody, "events.id": OfNobody, "meetings.id": OfNobody,
 }
 
 // Whose says whom the owner column leads to; "" where nobody said, which a test does not let pass.
@@ -249,6 +249,10 @@ var PersonalColumns = []Personal{
 	{"registrations", "created_at", "mailbox_id", Clear, RowGoes, true},
 
 	{"shifts", "join_sealed", "id", Sealed, Stays, false},
+	{"meetings", "join_sealed", "id", Sealed, Stays, false},
+	{"meetings", "access_sealed", "id", Sealed, Stays, false},
+	{"meetings", "notes_sealed", "id", Sealed, Stays, false},
+	{"meetings", "follow_up_sealed", "id", Sealed, Stays, false},
 	{"events", "join_sealed", "id", Sealed, Stays, false},
 	{"events", "dial_sealed", "id", Sealed, Stays, false},
 	{"volunteers", "mailbox_id", "mailbox_id", Clear, RowGoes, false},
@@ -481,6 +485,9 @@ var NotPersonal = map[string][]string{
 	"shift_marks":        {"shift_id", "mark"},
 	"roster_messages":    {"id", "roster_id", "shift_id", "team_id", "day", "subject", "body", "recipients", "created_by", "created_at"},
 	"certificates":       {"roster_id", "given_by", "given_at"},
+	"meeting_plans":      {"roster_id", "letter_campaign_id", "asks", "points", "roles", "minutes", "block_minutes", "break_minutes", "logged_at", "sent_at", "revision", "created_at", "updated_at"},
+	"meetings":           {"id", "roster_id", "team_id", "legislator_id", "office_id", "state", "starts_at", "minutes", "mode", "place", "late_minutes", "follow_up_until", "followed_up_at", "noted_at", "thanks_shift_id", "thanked_at", "created_by", "revision", "created_at", "updated_at"},
+	"meeting_asks":       {"id", "meeting_id", "position", "ask", "outcome"},
 }
 
 // sealKeys names the columns whose bytes, one after the other, are the row key that the sealed values of a table are bound to,

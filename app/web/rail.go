@@ -25,6 +25,7 @@ var railGroups = []struct {
 		{"petitions", "/admin/petitions", "base.rail_petitions", actor.SeeFigures},
 		{"abuse", "/admin/abuse", "abuse.rail", actor.ModeratePetition},
 		{"letters", "/admin/letters", "lettercampaigns.rail", actor.SeeFigures},
+		{"meetings", "/admin/meetings", "meetings.title", actor.ManageRosters},
 		{"advocacy", "/admin/advocacy", "lettercampaigns.log", actor.SeeFigures},
 		{"events", "/admin/events", "events.rail", actor.ManageRosters},
 		{"mailings", "/admin/mailings", "base.rail_mailings", actor.WriteMailing},

@@ -119,7 +119,7 @@ func New(o Options) (*Web, error) {
 	if w.opt.TokenPrefixes == nil {
 		w.opt.TokenPrefixes = []string{
 			"/confirm/", "/me/", "/cant/", "/places/", "/coming/", "/feeds/", "/u/", "/admin/setup/", "/admin/login/", "/admin/invitation/",
-			"/by-hand/", "/petitions/drafts/", "/petitions/draft/", "/drafts/", "/callbacks/ses/", "/callbacks/postmark/",
+			"/by-hand/", "/meetings/", "/offers/", "/petitions/drafts/", "/petitions/draft/", "/drafts/", "/callbacks/ses/", "/callbacks/postmark/",
 		}
 	}
 	if w.opt.OneClick == nil {

@@ -254,6 +254,9 @@ func (w *world) fill(zero bool) people {
 	w.create(rows.AroundRosters(rows.Volunteered{
 		Campaign: p.campaign, Chapter: chapter.ID, Mailbox: p.mailbox, User: p.user, ConsentText: p.text, At: at, Later: later, Word: hard, Seal: around.Seal,
 	})...)
+	w.create(rows.AroundMeetings(rows.Volunteered{
+		Campaign: p.campaign, Chapter: chapter.ID, Mailbox: p.mailbox, User: p.user, ConsentText: p.text, At: at, Later: later, Word: hard, Seal: around.Seal,
+	})...)
 	// What the delivery needed when it went was withdrawn since.
 	w.exec("UPDATE consents SET withdrawn_at = ?, withdrawn_how = 'mail' WHERE purpose = 'updates'", later)
 	return p

@@ -138,6 +138,9 @@ func (w *world) fill() {
 	w.create(rows.AroundRosters(rows.Volunteered{
 		Campaign: c.ID, Chapter: *one.ChapterID, Mailbox: june.ID, User: boss.UserID, ConsentText: models.NewID(), At: at, Later: later, Word: func(string) string { return text }, Seal: w.vault.Seal,
 	})...)
+	w.create(rows.AroundMeetings(rows.Volunteered{
+		Campaign: c.ID, Chapter: *one.ChapterID, Mailbox: june.ID, User: boss.UserID, ConsentText: models.NewID(), At: at, Later: later, Word: func(string) string { return text }, Seal: w.vault.Seal,
+	})...)
 }
 
 // sealedIn opens a value as its own package does: the key of the row written out here, not taken from the code that is tried.

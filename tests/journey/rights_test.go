@@ -23,6 +23,7 @@ import (
 	"kithline/campaigns/imports"
 	"kithline/campaigns/letters"
 	"kithline/campaigns/mailings"
+	"kithline/campaigns/meetings"
 	"kithline/campaigns/petitions"
 	news "kithline/campaigns/posts"
 	"kithline/campaigns/segments"
@@ -148,6 +149,11 @@ var posts = map[string]actor.Right{
 	"/admin/letters/:id/submit": actor.ManageLetters, "/admin/letters/:id/return": actor.ManageLetters, "/admin/letters/:id/publish": actor.ManageLetters, "/admin/letters/:id/steer": actor.ManageLetters,
 	"/admin/letters/:id/positions": actor.ManageLetters, "/admin/letters/held": actor.ManageLetters, "/admin/letters/held/:id/reject": actor.ManageLetters,
 	"/admin/letters/:id/offices/:office/carried": actor.ManageLetters, "/admin/letters/:id/offices/:office/print": actor.ManageLetters, "/admin/letters/:id/offices/:office/unknown": actor.ManageLetters,
+	"/meetings/:token/notes": anybody, "/admin/meetings/:id/plan": actor.ManageRosters, "/admin/meetings/:id/build": actor.ManageRosters, "/admin/meetings/:id/import": actor.ManageRosters,
+	"/admin/meetings/:id/new": actor.ManageRosters, "/admin/meetings/:id/log": actor.ManageLetters, "/admin/meetings/:id/send": actor.ManageRosters, "/admin/meetings/:id/packs": actor.ManageRosters,
+	"/admin/meetings/:id/at/:meeting/edit": actor.ManageRosters, "/admin/meetings/:id/at/:meeting/cancel": actor.ManageRosters, "/admin/meetings/:id/at/:meeting/late": actor.ManageRosters,
+	"/admin/meetings/:id/at/:meeting/notes": actor.ManageRosters, "/admin/meetings/:id/at/:meeting/thanked": actor.ManageRosters, "/admin/meetings/:id/at/:meeting/followed": actor.ManageRosters,
+	"/admin/meetings/:id/at/:meeting/pack": actor.ManageRosters, "/admin/meetings/:id/at/:meeting/host": actor.ManageRosters,
 	"/admin/advocacy": actor.ManageLetters, "/admin/advocacy/:id/strike": actor.ManageLetters,
 	"/admin/legislators": actor.ManageLetters, "/admin/legislators/:id/channels": actor.ManageLetters, "/admin/legislators/:id/channels/:channel": actor.ManageLetters,
 	"/admin/legislators/:id/salutation": actor.ManageLetters, "/admin/legislators/:id/terms/:term/end": actor.ManageLetters, "/admin/legislators/imports/new/congress": actor.ManageLetters, "/admin/legislators/imports/new/csv": actor.ManageLetters, "/admin/legislators/imports/new/openstates": actor.ManageLetters, "/admin/exports/letters": actor.Export,
@@ -350,6 +356,13 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	w.ids["/admin/advocacy/:id"], w.ids["/admin/legislators/:id"], w.ids["/admin/legislators/imports/:id"] = []string{uuid.NewString()}, []string{senator.ID.String()}, []string{uuid.NewString()}
 	w.ids[":point"], w.ids[":target"], w.ids[":channel"], w.ids[":term"], w.ids[":part"] = []string{uuid.NewString()}, []string{uuid.NewString()}, []string{uuid.NewString()}, []string{term.ID.String()}, []string{uuid.NewString()}
 	w.ids[":office"] = []string{senator.ID.String()}
+	day := models.Roster{ID: models.NewID(), Slug: "a-day-of-meetings", State: models.RosterDraft, Title: "A day of meetings", Locale: "en", TimeZone: "America/New_York", Revision: 1, CreatedAt: a.Clock.Now(), UpdatedAt: a.Clock.Now()}
+	must(a.DB.Create(&day).Error)
+	met, err := a.Meetings.Add(ctx, owner, day.ID, meetings.Input{
+		LegislatorID: senator.ID, Day: a.Clock.Now().AddDate(0, 1, 0).Format(time.DateOnly), Hour: "10:00", Minutes: 15, Mode: models.MeetingVideo, Asks: []string{"Will you vote yes?"},
+	})
+	must(err)
+	w.ids["/admin/meetings/:id"], w.ids[":meeting"] = []string{day.ID.String()}, []string{met.ID.String()}
 	// Links that say nothing, of another kind, and too old.
 	soon, past := a.Clock.Now().AddDate(0, 0, 1), a.Clock.Now().AddDate(0, 0, -1)
 	w.ids[":token"] = []string{"nonsense", a.Signer.Make(tokens.Browser, sig.ID, soon), a.Signer.Make(tokens.Confirm, sig.ID, past), a.Signer.Make(tokens.Login, uuid.New(), soon)}
