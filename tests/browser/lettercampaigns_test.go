@@ -146,7 +146,7 @@ func TestLetterCampaign(t *testing.T) {
 	send("#note", `main section form button.main`)
 	tab.Want(200, "/admin/advocacy")
 	tab.Open("/admin/advocacy?from=2026-01-01&until=2026-12-31")
-	if !strings.Contains(tab.Text("main"), "2026-01-05") {
+	if !strings.Contains(tab.Text("main"), "5 January 2026") {
 		t.Errorf("the log says %q", tab.Text("main"))
 	}
 	tab.Scripts(true)
