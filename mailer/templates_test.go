@@ -86,7 +86,13 @@ type (
 		GivenName, Title string
 		Letters          []letterText
 	}
-	letterHeld     struct{ GivenName, Title string }
+	letterHeld  struct{ GivenName, Title string }
+	rosterShift struct {
+		GivenName, Role, Roster, When, Place, Join string
+		Standby                                    bool
+		Contact, URL, CantURL, Handover            string
+	}
+	rosterMessage  struct{ GivenName, Role, Roster, When, Subject, Text, URL, CantURL string }
 	letterRejected struct{ GivenName, Title, Reason, URL string }
 	toCarry        struct{ To, How string }
 	letterByHand   struct {
@@ -175,6 +181,15 @@ var samples = []struct {
 	{"letter_already", "letter_already", letterConfirm{"June", "Twenty visits for pain", "https://act.example.org/letters/twenty-visits", nil, []string{"Senator Ada Okafor"}, false, "", "", "", 7}},
 	{"letter_resume", "letter_resume", letterResume{"Twenty visits for pain", "https://act.example.org/letters/draft/" + token, "act.example.org/letters/resume", "7Q4MK2", 30}},
 	{"letter_copy", "letter_copy", letterCopy{"June", "Twenty visits for pain", []letterText{{"Senator Ada Okafor", "Please support HB 412", "Dear Senator Okafor,\n\nMy plan stopped."}}}},
+	{"roster_placed", "roster_placed", rosterShift{
+		"June", "Note taker, House 31", "Pain Day", "9 March 2027, 10:00 to 10:45", "Room <114>", "https://meet.example.org/31", false, "Ilse 555-0142", "https://act.example.org/rosters/pain-day",
+		"https://act.example.org/cant/" + token, "Write down yes or no.\n\nCall Ilse.",
+	}},
+	{"roster_placed_standby", "roster_placed", rosterShift{"", "Driver", "Pain Day", "any time", "", "", true, "", "https://act.example.org/rosters/pain-day", "https://act.example.org/cant/" + token, ""}},
+	{"roster_changed", "roster_changed", rosterShift{"June", "Driver", "Pain Day", "9 March 2027, 08:00 to 09:00", "Harrow Bay", "", false, "", "https://act.example.org/rosters/pain-day", "https://act.example.org/cant/" + token, ""}},
+	{"roster_changed_standby", "roster_changed", rosterShift{"", "Driver", "Pain Day", "9 March 2027, 08:00 to 09:00", "", "", true, "", "https://act.example.org/rosters/pain-day", "https://act.example.org/cant/" + token, ""}},
+	{"roster_cancelled", "roster_cancelled", rosterShift{"June", "Driver", "Pain Day", "9 March 2027, 08:00 to 09:00", "", "", false, "", "https://act.example.org/rosters/pain-day", "https://act.example.org/cant/" + token, ""}},
+	{"roster_message", "roster_message", rosterMessage{"June", "Driver", "Pain Day", "9 March 2027, 08:00 to 09:00", "The car park", "Please use the <north> gate.\nThank you.", "https://act.example.org/rosters/pain-day", "https://act.example.org/cant/" + token}},
 	{"letter_held", "letter_held", letterHeld{"June", "Twenty visits for pain"}},
 	{"petition_threshold", "petition_threshold", petitionReached{"Twenty visits for pain", "1,000", "", "2,500", "https://act.example.org/petitions/twenty-visits", ""}},
 	{"petition_threshold_paper", "petition_threshold", petitionReached{"Benches <b>& shade</b>", "100", "112", "250", "https://act.example.org/petitions/benches", "12"}},

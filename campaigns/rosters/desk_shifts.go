@@ -181,7 +181,9 @@ func (in ShiftInput) times(zone *time.Location, sh *models.Shift, was models.Shi
 	}
 }
 
-func deskSame(a, b *time.Time) bool { return a == nil && b == nil || a != nil && b != nil && a.Equal(*b) }
+func deskSame(a, b *time.Time) bool {
+	return a == nil && b == nil || a != nil && b != nil && a.Equal(*b)
+}
 
 // deskTeam notes a team that is not one of the roster's.
 func deskTeam(ctx context.Context, tx *gorm.DB, sh models.Shift) error {
