@@ -52,7 +52,7 @@ func TestRosterPages(t *testing.T) {
 			tasks := []rosters.Line{
 				{Shift: models.Shift{ID: uuid.New(), Role: "Thank-you mails", Kind: models.ShiftTask, Places: 3}, Risk: rosters.Empty},
 				{Shift: models.Shift{ID: uuid.New(), Role: "Window", Kind: models.ShiftWindow, StartsAt: at(1), EndsAt: at(90), Places: 3}, Risk: rosters.Short, Holders: names},
-				{Shift: models.Shift{ID: uuid.New(), Role: "Until", Kind: models.ShiftTask, EndsAt: at(90), Places: 3}, Risk: rosters.NoRisk, Is: rosters.Places{Standbys: 2}},
+				{Shift: models.Shift{ID: uuid.New(), Role: "Until", Kind: models.ShiftTask, EndsAt: at(90), Places: 3}, Risk: rosters.Short, Is: rosters.Places{Standbys: 2}},
 				{Shift: models.Shift{ID: uuid.New(), Role: "From", Kind: models.ShiftTask, StartsAt: at(90), Places: 3, Standbys: 2}, Risk: rosters.NoStandby},
 			}
 			if full {
@@ -81,6 +81,7 @@ func TestRosterPages(t *testing.T) {
 				crew := shiftCrew{rosterPage: of(wrong("heads")), Crew: rosters.Crew{Roster: r, Line: rosters.Line{Shift: models.Shift{ID: uuid.New(), RosterID: r.ID, Role: "x", Places: 1}, Risk: rosters.Empty}}}
 				seat := shiftSeat{rosterPage: of(wrong("given_name", "family_name", "email", "phone", "as", "ask_by", "ask_from", "said_yes", "q")), Line: lines[0], Form: seatForm{As: "place", AskBy: "mail"}}
 				chosen := seat
+				chosen.Page = wrong("as", "ask_by", "ask_from", "said_yes")
 				phones := rosterPhones{rosterPage: of(p)}
 				msg := rosterMessage{rosterPage: of(wrong("subject", "body", "about"))}
 				sheet := rosterPrint{rosterPage: of(p)}

@@ -147,6 +147,12 @@ func (w *deskWorld) count(model any, where string, args ...any) int {
 	return int(n)
 }
 
+func (w *deskWorld) mail(as models.Assignment, kind string, state models.DeliveryState) (d models.Delivery) {
+	w.t.Helper()
+	w.must(w.DB.Take(&d, "subject_id = ? AND kind = ? AND state = ?", as.ID, kind, state).Error)
+	return d
+}
+
 func TestDeskRoster(t *testing.T) {
 	deskEach(t, func(w *deskWorld) {
 		if _, err := w.Create(w.ctx, w.user(actor.Advocate, uuid.Nil), deskDraft); !fault.Is(err, fault.Forbidden) {
@@ -310,8 +316,7 @@ func TestDeskShiftChanges(t *testing.T) {
 		if live, ended := w.count(&models.Delivery{}, "kind = ? AND state = 'queued'", KindChanged), w.count(&models.Delivery{}, "kind = ? AND state = 'expired'", KindChanged); live != 3 || ended != 3 {
 			t.Errorf("%d mails wait, %d ended: one says what is so now", live, ended)
 		}
-		var d models.Delivery
-		w.must(w.DB.Take(&d, "subject_id = ? AND kind = ? AND state = 'queued'", june.ID, KindChanged).Error)
+		d := w.mail(june, KindChanged, models.DeliveryQueued)
 		if d.Purpose != models.PurposeReceipt {
 			t.Errorf("a mail about a place is for %s", d.Purpose)
 		}
@@ -325,11 +330,13 @@ func TestDeskShiftChanges(t *testing.T) {
 		if err != nil || id != june.ID {
 			t.Errorf("the link is for %v: %v", id, err)
 		}
-		w.must(w.DB.Take(&d, "subject_id = ? AND kind = ?", cal.ID, KindPlaced).Error)
+		w.mail(cal, KindPlaced, models.DeliveryQueued)
 
 		// Whoever is not there any more gets no mail about it.
 		w.must(w.Release(w.ctx, w.a, sh.ID, june.ID, true))
-		w.must(w.DB.Take(&d, "subject_id = ? AND kind = ? AND state = 'expired'", june.ID, KindChanged).Error)
+		if n := w.count(&models.Delivery{}, "subject_id = ? AND state = 'queued'", june.ID); n != 0 {
+			t.Errorf("%d mails to who let go", n)
+		}
 		if _, err := w.DeskMails()[KindChanged](w.ctx, d); !fault.Is(err, fault.Gone) {
 			t.Errorf("a mail to who let go: %v", err)
 		}
@@ -346,8 +353,7 @@ func TestDeskShiftChanges(t *testing.T) {
 		if n := w.count(&models.Delivery{}, "kind = ?", KindCancelled); n != 2 {
 			t.Errorf("%d mails that it is called off", n)
 		}
-		w.must(w.DB.Take(&d, "subject_id = ? AND kind = ?", cal.ID, KindCancelled).Error)
-		_, err = w.DeskMails()[KindCancelled](w.ctx, d)
+		_, err = w.DeskMails()[KindCancelled](w.ctx, w.mail(cal, KindCancelled, models.DeliveryQueued))
 		w.must(err)
 		in.Revision = sh.Revision
 		_, _, err = w.SaveShift(w.ctx, w.a, sh.ID, in)
@@ -398,6 +404,7 @@ func TestDeskReleaseNamesNobody(t *testing.T) {
 		other := w.shift(r, fixed("Driver", "2027-03-09", "10:30", "11:45"))
 		_, err = w.Seat(w.ctx, w.a, other.ID, SeatInput{Email: "june@example.org", GivenName: "June", As: models.AsPlace, SaidYes: true})
 		w.fails(err, fault.Conflict, "error.rosterdesk_no_clash")
+		w.seats(other, "june", models.AsStandby)
 	})
 }
 
@@ -412,7 +419,7 @@ func TestDeskCopy(t *testing.T) {
 		w.shift(r, fixed("Night", "2027-03-10", "01:30", "03:30"))
 		off := w.shift(r, fixed("Off", "2027-03-09", "08:00", "09:00"))
 		task := fixed("Thanks", "2027-03-12", "00:00", "23:59")
-		task.Kind, task.Starts = models.ShiftTask, Local{}
+		task.Kind, task.Starts, task.Minutes = models.ShiftTask, Local{}, 20
 		w.shift(r, task)
 		w.publish(r)
 		w.seats(sh, "june", models.AsPlace)
@@ -473,7 +480,7 @@ func TestDeskCoverage(t *testing.T) {
 		b := w.shift(r, fixed("Driver", "2027-03-09", "08:00", "09:00"))
 		w.shift(r, fixed("Later", "2027-03-10", "08:00", "09:00"))
 		task := fixed("Thanks", "2027-03-12", "00:00", "23:59")
-		task.Kind, task.Starts, task.Standbys = models.ShiftTask, Local{}, 0
+		task.Kind, task.Starts, task.Standbys, task.Minutes = models.ShiftTask, Local{}, 0, 20
 		w.shift(r, task)
 		w.publish(r)
 		w.seats(a, "june", models.AsPlace)
