@@ -43,7 +43,7 @@ var words = map[string][]string{
 	"segments":   {"rule"}, "exports": {"kind", "format", "purpose", "columns", "state", "message"},
 	"forms":    {"state", "locale", "questions", "consents", "tags", "slug", "embed_hosts"},
 	"mailings": {"purpose", "locale", "state", "paused_reason", "format", "variants"}, "mail_templates": {"content"}, "files": {"kind", "content_type", "sha256", "store_key", "state", "key_id"},
-	"rosters": {"state", "locale", "time_zone", "slug"},
+	"rosters": {"state", "locale", "time_zone", "slug", "copied_from"},
 	"series":  {"purpose", "locale", "trigger_kind", "trigger_date", "state"}, "series_people": {"state", "reason", "done"},
 	"supporter_divisions": {"kind", "how"}, "mailboxes": {"domain", "suppressed_reason"},
 	// A name and a comment that somebody chose to show are shown to everybody.
