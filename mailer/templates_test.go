@@ -106,6 +106,12 @@ type (
 		PageURL, CantURL                       string
 		ContactName, Contact                   string
 	}
+	rosterShift struct {
+		GivenName, Role, Roster, When, Place, Join string
+		Standby                                    bool
+		Contact, URL, CantURL, Handover            string
+	}
+	rosterMessage  struct{ GivenName, Role, Roster, When, Subject, Text, URL, CantURL string }
 	letterRejected struct{ GivenName, Title, Reason, URL string }
 	toCarry        struct{ To, How string }
 	letterByHand   struct {
@@ -261,6 +267,15 @@ var samples = []struct {
 	{"letter_state_published", "letter_state", letterState{"Twenty <visits>", "published", "", "https://act.example.org/letters/twenty-visits"}},
 	{"letter_state_returned", "letter_state", letterState{"Twenty visits", "returned", "Which <committee>?\n\nPlease say when it meets.", "https://act.example.org/admin/letters/1/edit"}},
 	{"letter_state_submitted", "letter_state", letterState{"Twenty visits", "submitted", "", "https://act.example.org/admin/letters/1"}},
+	{"roster_placed", "roster_placed", rosterShift{
+		"June", "Note taker, House 31", "Pain Day", "9 March 2027, 10:00 to 10:45", "Room <114>", "https://meet.example.org/31", false, "Ilse 555-0142", "https://act.example.org/rosters/pain-day",
+		"https://act.example.org/cant/" + token, "Write down yes or no.\n\nCall Ilse.",
+	}},
+	{"roster_placed_standby", "roster_placed", rosterShift{"", "Driver", "Pain Day", "any time", "", "", true, "", "https://act.example.org/rosters/pain-day", "https://act.example.org/cant/" + token, ""}},
+	{"roster_changed", "roster_changed", rosterShift{"June", "Driver", "Pain Day", "9 March 2027, 08:00 to 09:00", "Harrow Bay", "", false, "", "https://act.example.org/rosters/pain-day", "https://act.example.org/cant/" + token, ""}},
+	{"roster_changed_standby", "roster_changed", rosterShift{"", "Driver", "Pain Day", "9 March 2027, 08:00 to 09:00", "", "", true, "", "https://act.example.org/rosters/pain-day", "https://act.example.org/cant/" + token, ""}},
+	{"roster_cancelled", "roster_cancelled", rosterShift{"June", "Driver", "Pain Day", "9 March 2027, 08:00 to 09:00", "", "", false, "", "https://act.example.org/rosters/pain-day", "https://act.example.org/cant/" + token, ""}},
+	{"roster_message", "roster_message", rosterMessage{"June", "Driver", "Pain Day", "9 March 2027, 08:00 to 09:00", "The car park", "Please use the <north> gate.\nThank you.", "https://act.example.org/rosters/pain-day", "https://act.example.org/cant/" + token}},
 	{"letter_held", "letter_held", letterHeld{"June", "Twenty visits for pain"}},
 	{"roster_meeting", "roster_meeting", rosterMeeting{
 		GivenName: "June", Role: "Storyteller", Who: "Representative Ada Quill", When: "Tuesday 9 March 2027, 10:00 to 10:15", Own: "Tuesday 9 March 2027, 16:00 to 16:15", Where: "Room 114",

@@ -113,7 +113,9 @@ func (p rosterShow) TeamOptions() []web.Option {
 }
 
 // Filtered reports whether the page is narrowed.
-func (p rosterShow) Filtered() bool { return p.Filter.Kind != "" || p.Filter.Team != "" || p.Filter.Gaps }
+func (p rosterShow) Filtered() bool {
+	return p.Filter.Kind != "" || p.Filter.Team != "" || p.Filter.Gaps
+}
 
 func (h *rosterAdmin) show(c *fiber.Ctx) error { return h.showStatus(c, fiber.StatusOK, nil) }
 

@@ -377,8 +377,8 @@ func TestTheMenuFollowsRights(t *testing.T) {
 	for role, want := range map[actor.Role]string{
 		actor.Viewer:    "Today Petitions2page Letters Advocacy log Segments Districts Legislators Account",
 		actor.Advocate:  "Today Petitions2page Letters Advocacy log Segments Districts Legislators Account",
-		actor.Organizer: "Today Petitions2page Block and allow Letters Meetings Advocacy log Mailings Series Supporters Segments Duplicates Forms Districts Legislators Import Export Who gets no mail Consents Custom fields Tags Account",
-		actor.Owner: "Today Petitions2page Block and allow Letters Meetings Advocacy log Mailings Series Supporters Segments Duplicates Forms Districts Legislators Import Export Who gets no mail Erased people How long names stay " +
+		actor.Organizer: "Today Petitions2page Block and allow Letters Meetings Advocacy log Events Mailings Series Rosters Supporters Volunteers Segments Duplicates Forms Districts Legislators Import Export Who gets no mail Consents Custom fields Tags Account",
+		actor.Owner: "Today Petitions2page Block and allow Letters Meetings Advocacy log Events Mailings Series Rosters Supporters Volunteers Segments Duplicates Forms Districts Legislators Import Export Who gets no mail Erased people How long names stay " +
 			"Consents Custom fields Tags Settings Users Chapters Jobs Audit log Account",
 	} {
 		if got := count(role); got != want {

@@ -237,6 +237,7 @@ func TestSampleWorld(t *testing.T) {
 		t.Run("chapters", func(t *testing.T) { inChapters(t, m, w) })
 		t.Run("districts", func(t *testing.T) { inDistricts(t, m) })
 		t.Run("legislators", func(t *testing.T) { inOffice(t, m) })
+		t.Run("roster", func(t *testing.T) { rosterOf(t, m) })
 		t.Run("joining", func(t *testing.T) { joined(t, m, w) })
 		t.Run("segments", func(t *testing.T) { segmentsCount(t, m) })
 

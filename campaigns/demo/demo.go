@@ -42,6 +42,7 @@ import (
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/posts"
+	"kithline/campaigns/rosters"
 	"kithline/campaigns/segments"
 	"kithline/campaigns/supporters"
 	"kithline/campaigns/tokens"
@@ -72,6 +73,7 @@ type Services struct {
 	Segments     *segments.Service
 	Duplicates   *duplicates.Service
 	Letters      *letters.Service
+	Rosters      *rosters.Service
 
 	Deliverability *deliverability.Service
 }

@@ -28,6 +28,7 @@ import (
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/posts"
+	"kithline/campaigns/rosters"
 	"kithline/campaigns/segments"
 	"kithline/campaigns/supporters"
 	"kithline/campaigns/tokens"
@@ -82,6 +83,10 @@ func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
 		DB: db, Vault: m.vault, Clock: clk, Signer: s.Signer, Organisation: s.Organisation, BaseURL: site, Words: text, Log: slog.New(slog.DiscardHandler),
 		Enqueue: func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error { return queue.Enqueue(ctx, tx, args) },
 	})
+	s.Rosters = rosters.New(rosters.Options{
+		DB: db, Vault: m.vault, Clock: clk, Signer: s.Signer, Organisation: s.Organisation, BaseURL: site, Words: text, Log: slog.New(slog.DiscardHandler),
+		Enqueue: func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error { return queue.Enqueue(ctx, tx, args) },
+	})
 	s.Waiting = confirmations.New(clk, s.Signer)
 	s.Waiting.Register(s.Petitions.Source())
 	s.Waiting.Register(s.Forms.Source())
@@ -116,7 +121,7 @@ func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
 		s.Deliveries.Handle(kind, r)
 	}
 	s.Deliveries.Handle(letters.KindState, s.Letters.StateMail)
-	for _, mails := range []map[string]deliveries.Renderer{s.Letters.WriterMails(), s.Letters.DispatchRenderers()} {
+	for _, mails := range []map[string]deliveries.Renderer{s.Letters.WriterMails(), s.Letters.DispatchRenderers(), s.Rosters.DeskMails()} {
 		for kind, r := range mails {
 			s.Deliveries.Handle(kind, r)
 		}

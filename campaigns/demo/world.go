@@ -20,6 +20,7 @@ type World struct {
 	story    story
 	joining  joining
 	letters  lettered
+	rosters  rostered
 	names    names
 	comments []comment
 	list     string // CSV
@@ -31,7 +32,7 @@ const fewest = 150
 // Sample is the world of the demo. Tests make Signatures smaller.
 func Sample() (World, error) {
 	w := World{Signatures: 3184, Pending: 46, Seed: 412}
-	for name, into := range map[string]any{"coalition.json": &w.story, "joining.json": &w.joining, "letters.json": &w.letters, "names.json": &w.names, "comments.json": &w.comments} {
+	for name, into := range map[string]any{"coalition.json": &w.story, "joining.json": &w.joining, "letters.json": &w.letters, "rosters.json": &w.rosters, "names.json": &w.names, "comments.json": &w.comments} {
 		b, err := sample.ReadFile("world/" + name)
 		if err != nil {
 			return w, err

@@ -97,7 +97,7 @@ func (s *Service) Seat(ctx context.Context, a actor.Actor, shift uuid.UUID, in S
 			}
 			who.mailbox = box.ID
 		}
-		if err := s.deskMay(ctx, tx, r, sh, who.mailbox, now); err != nil {
+		if err := s.deskMay(ctx, tx, r, sh, who.mailbox, standby, now); err != nil {
 			return err
 		}
 		as := models.Assignment{AsWhat: in.As, State: models.AssignmentConfirmed, AskBy: in.AskBy, AskFrom: in.AskFrom}
@@ -165,15 +165,15 @@ func (s *Service) deskSupporter(ctx context.Context, tx *gorm.DB, a actor.Actor,
 }
 
 // deskMay asks whether somebody can take a place of a shift. What they planned with their energy is theirs alone and is not asked here;
-// nor is from when on it can be taken, since they gave their word.
-func (s *Service) deskMay(ctx context.Context, tx *gorm.DB, r models.Roster, sh models.Shift, box uuid.UUID, now time.Time) error {
+// nor is from when on it can be taken, since they gave their word. Who stands by may hold a place at the same time.
+func (s *Service) deskMay(ctx context.Context, tx *gorm.DB, r models.Roster, sh models.Shift, box uuid.UUID, standby bool, now time.Time) error {
 	people, err := s.people(ctx, tx, []uuid.UUID{box}, now)
 	if err != nil {
 		return err
 	}
 	r.OpensAt, sh.OpensAt = nil, nil
 	no := refusal(r, sh, people[box], now)
-	if no.Code == "" {
+	if no.Code == "" || no.Code == "clash" && standby {
 		return nil
 	}
 	return fault.New(fault.Conflict, "error.rosterdesk_no_"+no.Code, "Need", no.Need, "Role", no.With.Role)

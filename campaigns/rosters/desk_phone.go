@@ -365,7 +365,7 @@ func (s *Service) Answer(ctx context.Context, a actor.Actor, offer uuid.UUID, ye
 
 // deskAccept seats who said yes on the telephone.
 func (s *Service) deskAccept(ctx context.Context, tx *gorm.DB, a actor.Actor, r models.Roster, sh models.Shift, o models.Offer, now time.Time) error {
-	if err := s.deskMay(ctx, tx, r, sh, o.MailboxID, now); err != nil {
+	if err := s.deskMay(ctx, tx, r, sh, o.MailboxID, false, now); err != nil {
 		return err
 	}
 	counts, err := placesOf(ctx, tx, []uuid.UUID{sh.ID}, now)

@@ -54,13 +54,14 @@ var parts = []part{
 	{"mail", (*bench).mail},
 	{"pace", (*bench).pace},
 	{"cover", (*bench).cover},
+	{"rosters", (*bench).rosters},
 }
 
 func main() {
 	if len(os.Args) > 2 && strings.HasPrefix(os.Args[1], "serve-") {
 		exit(contender(os.Args[1], os.Args[2:]))
 	}
-	only := flag.String("only", "", "what to measure, separated by commas: size, start, memory, view, sign, storm, millions, segments, legislators, places, import, export, find, mail, pace")
+	only := flag.String("only", "", "what to measure, separated by commas: size, start, memory, view, sign, storm, millions, segments, legislators, places, import, export, find, mail, pace, rosters")
 	short := flag.Bool("short", false, "a minute at most: fewer and shorter rounds")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -26,6 +26,7 @@ import (
 	"kithline/campaigns/meetings"
 	"kithline/campaigns/petitions"
 	news "kithline/campaigns/posts"
+	"kithline/campaigns/rosters"
 	"kithline/campaigns/segments"
 	"kithline/campaigns/series"
 	"kithline/campaigns/supporters"
@@ -154,6 +155,12 @@ var posts = map[string]actor.Right{
 	"/admin/meetings/:id/at/:meeting/edit": actor.ManageRosters, "/admin/meetings/:id/at/:meeting/cancel": actor.ManageRosters, "/admin/meetings/:id/at/:meeting/late": actor.ManageRosters,
 	"/admin/meetings/:id/at/:meeting/notes": actor.ManageRosters, "/admin/meetings/:id/at/:meeting/thanked": actor.ManageRosters, "/admin/meetings/:id/at/:meeting/followed": actor.ManageRosters,
 	"/admin/meetings/:id/at/:meeting/pack": actor.ManageRosters, "/admin/meetings/:id/at/:meeting/host": actor.ManageRosters,
+	"/admin/rosters": actor.ManageRosters, "/admin/rosters/:id/edit": actor.ManageRosters, "/admin/rosters/:id/state": actor.ManageRosters, "/admin/rosters/:id/copy": actor.ManageRosters,
+	"/admin/rosters/:id/teams": actor.ManageRosters, "/admin/rosters/:id/teams/:team": actor.ManageRosters, "/admin/rosters/:id/teams/:team/delete": actor.ManageRosters,
+	"/admin/rosters/:id/shifts": actor.ManageRosters, "/admin/rosters/:id/shifts/:shift/edit": actor.ManageRosters, "/admin/rosters/:id/shifts/:shift/cancel": actor.ManageRosters,
+	"/admin/rosters/:id/shifts/:shift/delete": actor.ManageRosters, "/admin/rosters/:id/shifts/:shift/heads": actor.ManageRosters, "/admin/rosters/:id/shifts/:shift/seat": actor.ManageRosters,
+	"/admin/rosters/:id/shifts/:shift/find": actor.ManageRosters, "/admin/rosters/:id/shifts/:shift/release/:assignment": actor.ManageRosters,
+	"/admin/rosters/:id/phones/:shift/:mailbox": actor.ManageRosters, "/admin/rosters/:id/answers/:offer": actor.ManageRosters, "/admin/rosters/:id/message": actor.ManageRosters,
 	"/admin/advocacy": actor.ManageLetters, "/admin/advocacy/:id/strike": actor.ManageLetters,
 	"/admin/legislators": actor.ManageLetters, "/admin/legislators/:id/channels": actor.ManageLetters, "/admin/legislators/:id/channels/:channel": actor.ManageLetters,
 	"/admin/legislators/:id/salutation": actor.ManageLetters, "/admin/legislators/:id/terms/:term/end": actor.ManageLetters, "/admin/legislators/imports/new/congress": actor.ManageLetters, "/admin/legislators/imports/new/csv": actor.ManageLetters, "/admin/legislators/imports/new/openstates": actor.ManageLetters, "/admin/exports/letters": actor.Export,
@@ -363,6 +370,25 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	})
 	must(err)
 	w.ids["/admin/meetings/:id"], w.ids[":meeting"] = []string{day.ID.String()}, []string{met.ID.String()}
+	rota, err := a.Rosters.Create(ctx, owner, rosters.Draft{Title: "Pain Day", Locale: "en", Zone: "America/New_York"})
+	must(err)
+	side, err := a.Rosters.AddTeam(ctx, owner, rota.ID, rosters.TeamInput{Name: "House 31"})
+	must(err)
+	third := a.Clock.Now().AddDate(0, 0, 3).Format(time.DateOnly)
+	made, err := a.Rosters.AddShifts(ctx, owner, rota.ID, rosters.ShiftInput{
+		Role: "Notes", Kind: models.ShiftFixed, Mode: models.ShiftHome, TeamID: &side.ID, Minimum: 1, Places: 2, Standbys: 1, Energy: 2,
+		Starts: rosters.Local{Day: third, Clock: "10:00"}, Ends: rosters.Local{Day: third, Clock: "10:45"},
+	})
+	must(err)
+	_, err = a.Rosters.SetState(ctx, owner, rota.ID, models.RosterPublished)
+	must(err)
+	place, err := a.Rosters.Seat(ctx, owner, made[0].ID, rosters.SeatInput{SupporterID: supporter.ID, As: models.AsStandby, AskBy: models.AskByPhone, SaidYes: true})
+	must(err)
+	ring, err := a.Rosters.StartCall(ctx, owner, made[0].ID, place.MailboxID)
+	must(err)
+	settled(t, a)
+	w.ids["/admin/rosters/:id"], w.ids[":team"], w.ids[":shift"] = []string{rota.ID.String()}, []string{side.ID.String()}, []string{made[0].ID.String()}
+	w.ids[":assignment"], w.ids[":offer"] = []string{place.ID.String()}, []string{ring.ID.String()}
 	// Links that say nothing, of another kind, and too old.
 	soon, past := a.Clock.Now().AddDate(0, 0, 1), a.Clock.Now().AddDate(0, 0, -1)
 	w.ids[":token"] = []string{"nonsense", a.Signer.Make(tokens.Browser, sig.ID, soon), a.Signer.Make(tokens.Confirm, sig.ID, past), a.Signer.Make(tokens.Login, uuid.New(), soon)}
