@@ -52,7 +52,9 @@ func newTaking(t *testing.T, db *database.DB) *taking {
 	s := New(Options{
 		DB: db, Vault: v, Clock: clk, Signer: signer, Organisation: org, BaseURL: "https://act.example.org", Log: slog.New(slog.DiscardHandler), Guard: abuse.New(db, v, clk, abuse.Limits{}),
 		Consents: consents.New(db, clk, signer, org), Day: func(_ string, at time.Time) string { return at.Format("Monday 2 January 2006") },
-		Words: func(lang, key string, args ...any) string { return strings.TrimSpace(fmt.Sprintln(append([]any{lang, key}, args...)...)) },
+		Words: func(lang, key string, args ...any) string {
+			return strings.TrimSpace(fmt.Sprintln(append([]any{lang, key}, args...)...))
+		},
 	})
 	w := &taking{Service: s, t: t, ctx: t.Context(), clk: clk, door: confirmations.New(clk, signer)}
 	w.door.Register(s.Source())
@@ -316,8 +318,14 @@ func TestRefusals(t *testing.T) {
 			proved bool
 			want   string
 		}{
-			{early, false, "error.roster_early"}, {begun, false, "error.roster_closed"}, {spanish, false, "meets error.roster_meets"}, {trained, true, "error.roster_needs"}, {trained, false, "<nil>"},
-			{one, true, "<nil>"}, {two, true, "error.roster_clash"}, {two, false, "<nil>"},
+			{early, false, "error.roster_early"},
+			{begun, false, "error.roster_closed"},
+			{spanish, false, "meets error.roster_meets"},
+			{trained, true, "error.roster_needs"},
+			{trained, false, "<nil>"},
+			{one, true, "<nil>"},
+			{two, true, "error.roster_clash"},
+			{two, false, "<nil>"},
 		} {
 			in := w.input(c.sh, "june@example.org")
 			if c.proved {
