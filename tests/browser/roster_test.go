@@ -69,7 +69,7 @@ func TestVolunteerByKeyboard(t *testing.T) {
 		s.Open("/rosters/help?energy=4&not=lifting")
 		s.at(200, "/rosters/help", "board")
 		tabTo(s.Tab, func(f focused) bool { return f.Href == page })
-		s.Keys(kb.Enter)
+		s.KeysAway(kb.Enter)
 		s.at(200, page, "shift")
 		s.press("Count me in")
 		s.at(422, page, "shift-error")
