@@ -36,7 +36,7 @@ const (
 	SourceForm     = "form"
 	SourceLetter   = "letter"
 	SourceRoster   = "roster" // took a place or stands by
-	SourceHand     = "hand" // an organizer added the person
+	SourceHand     = "hand"   // an organizer added the person
 )
 
 // Facts is what a form or a list tells about a person. An empty field tells nothing.

@@ -332,6 +332,11 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	w.ids["/admin/advocacy/:id"], w.ids["/admin/legislators/:id"], w.ids["/admin/legislators/imports/:id"] = []string{uuid.NewString()}, []string{senator.ID.String()}, []string{uuid.NewString()}
 	w.ids[":point"], w.ids[":target"], w.ids[":channel"], w.ids[":term"], w.ids[":part"] = []string{uuid.NewString()}, []string{uuid.NewString()}, []string{uuid.NewString()}, []string{term.ID.String()}, []string{uuid.NewString()}
 	w.ids[":office"] = []string{senator.ID.String()}
+	help := models.Roster{ID: models.NewID(), Slug: "help", State: models.RosterPublished, Title: "Help", Locale: "en", TimeZone: "UTC", CreatedAt: a.Clock.Now(), UpdatedAt: a.Clock.Now()}
+	must(a.DB.Create(&help).Error)
+	task := models.Shift{ID: models.NewID(), RosterID: help.ID, Role: "Notes", Kind: models.ShiftTask, Minutes: 5, Mode: models.ShiftHome, Minimum: 1, Places: 2, Energy: 1, CreatedAt: a.Clock.Now(), UpdatedAt: a.Clock.Now()}
+	must(a.DB.Create(&task).Error)
+	w.ids["/rosters/:slug"], w.ids["/shifts/:id"] = []string{help.Slug}, []string{task.ID.String()}
 	// Links that say nothing, of another kind, and too old.
 	soon, past := a.Clock.Now().AddDate(0, 0, 1), a.Clock.Now().AddDate(0, 0, -1)
 	w.ids[":token"] = []string{"nonsense", a.Signer.Make(tokens.Browser, sig.ID, soon), a.Signer.Make(tokens.Confirm, sig.ID, past), a.Signer.Make(tokens.Login, uuid.New(), soon)}
