@@ -18,17 +18,20 @@ import (
 
 // Content is what a Renderer makes of a delivery: the name of a template with its data, or the ready body of a mailing.
 type Content struct {
-	Template string // in mailer/templates
-	Lang     string
-	Data     any // the struct that the template expects
-	ToName   string
-	Bulk     *BulkContent // instead of a template
-	Letter   *Letter      // instead of a template
-	Attachments []mailer.Attachment // beside a template
+	Template    string // in mailer/templates
+	Lang        string
+	Data        any // the struct that the template expects
+	ToName      string
+	Bulk        *BulkContent // instead of a template
+	Letter      *Letter      // instead of a template
+	Attachments []Attachment // beside a template
 	// UnsubscribeURL is the link that stops mails like a template's, for the header by which mail programs offer that; "" where
 	// there is nothing to stop.
 	UnsubscribeURL string
 }
+
+// Attachment is a small file beside the words.
+type Attachment = mailer.Attachment
 
 // Letter is what one person writes to an office by us: the words are theirs alone, and so is the answer. It comes from the address that
 // the mark of the delivery stands in, where the organisation has one of the sender's own domain, so that an answer to either address is

@@ -47,6 +47,8 @@ var also = map[string]struct {
 	"volunteers":        {nil, "created_at"},
 	"onboarding_marks":  {nil, "done_at"},
 	"certificates":      {nil, "created_at"},
+	"assignments":       {nil, "created_at"},
+	"offers":            {nil, "created_at"},
 }
 
 // named says which column of which table stands for an id. What a consent is about depends on its purpose.
@@ -65,6 +67,8 @@ var named = map[string][2]string{
 	"dispatches.letter_campaign_id":   {"letter_campaigns", "title"},
 	"dispatches.legislator_id":        {"legislators", "name"},
 	"onboarding_marks.step_id":        {"onboarding_steps", "name"},
+	"assignments.shift_id":            {"shifts", "role"},
+	"offers.shift_id":                 {"shifts", "role"},
 }
 
 // spoken are the columns whose values are words of the program, each with the beginning of their locale keys.
@@ -72,6 +76,7 @@ var spoken = map[string]string{
 	"consents.purpose": "me.data_purpose_", "consents.how": "me.how_", "signatures.display": "me.data_display_", "signatures.state": "me.data_state_", "signatures.role_sealed": "sign.role_",
 	"submissions.state": "me.data_state_", "series_people.state": "series.person_", "series_people.reason": "series.left_",
 	"volunteers.state": "me.data_volunteer_", "volunteers.ask_by": "volunteers.ask_", "certificates.state": "me.data_certificate_",
+	"assignments.as_what": "rosters.as_", "assignments.state": "me.data_place_", "assignments.ask_by": "rosters.ask_", "offers.state": "me.data_offer_", "offers.by_what": "rosters.ask_",
 	"letters.state": "me.data_letter_", "dispatches.channel": "me.data_channel_", "dispatches.answer": "me.data_answer_",
 }
 

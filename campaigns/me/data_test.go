@@ -188,6 +188,28 @@ func planted(t *testing.T, a *testapp.App) (box models.Mailbox, want map[string]
 	})
 	says("certificates.minutes", "1337")
 	says("certificates.state", "not confirmed")
+	roster := models.Roster{ID: models.NewID(), Slug: "r", State: models.RosterPublished, Title: "Help", Locale: "en", TimeZone: "UTC", CreatedAt: now, UpdatedAt: now}
+	create(&roster)
+	for _, table := range []string{"assignments", "offers"} {
+		sh := models.Shift{ID: models.NewID(), RosterID: roster.ID, Role: word(table + ".shift_id"), Kind: models.ShiftTask, Mode: models.ShiftHome, Energy: 1, CreatedAt: now, UpdatedAt: now}
+		create(&sh)
+		if table == "offers" {
+			create(&models.Offer{ID: models.NewID(), ShiftID: sh.ID, MailboxID: box.ID, State: models.OfferFilled, ByWhat: models.AskByPhone, ExpiresAt: day("offers.expires_at"), CreatedAt: day("offers.created_at")})
+			continue
+		}
+		id, at, from := models.NewID(), day("assignments.starts_at"), 1277
+		create(&models.Assignment{
+			ID: id, ShiftID: sh.ID, MailboxID: box.ID, AsWhat: models.AsUnderstudy, State: models.AssignmentHeld, GivenNameSealed: seal(table, "given_name_sealed", id),
+			FamilyNameSealed: seal(table, "family_name_sealed", id), PhoneSealed: seal(table, "phone_sealed", id), Locale: word("assignments.locale"), TimeZone: word("assignments.time_zone"), StartsAt: &at,
+			AskBy: models.AskByPhone, AskFrom: &from, Source: word("assignments.source"), CreatedAt: day("assignments.created_at"), UpdatedAt: now,
+		})
+	}
+	says("assignments.as_what", "Learn it and be asked first")
+	says("assignments.state", "you stand by")
+	says("assignments.ask_by", "By phone")
+	says("assignments.ask_from", "1277")
+	says("offers.state", "not needed any more")
+	says("offers.by_what", "By phone")
 	user, last := models.NewID(), day("users.last_login_at")
 	create(&models.User{ID: user, MailboxID: box.ID, NameSealed: seal("users", "name_sealed", user), Role: "advocate", Locale: word("users.locale"), LastLoginAt: &last, CreatedAt: now, UpdatedAt: now})
 	says("users.role", "advocate")

@@ -12,7 +12,6 @@ import (
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/tokens"
-	"kithline/mailer"
 	"kithline/models"
 )
 
@@ -121,7 +120,7 @@ func (s *Service) placeMail(ctx context.Context, d models.Delivery) (deliveries.
 	if d.Kind == KindReceipt && !a.Standby() {
 		if file := s.calendar([]takeOwn{{a, o}}, a.Locale); file != "" {
 			m.Calendar = true
-			c.Attachments = []mailer.Attachment{{Name: "place.ics", Type: "text/calendar; method=PUBLISH; charset=UTF-8", Data: []byte(file)}}
+			c.Attachments = []deliveries.Attachment{{Name: "place.ics", Type: "text/calendar; method=PUBLISH; charset=UTF-8", Data: []byte(file)}}
 		}
 	}
 	c.Data = m

@@ -51,6 +51,7 @@ var parts = []part{
 	{"import", (*bench).imports},
 	{"export", (*bench).exports},
 	{"find", (*bench).find},
+	{"now", (*bench).now},
 	{"mail", (*bench).mail},
 	{"pace", (*bench).pace},
 	{"cover", (*bench).cover},
@@ -61,7 +62,7 @@ func main() {
 	if len(os.Args) > 2 && strings.HasPrefix(os.Args[1], "serve-") {
 		exit(contender(os.Args[1], os.Args[2:]))
 	}
-	only := flag.String("only", "", "what to measure, separated by commas: size, start, memory, view, sign, storm, millions, segments, legislators, places, import, export, find, mail, pace, rosters")
+	only := flag.String("only", "", "what to measure, separated by commas: size, start, memory, view, sign, storm, millions, segments, legislators, places, import, export, find, now, mail, pace, cover, rosters")
 	short := flag.Bool("short", false, "a minute at most: fewer and shorter rounds")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -42,7 +42,7 @@ func kind(u *url.URL) string {
 	}
 	slices.Sort(names)
 	p := ids.ReplaceAllString(u.Path, ":id")
-	for _, prefix := range []string{"/petitions/", "/campaigns/", "/forms/", "/letters/"} {
+	for _, prefix := range []string{"/petitions/", "/campaigns/", "/forms/", "/letters/", "/rosters/"} {
 		if rest, ok := strings.CutPrefix(p, prefix); ok && rest != "new" {
 			_, tail, _ := strings.Cut(rest, "/")
 			p = prefix + ":slug/" + tail

@@ -58,6 +58,7 @@ var posts = map[string]actor.Right{
 	"/u/:token/undo":         anybody,
 	"/u/:token/preferences":  anybody, "/u/:token/leave": anybody, "/u/:token/rest": anybody,
 	"/join": anybody, "/join/sent": anybody, "/forms/:slug": anybody, "/forms/:slug/sent": anybody,
+	"/rosters/sent": anybody, "/shifts/:id": anybody, "/cant/:token": anybody, "/cant/:token/never": anybody,
 	"/me": anybody, "/me/forget": anybody, "/me/download/:token": anybody, "/me/erase/:token": anybody,
 	"/me/:token/details": anybody, "/me/:token/districts": anybody, "/me/:token/undo": anybody, "/me/:token/stop": anybody, "/me/:token/again": anybody, "/me/:token/topics": anybody,
 	"/me/:token/pause": anybody, "/me/:token/resume": anybody, "/me/:token/use": anybody, "/me/:token/download": anybody, "/me/:token/erase": anybody,
@@ -389,6 +390,11 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	settled(t, a)
 	w.ids["/admin/rosters/:id"], w.ids[":team"], w.ids[":shift"] = []string{rota.ID.String()}, []string{side.ID.String()}, []string{made[0].ID.String()}
 	w.ids[":assignment"], w.ids[":offer"] = []string{place.ID.String()}, []string{ring.ID.String()}
+	help := models.Roster{ID: models.NewID(), Slug: "help", State: models.RosterPublished, Title: "Help", Locale: "en", TimeZone: "UTC", CreatedAt: a.Clock.Now(), UpdatedAt: a.Clock.Now()}
+	must(a.DB.Create(&help).Error)
+	task := models.Shift{ID: models.NewID(), RosterID: help.ID, Role: "Notes", Kind: models.ShiftTask, Minutes: 5, Mode: models.ShiftHome, Minimum: 1, Places: 2, Energy: 1, CreatedAt: a.Clock.Now(), UpdatedAt: a.Clock.Now()}
+	must(a.DB.Create(&task).Error)
+	w.ids["/rosters/:slug"], w.ids["/shifts/:id"] = []string{help.Slug}, []string{task.ID.String()}
 	// Links that say nothing, of another kind, and too old.
 	soon, past := a.Clock.Now().AddDate(0, 0, 1), a.Clock.Now().AddDate(0, 0, -1)
 	w.ids[":token"] = []string{"nonsense", a.Signer.Make(tokens.Browser, sig.ID, soon), a.Signer.Make(tokens.Confirm, sig.ID, past), a.Signer.Make(tokens.Login, uuid.New(), soon)}
