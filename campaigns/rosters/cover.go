@@ -307,10 +307,10 @@ func (q *coverSearch) ask(ctx context.Context) error {
 		soonest = coverEarlier(soonest, at)
 	}
 	q.phone(left, below, standbys+others+asked > 0, !soonest.IsZero())
-	if left <= coverNear {
-		q.later(q.now.Add(10 * time.Minute))
+	if left <= coverNear { // somebody may begin to stand by, or change their plan
+		q.later(q.now.Add(30 * time.Minute))
 	} else {
-		q.later(q.now.Add(time.Hour))
+		q.later(q.now.Add(3 * time.Hour))
 	}
 	q.c.NextAt, q.c.UpdatedAt = &q.next, q.now
 	return q.tx.Select("next_at", "wave", "phone_at", "updated_at").Updates(&q.c).Error
@@ -407,7 +407,7 @@ func (q *coverSearch) live() (standbys, others, waiting int, err error) {
 		switch {
 		case o.SentAt == nil && q.now.Sub(o.CreatedAt) >= coverStuck:
 			waiting++
-			q.later(q.now.Add(time.Minute))
+			q.later(q.now.Add(2 * time.Minute))
 			continue
 		case o.SentAt == nil:
 			q.later(q.now.Add(time.Minute))

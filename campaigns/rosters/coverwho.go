@@ -38,6 +38,12 @@ type coverCandidate struct {
 
 // askStandbys asks up to so many of those who stand by and may be asked now, and tells when the next of the others may be.
 func (q *coverSearch) askStandbys(ctx context.Context, need int) (asked int, soonest time.Time, err error) {
+	var left int64 // of those who stand by, whom nobody asked yet
+	err = q.tx.Model(&models.Assignment{}).Where("shift_id = ? AND state = ? AND as_what IN ?", q.sh.ID, models.AssignmentHeld, []models.PlaceAs{models.AsStandby, models.AsUnderstudy}).
+		Where("NOT EXISTS (SELECT 1 FROM offers o WHERE o.shift_id = assignments.shift_id AND o.mailbox_id = assignments.mailbox_id)").Count(&left).Error
+	if err != nil || left == 0 {
+		return 0, soonest, err
+	}
 	w, err := q.world(ctx)
 	if err != nil {
 		return 0, soonest, err

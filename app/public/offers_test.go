@@ -1,0 +1,94 @@
+package public_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"kithline/campaigns/mailboxes"
+	"kithline/models"
+	"kithline/tests/testapp"
+)
+
+// standing is a shift in two days that Ada holds, and that Rosa and Teo stand by for. It is noon there now, so they may be asked.
+func standing(t *testing.T, a *testapp.App) (models.Shift, models.Assignment) {
+	t.Helper()
+	now := a.Clock.Now()
+	from := now.Add(48 * time.Hour)
+	until := from.Add(45 * time.Minute)
+	r := models.Roster{
+		ID: models.NewID(), Slug: "day", State: models.RosterPublished, Title: "The day at the Statehouse", Locale: "en", TimeZone: fmt.Sprintf("Etc/GMT%+d", now.Hour()-12), Revision: 1, CreatedAt: now, UpdatedAt: now,
+	}
+	sh := models.Shift{
+		ID: models.NewID(), RosterID: r.ID, Role: "Meeting leader", Kind: models.ShiftFixed, StartsAt: &from, EndsAt: &until, Minutes: 45, Mode: models.ShiftHome, Minimum: 1, Places: 1, Energy: 3,
+		Demands: "speaking,screen", Revision: 1, CreatedAt: now, UpdatedAt: now,
+	}
+	for _, row := range []any{&r, &sh} {
+		if err := a.DB.Create(row).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	var held models.Assignment
+	for i, name := range []string{"Ada", "Rosa", "Teo"} {
+		box, err := mailboxes.Ensure(t.Context(), a.DB.DB, a.Vault, strings.ToLower(name)+"@example.org", now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := now.Add(time.Duration(i) * time.Millisecond)
+		x := models.Assignment{ID: models.NewID(), ShiftID: sh.ID, MailboxID: box.ID, AsWhat: models.AsStandby, State: models.AssignmentHeld, Locale: "en", AskBy: models.AskByMail, CreatedAt: at, ConfirmedAt: &at, UpdatedAt: at}
+		x.GivenNameSealed = a.Vault.Seal("assignments", "given_name_sealed", x.ID, name)
+		if i == 0 {
+			x.AsWhat, x.State = models.AsPlace, models.AssignmentConfirmed
+			held = x
+		}
+		if err := a.DB.Create(&x).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	return sh, held
+}
+
+// A place is let go, and by itself the next is asked: the link shows a page with buttons and changes nothing, no asks the one after, and
+// yes takes the place.
+func TestOfferPages(t *testing.T) {
+	testapp.Each(t, func(t *testing.T, a *testapp.App) {
+		sh, held := standing(t, a)
+		if err := a.Rosters.LetGoOf(t.Context(), held.ID); err != nil {
+			t.Fatal(err)
+		}
+		rosa := testapp.Link(t, a.WaitMail(t, "rosa@example.org", 1)[0], "/offers/")
+		c := a.Client(t)
+		for range 2 {
+			p := c.Get(rosa).Want(http.StatusOK)
+			if !strings.Contains(p.Text("main"), "Hello Rosa") || !strings.Contains(p.Text("main"), "Meeting leader") || !p.Has("form[action$='/yes']") || !p.Has("form[action$='/no']") {
+				t.Fatalf("%s", p.Text("main"))
+			}
+			if p.Header.Get("Cache-Control") != "no-store, private" || p.Header.Get("Referrer-Policy") != "no-referrer" {
+				t.Errorf("headers: %v", p.Header)
+			}
+		}
+		var taken int64
+		if err := a.DB.Model(&models.Assignment{}).Where("shift_id = ? AND as_what = 'place'", sh.ID).Count(&taken).Error; err != nil || taken != 0 {
+			t.Fatalf("looking took the place: %d, %v", taken, err)
+		}
+		c.Get("/offers/nothing").Want(http.StatusNotFound)
+		if p := c.Get(rosa).Submit("form[action$='/no']", nil).Want(http.StatusOK); !strings.Contains(p.Text("main"), "not this time") || p.Has("form[action$='/no']") {
+			t.Errorf("after a no: %s", p.Text("main"))
+		}
+		teo := testapp.Link(t, a.WaitMail(t, "teo@example.org", 1)[0], "/offers/")
+		c.Post(teo+"/yes", url.Values{"swap": {models.NewID().String()}}).Want(http.StatusConflict) // a place that he does not hold
+		if p := c.Get(teo).Submit("form[action$='/yes']", nil).Want(http.StatusOK); p.Text("h1") != "The place is yours" {
+			t.Errorf("after a yes: %s", p.Text("main"))
+		}
+		if m := a.WaitMail(t, "teo@example.org", 2)[1]; !strings.Contains(m.Text, "/cant/") {
+			t.Errorf("the receipt: %s", m.Text)
+		}
+		if p := c.Get(rosa).Want(http.StatusOK); p.Text("h1") != "The place is taken" || p.Has("main form") {
+			t.Errorf("to whom said no: %s", p.Text("main"))
+		}
+		c.Post(rosa+"/yes", nil).Want(http.StatusConflict)
+	})
+}
