@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kithline/campaigns/mailboxes"
+	"kithline/mailer"
 	"kithline/models"
 	"kithline/tests/testapp"
 )
@@ -51,6 +52,15 @@ func standing(t *testing.T, a *testapp.App) (models.Shift, models.Assignment) {
 	return sh, held
 }
 
+func offerAt(t *testing.T, m mailer.Message) string {
+	t.Helper()
+	u, err := url.Parse(testapp.Link(t, m, "/offers/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Path
+}
+
 // A place is let go, and by itself the next is asked: the link shows a page with buttons and changes nothing, no asks the one after, and
 // yes takes the place.
 func TestOfferPages(t *testing.T) {
@@ -59,7 +69,7 @@ func TestOfferPages(t *testing.T) {
 		if err := a.Rosters.LetGoOf(t.Context(), held.ID); err != nil {
 			t.Fatal(err)
 		}
-		rosa := testapp.Link(t, a.WaitMail(t, "rosa@example.org", 1)[0], "/offers/")
+		rosa := offerAt(t, a.WaitMail(t, "rosa@example.org", 1)[0])
 		c := a.Client(t)
 		for range 2 {
 			p := c.Get(rosa).Want(http.StatusOK)
@@ -78,7 +88,7 @@ func TestOfferPages(t *testing.T) {
 		if p := c.Get(rosa).Submit("form[action$='/no']", nil).Want(http.StatusOK); !strings.Contains(p.Text("main"), "not this time") || p.Has("form[action$='/no']") {
 			t.Errorf("after a no: %s", p.Text("main"))
 		}
-		teo := testapp.Link(t, a.WaitMail(t, "teo@example.org", 1)[0], "/offers/")
+		teo := offerAt(t, a.WaitMail(t, "teo@example.org", 1)[0])
 		c.Post(teo+"/yes", url.Values{"swap": {models.NewID().String()}}).Want(http.StatusConflict) // a place that he does not hold
 		if p := c.Get(teo).Submit("form[action$='/yes']", nil).Want(http.StatusOK); p.Text("h1") != "The place is yours" {
 			t.Errorf("after a yes: %s", p.Text("main"))

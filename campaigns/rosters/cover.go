@@ -2,6 +2,8 @@ package rosters
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -100,12 +102,13 @@ func (s *Service) CoverSweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var wrong []error // one shift does not hold up the others
 	for _, id := range due {
 		if err := s.Cover(ctx, id); err != nil {
-			return err
+			wrong = append(wrong, fmt.Errorf("rosters: looking for somebody for shift %s: %w", id, err))
 		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 // coverMissing begins to look for people for shifts that begin within coverAhead and have fewer than their minimum.

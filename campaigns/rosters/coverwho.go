@@ -53,7 +53,7 @@ func (q *coverSearch) askStandbys(ctx context.Context, need int) (asked int, soo
 		if w.asked[q.sh.ID][a.MailboxID] {
 			continue
 		}
-		c, ok, err := w.candidate(ctx, q.sh, a)
+		c, ok, err := w.candidate(q.sh, a)
 		if err != nil {
 			return 0, soonest, err
 		}
@@ -64,15 +64,19 @@ func (q *coverSearch) askStandbys(ctx context.Context, need int) (asked int, soo
 	// Whoever would have to leave another place is asked after those who would not.
 	slices.SortStableFunc(list, func(a, b coverCandidate) int { return coverLast(a.swap != nil, b.swap != nil) })
 	for _, c := range list {
-		if c.a.AskBy == models.AskByPhone && !c.at.After(q.now) { // does not hold up the others: nobody knows when somebody calls
-			if err := q.offerByPhone(ctx, c); err != nil {
+		switch {
+		case c.a.AskBy != models.AskByPhone:
+		case c.at.After(q.now):
+			q.later(c.at)
+		default: // does not hold up the others: nobody knows when somebody calls
+			if err := q.offerByPhone(c); err != nil {
 				return asked, soonest, err
 			}
 		}
 	}
 	list = slices.DeleteFunc(list, func(c coverCandidate) bool { return c.a.AskBy == models.AskByPhone })
 	for asked < need {
-		c, ok, err := w.choose(ctx, q, list)
+		c, ok, err := w.choose(q, list)
 		if err != nil {
 			return asked, soonest, err
 		}
@@ -249,7 +253,7 @@ func (w *coverWorld) zone(a models.Assignment) (*time.Location, error) {
 }
 
 // candidate says whether somebody who stands by could take a place of a shift, and from when on they may be asked.
-func (w *coverWorld) candidate(_ context.Context, sh models.Shift, a models.Assignment) (coverCandidate, bool, error) {
+func (w *coverWorld) candidate(sh models.Shift, a models.Assignment) (coverCandidate, bool, error) {
 	q := w.q
 	c := coverCandidate{a: a, p: w.people[a.MailboxID]}
 	if a.AskBy == models.AskNot || a.AskBy == models.AskByMail && w.silent[a.MailboxID] {
@@ -284,7 +288,7 @@ func (w *coverWorld) candidate(_ context.Context, sh models.Shift, a models.Assi
 }
 
 // choose picks the first who may be asked now and is not needed by a gap that has nobody else.
-func (w *coverWorld) choose(ctx context.Context, q *coverSearch, list []coverCandidate) (coverCandidate, bool, error) {
+func (w *coverWorld) choose(q *coverSearch, list []coverCandidate) (coverCandidate, bool, error) {
 	var now []coverCandidate
 	for _, c := range list {
 		if !c.at.After(q.now) {
@@ -294,7 +298,7 @@ func (w *coverWorld) choose(ctx context.Context, q *coverSearch, list []coverCan
 	if len(now) == 0 {
 		return coverCandidate{}, false, nil
 	}
-	could, err := w.edges(ctx)
+	could, err := w.edges()
 	if err != nil {
 		return coverCandidate{}, false, err
 	}
@@ -320,7 +324,7 @@ func (w *coverWorld) choose(ctx context.Context, q *coverSearch, list []coverCan
 }
 
 // edges says who could take a place of each gap, now or later, without leaving another.
-func (w *coverWorld) edges(ctx context.Context) (map[uuid.UUID][]uuid.UUID, error) {
+func (w *coverWorld) edges() (map[uuid.UUID][]uuid.UUID, error) {
 	out := map[uuid.UUID][]uuid.UUID{}
 	for id, sh := range w.shifts {
 		if w.need[id] <= 0 {
@@ -330,7 +334,7 @@ func (w *coverWorld) edges(ctx context.Context) (map[uuid.UUID][]uuid.UUID, erro
 			if a.AskBy != models.AskByMail || w.asked[id][a.MailboxID] {
 				continue
 			}
-			c, ok, err := w.candidate(ctx, sh, a)
+			c, ok, err := w.candidate(sh, a)
 			if err != nil {
 				return nil, err
 			}
@@ -379,7 +383,7 @@ func (w *coverWorld) still(ctx context.Context, sh models.Shift, c *coverCandida
 	if err := w.read(ctx, []uuid.UUID{c.a.MailboxID}); err != nil {
 		return false, err
 	}
-	again, ok, err := w.candidate(ctx, sh, c.a)
+	again, ok, err := w.candidate(sh, c.a)
 	if err != nil || !ok || again.at.After(w.q.now) {
 		return false, err
 	}

@@ -77,7 +77,9 @@ func (s *Service) offerWords(lang string, sh models.Shift, zone, home *time.Loca
 
 // OfferWhen says when a shift is, in a zone: with the day of the week, and the name of the place that the zone is called after.
 func (s *Service) OfferWhen(lang string, sh models.Shift, zone *time.Location) string {
-	day := func(t *time.Time) string { return s.Words(lang, "offers.day", "Day", s.Day(lang, t.In(zone)), "Time", t.In(zone).Format("15:04")) }
+	day := func(t *time.Time) string {
+		return s.Words(lang, "offers.day", "Day", s.Day(lang, t.In(zone)), "Time", t.In(zone).Format("15:04"))
+	}
 	switch {
 	case sh.Kind == models.ShiftFixed && sh.StartsAt != nil && sh.EndsAt != nil:
 		until := sh.EndsAt.In(zone).Format("15:04")

@@ -40,7 +40,7 @@ func (q *coverSearch) offer(ctx context.Context, c coverCandidate) error {
 }
 
 // offerByPhone puts somebody who stands by onto the list of those whom an organizer calls.
-func (q *coverSearch) offerByPhone(_ context.Context, c coverCandidate) error {
+func (q *coverSearch) offerByPhone(c coverCandidate) error {
 	if _, err := q.create(models.Offer{AssignmentID: &c.a.ID, MailboxID: c.a.MailboxID, ByWhat: models.AskByPhone}); err != nil {
 		return err
 	}
@@ -426,7 +426,9 @@ func (s *Service) offerAssignment(tx *gorm.DB, o models.Offer, r models.Roster) 
 
 // Decline says no to an offer, this time. Whoever stands by stands by as before, and is not asked for this shift again. The faults are
 // those of Offered.
-func (s *Service) Decline(ctx context.Context, token string) error { return s.declineBy(ctx, token, false) }
+func (s *Service) Decline(ctx context.Context, token string) error {
+	return s.declineBy(ctx, token, false)
+}
 
 // Stop says no to an offer and to being asked for its shift at all: whoever stands by for it does so no more. The faults are those of
 // Offered.
