@@ -319,7 +319,11 @@ func (w *coverWorld) choose(q *coverSearch, list []coverCandidate) (coverCandida
 		}
 	}
 	// Another gap has nobody but them; this one has others who may be asked later, or is only wanted.
-	q.later(q.now.Add(2 * time.Minute))
+	wait := 10 * time.Minute
+	if needs > 0 {
+		wait = min(max(coverLeft(q.sh, q.now)/20, 2*time.Minute), wait)
+	}
+	q.later(q.now.Add(wait))
 	return coverCandidate{}, false, nil
 }
 
