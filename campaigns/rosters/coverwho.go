@@ -410,6 +410,9 @@ func coverAskable(a models.Assignment, sh models.Shift, plan pacing.Plan, zone *
 		d := due.In(zone)
 		day = time.Date(d.Year(), d.Month(), d.Day(), 0, 0, 0, 0, zone)
 		from = time.Date(d.Year(), d.Month(), d.Day(), *a.AskFrom/60, *a.AskFrom%60, 0, 0, zone)
+		if short := *a.AskFrom - from.Hour()*60 - from.Minute(); short > 0 { // clocks skip that hour: not before it
+			from = from.Add(time.Duration(short) * time.Minute)
+		}
 	}
 	return coverFree(now, due, hasDue, plan, zone, func(at time.Time) time.Time {
 		if !from.IsZero() && !at.Before(day) {
