@@ -199,7 +199,7 @@ func (s *Service) offerView(ctx context.Context, tx *gorm.DB, id uuid.UUID, now 
 		if v.GivenName, err = s.Vault.Open("assignments", "given_name_sealed", own[0].ID, own[0].GivenNameSealed); err != nil {
 			return v, o, err
 		}
-		v.StandsBy = own[0].Standby()
+		v.StandsBy, p.Zone = own[0].Standby(), v.Zone
 		if own[0].TimeZone != "" {
 			if p.Zone, err = time.LoadLocation(own[0].TimeZone); err != nil {
 				return v, o, err
