@@ -2,6 +2,8 @@ package rosters
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -100,12 +102,13 @@ func (s *Service) CoverSweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var wrong []error // one shift does not hold up the others
 	for _, id := range due {
 		if err := s.Cover(ctx, id); err != nil {
-			return err
+			wrong = append(wrong, fmt.Errorf("rosters: looking for somebody for shift %s: %w", id, err))
 		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 // coverMissing begins to look for people for shifts that begin within coverAhead and have fewer than their minimum.
@@ -307,10 +310,10 @@ func (q *coverSearch) ask(ctx context.Context) error {
 		soonest = coverEarlier(soonest, at)
 	}
 	q.phone(left, below, standbys+others+asked > 0, !soonest.IsZero())
-	if left <= coverNear {
-		q.later(q.now.Add(10 * time.Minute))
+	if left <= coverNear { // somebody may begin to stand by, or change their plan
+		q.later(q.now.Add(30 * time.Minute))
 	} else {
-		q.later(q.now.Add(time.Hour))
+		q.later(q.now.Add(3 * time.Hour))
 	}
 	q.c.NextAt, q.c.UpdatedAt = &q.next, q.now
 	return q.tx.Select("next_at", "wave", "phone_at", "updated_at").Updates(&q.c).Error
@@ -407,7 +410,7 @@ func (q *coverSearch) live() (standbys, others, waiting int, err error) {
 		switch {
 		case o.SentAt == nil && q.now.Sub(o.CreatedAt) >= coverStuck:
 			waiting++
-			q.later(q.now.Add(time.Minute))
+			q.later(q.now.Add(2 * time.Minute))
 			continue
 		case o.SentAt == nil:
 			q.later(q.now.Add(time.Minute))

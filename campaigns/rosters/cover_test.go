@@ -481,6 +481,24 @@ func TestCoverLeavesWhoIsNeededElsewhere(t *testing.T) {
 
 // A shift or its event that is called off while people are asked closes the offers, and they are told.
 func TestCoverCalledOff(t *testing.T) {
+	for name, off := range map[string]func(h *coverHall, sh models.Shift){
+		"shift": func(h *coverHall, sh models.Shift) {
+			h.must(h.DB.Model(&models.Shift{}).Where("id = ?", sh.ID).Update("cancelled_at", h.clk.Now()).Error)
+		},
+		"event": func(h *coverHall, _ models.Shift) {
+			e := models.Event{ID: models.NewID(), Slug: "day", State: models.EventCancelled, Kind: models.EventAdvocacyDay, Title: "The day", Locale: "en", TimeZone: "America/New_York", StartsOn: "2027-03-09T09:00", Minutes: 480, Venue: models.VenueOnsite, CreatedAt: h.clk.Now(), UpdatedAt: h.clk.Now()}
+			h.must(h.DB.Create(&e).Error)
+			h.must(h.DB.Model(&models.Roster{}).Where("id = ?", h.roster.ID).Update("event_id", e.ID).Error)
+		},
+		"roster": func(h *coverHall, _ models.Shift) {
+			h.must(h.DB.Model(&models.Roster{}).Where("id = ?", h.roster.ID).Update("state", models.RosterClosed).Error)
+		},
+	} {
+		t.Run(name, func(t *testing.T) { coverCalledOff(t, off) })
+	}
+}
+
+func coverCalledOff(t *testing.T, off func(h *coverHall, sh models.Shift)) {
 	eachHall(t, func(t *testing.T, h *coverHall) {
 		sh := h.shift("Leader", "13:00", "13:45")
 		held := h.puts(sh, h.person("ada"), models.AsPlace)
@@ -489,7 +507,7 @@ func TestCoverCalledOff(t *testing.T) {
 		h.must(h.LetGoOf(h.ctx, held.ID))
 		h.looks()
 		h.cameIs("bo asked")
-		h.must(h.DB.Model(&models.Shift{}).Where("id = ?", sh.ID).Update("cancelled_at", h.clk.Now()).Error)
+		off(h, sh)
 		h.looks()
 		h.looks()
 		h.cameIs("bo off")
@@ -706,4 +724,55 @@ func TestAcceptancesAtOnce(t *testing.T) {
 			t.Errorf("%d said yes in time, %d have a place, %d failed", taken, n, wrong)
 		}
 	})
+}
+
+// When somebody may be asked is said by the clocks where they live, on the days on which those change too.
+func TestCoverAskable(t *testing.T) {
+	ny, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet := models.DefaultLimits()
+	for _, c := range []struct {
+		now, starts string // in New York
+		from        int    // minutes; -1: they said none
+		plan        pacing.Plan
+		want        string // "": not before it begins
+	}{
+		{"2027-03-09 05:00", "2027-03-09 10:00", 7*60 + 30, pacing.Plan{}, "2027-03-09 07:30"},
+		{"2027-03-09 05:00", "2027-03-09 10:00", -1, pacing.Plan{}, "2027-03-09 09:00"},
+		{"2027-03-09 05:00", "2027-03-09 08:00", -1, pacing.Plan{}, ""},
+		{"2027-03-08 21:00", "2027-03-09 10:00", 7*60 + 30, pacing.Plan{}, "2027-03-09 07:30"},
+		{"2027-03-08 15:00", "2027-03-09 10:00", 7*60 + 30, pacing.Plan{}, "2027-03-08 15:00"}, // the day before, outside quiet hours
+		{"2027-03-09 21:30", "2027-03-09 22:00", 7 * 60, pacing.Plan{}, "2027-03-09 21:30"},    // that day they said so
+		{"2027-03-09 07:00", "2027-03-09 12:00", 7 * 60, pacing.Plan{QuietFrom: 21 * 60, QuietUntil: 10 * 60}, "2027-03-09 10:00"},
+		{"2027-03-09 07:00", "2027-03-09 09:30", 7 * 60, pacing.Plan{QuietFrom: 21 * 60, QuietUntil: 10 * 60}, ""},
+		{"2027-03-09 07:00", "2027-03-09 12:00", 7 * 60, pacing.Plan{Flare: true}, ""},
+		{"2027-03-14 00:30", "2027-03-14 10:00", 2*60 + 30, pacing.Plan{}, "2027-03-14 03:30"}, // an hour that there is not
+		{"2027-03-14 00:30", "2027-03-14 12:00", -1, pacing.Plan{}, "2027-03-14 09:00"},
+		{"2027-11-07 00:30", "2027-11-07 10:00", 7 * 60, pacing.Plan{}, "2027-11-07 07:00"},
+		{"2027-11-06 22:00", "2027-11-07 12:00", -1, pacing.Plan{}, "2027-11-07 09:00"},
+	} {
+		parse := func(v string) time.Time {
+			at, err := time.ParseInLocation("2006-01-02 15:04", v, ny)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return at
+		}
+		starts := parse(c.starts)
+		ends := starts.Add(time.Hour)
+		a := models.Assignment{AskFrom: &c.from}
+		if c.from < 0 {
+			a.AskFrom = nil
+		}
+		at, ok := coverAskable(a, models.Shift{Kind: models.ShiftFixed, StartsAt: &starts, EndsAt: &ends}, c.plan, ny, quiet, parse(c.now))
+		got := ""
+		if ok {
+			got = at.In(ny).Format("2006-01-02 15:04")
+		}
+		if got != c.want {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
 }

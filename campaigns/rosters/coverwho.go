@@ -38,6 +38,12 @@ type coverCandidate struct {
 
 // askStandbys asks up to so many of those who stand by and may be asked now, and tells when the next of the others may be.
 func (q *coverSearch) askStandbys(ctx context.Context, need int) (asked int, soonest time.Time, err error) {
+	var left int64 // of those who stand by, whom nobody asked yet
+	err = q.tx.Model(&models.Assignment{}).Where("shift_id = ? AND state = ? AND as_what IN ?", q.sh.ID, models.AssignmentHeld, []models.PlaceAs{models.AsStandby, models.AsUnderstudy}).
+		Where("NOT EXISTS (SELECT 1 FROM offers o WHERE o.shift_id = assignments.shift_id AND o.mailbox_id = assignments.mailbox_id)").Count(&left).Error
+	if err != nil || left == 0 {
+		return 0, soonest, err
+	}
 	w, err := q.world(ctx)
 	if err != nil {
 		return 0, soonest, err
@@ -47,7 +53,7 @@ func (q *coverSearch) askStandbys(ctx context.Context, need int) (asked int, soo
 		if w.asked[q.sh.ID][a.MailboxID] {
 			continue
 		}
-		c, ok, err := w.candidate(ctx, q.sh, a)
+		c, ok, err := w.candidate(q.sh, a)
 		if err != nil {
 			return 0, soonest, err
 		}
@@ -58,15 +64,19 @@ func (q *coverSearch) askStandbys(ctx context.Context, need int) (asked int, soo
 	// Whoever would have to leave another place is asked after those who would not.
 	slices.SortStableFunc(list, func(a, b coverCandidate) int { return coverLast(a.swap != nil, b.swap != nil) })
 	for _, c := range list {
-		if c.a.AskBy == models.AskByPhone && !c.at.After(q.now) { // does not hold up the others: nobody knows when somebody calls
-			if err := q.offerByPhone(ctx, c); err != nil {
+		switch {
+		case c.a.AskBy != models.AskByPhone:
+		case c.at.After(q.now):
+			q.later(c.at)
+		default: // does not hold up the others: nobody knows when somebody calls
+			if err := q.offerByPhone(c); err != nil {
 				return asked, soonest, err
 			}
 		}
 	}
 	list = slices.DeleteFunc(list, func(c coverCandidate) bool { return c.a.AskBy == models.AskByPhone })
 	for asked < need {
-		c, ok, err := w.choose(ctx, q, list)
+		c, ok, err := w.choose(q, list)
 		if err != nil {
 			return asked, soonest, err
 		}
@@ -243,7 +253,7 @@ func (w *coverWorld) zone(a models.Assignment) (*time.Location, error) {
 }
 
 // candidate says whether somebody who stands by could take a place of a shift, and from when on they may be asked.
-func (w *coverWorld) candidate(_ context.Context, sh models.Shift, a models.Assignment) (coverCandidate, bool, error) {
+func (w *coverWorld) candidate(sh models.Shift, a models.Assignment) (coverCandidate, bool, error) {
 	q := w.q
 	c := coverCandidate{a: a, p: w.people[a.MailboxID]}
 	if a.AskBy == models.AskNot || a.AskBy == models.AskByMail && w.silent[a.MailboxID] {
@@ -278,7 +288,7 @@ func (w *coverWorld) candidate(_ context.Context, sh models.Shift, a models.Assi
 }
 
 // choose picks the first who may be asked now and is not needed by a gap that has nobody else.
-func (w *coverWorld) choose(ctx context.Context, q *coverSearch, list []coverCandidate) (coverCandidate, bool, error) {
+func (w *coverWorld) choose(q *coverSearch, list []coverCandidate) (coverCandidate, bool, error) {
 	var now []coverCandidate
 	for _, c := range list {
 		if !c.at.After(q.now) {
@@ -288,7 +298,7 @@ func (w *coverWorld) choose(ctx context.Context, q *coverSearch, list []coverCan
 	if len(now) == 0 {
 		return coverCandidate{}, false, nil
 	}
-	could, err := w.edges(ctx)
+	could, err := w.edges()
 	if err != nil {
 		return coverCandidate{}, false, err
 	}
@@ -309,12 +319,16 @@ func (w *coverWorld) choose(ctx context.Context, q *coverSearch, list []coverCan
 		}
 	}
 	// Another gap has nobody but them; this one has others who may be asked later, or is only wanted.
-	q.later(q.now.Add(2 * time.Minute))
+	wait := 10 * time.Minute
+	if needs > 0 {
+		wait = min(max(coverLeft(q.sh, q.now)/20, 2*time.Minute), wait)
+	}
+	q.later(q.now.Add(wait))
 	return coverCandidate{}, false, nil
 }
 
 // edges says who could take a place of each gap, now or later, without leaving another.
-func (w *coverWorld) edges(ctx context.Context) (map[uuid.UUID][]uuid.UUID, error) {
+func (w *coverWorld) edges() (map[uuid.UUID][]uuid.UUID, error) {
 	out := map[uuid.UUID][]uuid.UUID{}
 	for id, sh := range w.shifts {
 		if w.need[id] <= 0 {
@@ -324,7 +338,7 @@ func (w *coverWorld) edges(ctx context.Context) (map[uuid.UUID][]uuid.UUID, erro
 			if a.AskBy != models.AskByMail || w.asked[id][a.MailboxID] {
 				continue
 			}
-			c, ok, err := w.candidate(ctx, sh, a)
+			c, ok, err := w.candidate(sh, a)
 			if err != nil {
 				return nil, err
 			}
@@ -373,7 +387,7 @@ func (w *coverWorld) still(ctx context.Context, sh models.Shift, c *coverCandida
 	if err := w.read(ctx, []uuid.UUID{c.a.MailboxID}); err != nil {
 		return false, err
 	}
-	again, ok, err := w.candidate(ctx, sh, c.a)
+	again, ok, err := w.candidate(sh, c.a)
 	if err != nil || !ok || again.at.After(w.q.now) {
 		return false, err
 	}
@@ -396,6 +410,9 @@ func coverAskable(a models.Assignment, sh models.Shift, plan pacing.Plan, zone *
 		d := due.In(zone)
 		day = time.Date(d.Year(), d.Month(), d.Day(), 0, 0, 0, 0, zone)
 		from = time.Date(d.Year(), d.Month(), d.Day(), *a.AskFrom/60, *a.AskFrom%60, 0, 0, zone)
+		if short := *a.AskFrom - from.Hour()*60 - from.Minute(); short > 0 { // clocks skip that hour: not before it
+			from = from.Add(time.Duration(short) * time.Minute)
+		}
 	}
 	return coverFree(now, due, hasDue, plan, zone, func(at time.Time) time.Time {
 		if !from.IsZero() && !at.Before(day) {

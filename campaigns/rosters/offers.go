@@ -40,7 +40,7 @@ func (q *coverSearch) offer(ctx context.Context, c coverCandidate) error {
 }
 
 // offerByPhone puts somebody who stands by onto the list of those whom an organizer calls.
-func (q *coverSearch) offerByPhone(_ context.Context, c coverCandidate) error {
+func (q *coverSearch) offerByPhone(c coverCandidate) error {
 	if _, err := q.create(models.Offer{AssignmentID: &c.a.ID, MailboxID: c.a.MailboxID, ByWhat: models.AskByPhone}); err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (s *Service) offerView(ctx context.Context, tx *gorm.DB, id uuid.UUID, now 
 		if v.GivenName, err = s.Vault.Open("assignments", "given_name_sealed", own[0].ID, own[0].GivenNameSealed); err != nil {
 			return v, o, err
 		}
-		v.StandsBy = own[0].Standby()
+		v.StandsBy, p.Zone = own[0].Standby(), v.Zone
 		if own[0].TimeZone != "" {
 			if p.Zone, err = time.LoadLocation(own[0].TimeZone); err != nil {
 				return v, o, err

@@ -92,7 +92,7 @@ type result struct {
 	possible   int             // of those, how many standbys who were willing and could be asked could have filled at once
 	filled     int             // places filled without a call
 	byStandby  int             // of those, by who stood by
-	counted    int             // filled, but no more than possible
+	counted    int             // filled by who stood by, but no more than possible
 	listed     int             // places on the phone list at 09:45
 	asked      int             // mails that asked somebody
 	swaps      int             // places taken instead of another
@@ -127,7 +127,7 @@ func (t *total) print(to *os.File, took time.Duration) {
 	p("")
 	p("  places let go                                                     %7d", t.released)
 	p("  willing standbys could have filled, at best                       %7d", t.possible)
-	p("  of those filled without a call                                    %7d   %.1f %% (promised: 90 %%)", t.counted, 100*t.share())
+	p("  of those filled by standbys without a call                        %7d   %.1f %% (promised: 90 %%)", t.counted, 100*t.share())
 	p("  places filled without a call, in all                              %7d", t.filled)
 	p("    by those who stood by                                           %7d", t.byStandby)
 	p("    instead of another place that kept its minimum                  %7d", t.swaps)

@@ -162,7 +162,7 @@ func morning(ctx context.Context, g *ground, seed int64) (_ result, err error) {
 		n := min(sh.filled, sh.free)
 		d.res.released, d.res.filled, d.res.byStandby = d.res.released+sh.free, d.res.filled+n, d.res.byStandby+min(sh.standby, sh.free)
 	}
-	d.res.counted = min(d.res.filled, d.res.possible)
+	d.res.counted = min(d.res.byStandby, d.res.possible)
 	return d.res, nil
 }
 
