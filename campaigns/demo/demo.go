@@ -46,6 +46,7 @@ import (
 	"kithline/campaigns/supporters"
 	"kithline/campaigns/tokens"
 	"kithline/campaigns/users"
+	"kithline/campaigns/volunteers"
 	"kithline/models"
 	"kithline/models/database"
 )
@@ -72,6 +73,7 @@ type Services struct {
 	Segments     *segments.Service
 	Duplicates   *duplicates.Service
 	Letters      *letters.Service
+	Volunteers   *volunteers.Service
 
 	Deliverability *deliverability.Service
 }
