@@ -386,7 +386,6 @@ func (h *volunteerPages) add(c *fiber.Ctx) error {
 type stepForm struct {
 	Name  string `form:"name,max=200"`
 	About string `form:"about,max=1000,lines"`
-	Do    string `form:"do,max=20"`
 }
 
 type stepsPage struct {
@@ -434,7 +433,11 @@ func (h *volunteerPages) changeStep(c *fiber.Ctx) error {
 		return err
 	}
 	p := stepsPage{Page: h.web.Page(c, "volunteers.steps_title", "volunteers")}
-	var f stepForm
+	var f struct {
+		Name  string `form:"step_name,max=200"`
+		About string `form:"step_about,max=1000,lines"`
+		Do    string `form:"do,max=20"`
+	}
 	if err = web.Bind(c, &f); err == nil {
 		ctx, a := c.UserContext(), h.web.Actor(c)
 		switch f.Do {
@@ -447,6 +450,9 @@ func (h *volunteerPages) changeStep(c *fiber.Ctx) error {
 		}
 	}
 	if p.Failed(err) {
+		for i := range p.Errors {
+			p.Errors[i].Name = "" // the fields of these names are those of a new step
+		}
 		return h.renderSteps(c, fiber.StatusUnprocessableEntity, &p)
 	} else if err != nil {
 		return err
