@@ -3,6 +3,7 @@ package admin
 import (
 	"bufio"
 	"bytes"
+	"html/template"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -247,13 +248,14 @@ func (p *volunteerPage) HoursText() string {
 }
 
 // Tel is the number as a link has it.
-func (p *volunteerPage) Tel() string {
-	return "tel:" + strings.Map(func(r rune) rune {
+func (p *volunteerPage) Tel() template.URL {
+	digits := strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' || r == '+' {
 			return r
 		}
 		return -1
 	}, p.View.Phone)
+	return template.URL("tel:" + digits) //nolint:gosec // digits alone
 }
 
 func (h *volunteerPages) show(c *fiber.Ctx) error {
