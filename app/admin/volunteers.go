@@ -3,6 +3,7 @@ package admin
 import (
 	"bufio"
 	"bytes"
+	"html/template"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -247,13 +248,14 @@ func (p *volunteerPage) HoursText() string {
 }
 
 // Tel is the number as a link has it.
-func (p *volunteerPage) Tel() string {
-	return "tel:" + strings.Map(func(r rune) rune {
+func (p *volunteerPage) Tel() template.URL {
+	digits := strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' || r == '+' {
 			return r
 		}
 		return -1
 	}, p.View.Phone)
+	return template.URL("tel:" + digits) //nolint:gosec // digits alone
 }
 
 func (h *volunteerPages) show(c *fiber.Ctx) error {
@@ -386,7 +388,6 @@ func (h *volunteerPages) add(c *fiber.Ctx) error {
 type stepForm struct {
 	Name  string `form:"name,max=200"`
 	About string `form:"about,max=1000,lines"`
-	Do    string `form:"do,max=20"`
 }
 
 type stepsPage struct {
@@ -434,7 +435,11 @@ func (h *volunteerPages) changeStep(c *fiber.Ctx) error {
 		return err
 	}
 	p := stepsPage{Page: h.web.Page(c, "volunteers.steps_title", "volunteers")}
-	var f stepForm
+	var f struct {
+		Name  string `form:"step_name,max=200"`
+		About string `form:"step_about,max=1000,lines"`
+		Do    string `form:"do,max=20"`
+	}
 	if err = web.Bind(c, &f); err == nil {
 		ctx, a := c.UserContext(), h.web.Actor(c)
 		switch f.Do {
@@ -447,6 +452,9 @@ func (h *volunteerPages) changeStep(c *fiber.Ctx) error {
 		}
 	}
 	if p.Failed(err) {
+		for i := range p.Errors {
+			p.Errors[i].Name = "" // the fields of these names are those of a new step
+		}
 		return h.renderSteps(c, fiber.StatusUnprocessableEntity, &p)
 	} else if err != nil {
 		return err

@@ -24,6 +24,13 @@ func TestPagesOfVolunteers(t *testing.T) {
 	given, refused := paper, paper
 	given.State, refused.State = models.CertificateGiven, models.CertificateRefused
 	soon := webtest.Time.AddDate(0, 0, 7)
+	wrong := func(p web.Page, names ...string) web.Page {
+		for _, name := range append([]string{""}, names...) {
+			p.Errors = append(p.Errors, web.FieldError{Name: name, Text: "Wrong."})
+		}
+		return p
+	}
+	fields := []string{"given_name", "family_name", "like", "ask_by", "phone", "ask_from", "ask_until", "mode", "skill", "language", "postal_code", "country", "time_zone", "note", "consent"}
 	for _, full := range []bool{false, true} {
 		webtest.All(t, "public/volunteers/", func(_ *web.Web, p web.Page) map[string]any {
 			bare := volunteers.Said{}
@@ -32,15 +39,12 @@ func TestPagesOfVolunteers(t *testing.T) {
 			plan := &planPage{Page: p, Token: "t", Until: "told", Form: planFormOf(pacing.Plan{}), CanFlare: true}
 			papers := &papersPage{Page: p, Token: "t"}
 			if full {
-				for _, name := range []string{"", "email", "given_name", "like", "ask_by", "phone", "ask_from", "ask_until", "mode", "skill", "language", "postal_code", "country", "time_zone", "note", "consent", "until", "day", "weekly", "most_energy", "avoid", "rest_hours", "quiet_from", "quiet_until", "name", "role", "on", "hours", "minutes"} {
-					p.Errors = append(p.Errors, web.FieldError{Name: name, Text: "Wrong."})
-				}
 				own := volunteers.Own{Said: said, There: true, Since: webtest.Time, Paused: true, PausedUntil: &soon, Trainings: []string{"first-aid"}}
 				full := pacing.Plan{Weekly: 8, MostEnergy: 3, RestHours: 48, QuietFrom: 1260, QuietUntil: 540, Avoid: models.Demands, Flare: true, FlareUntil: &soon}
-				up = volunteerPage{VolunteerFields: volunteerFields(p, said), Email: "june.example.org", Locale: "es", Source: "poster", Filled: true, Boxes: boxes, Ticked: []string{boxes[0].Value}}
-				mine = &ownVolunteerPage{VolunteerFields: volunteerFields(p, said), Token: "t", Own: own, Boxes: boxes, Ticked: []string{}, Until: "day", Day: "2027-01-01"}
-				plan = &planPage{Page: p, Token: "t", Until: "day", Day: "2027-01-01", Form: planFormOf(full), Plan: full, Flaring: true, CanFlare: true}
-				papers = &papersPage{Page: p, Token: "t", Form: paperForm{Name: "June <b>", Shift: uuid.NewString()}, Held: []volunteers.Held{{Shift: uuid.New(), Role: "Stall", Roster: "Day <1>"}}, Rows: []volunteers.Paper{paper, given, refused}}
+				up = volunteerPage{VolunteerFields: volunteerFields(wrong(p, append(fields, "email")...), said), Email: "june.example.org", Locale: "es", Source: "poster", Filled: true, Boxes: boxes, Ticked: []string{boxes[0].Value}}
+				mine = &ownVolunteerPage{VolunteerFields: volunteerFields(wrong(p, append(fields, "until", "day")...), said), Token: "t", Own: own, Boxes: boxes, Ticked: []string{}, Until: "day", Day: "2027-01-01"}
+				plan = &planPage{Page: wrong(p, "weekly", "most_energy", "avoid", "rest_hours", "quiet_from", "quiet_until"), Token: "t", Until: "day", Day: "2027-01-01", Form: planFormOf(full), Plan: full, Flaring: true, CanFlare: true}
+				papers = &papersPage{Page: wrong(p, "name", "role", "on", "hours", "minutes"), Token: "t", Form: paperForm{Name: "June <b>", Shift: uuid.NewString()}, Held: []volunteers.Held{{Shift: uuid.New(), Role: "Stall", Roster: "Day <1>"}}, Rows: []volunteers.Paper{paper, given, refused}}
 			}
 			return map[string]any{
 				"public/volunteers/signup": &up, "public/volunteers/thanks": &formSent{Page: p}, "public/volunteers/mine": mine, "public/volunteers/plan": plan, "public/volunteers/certificates": papers,

@@ -125,10 +125,13 @@ func (p VolunteerFields) VolunteerZones() []Option {
 // MoreOpen reports whether the further questions are shown at once: something stands in them, or is wrong with them.
 func (p VolunteerFields) MoreOpen() bool {
 	f := p.Form
-	for _, name := range []string{"skill", "language", "mode", "hour", "postal_code", "country", "time_zone"} {
+	for _, name := range []string{"skill", "language", "mode", "postal_code", "country", "time_zone"} {
 		if p.Error(name) != "" {
 			return true
 		}
 	}
-	return len(f.Skills)+len(f.Languages)+len(f.Modes)+len(f.Hours) > 0 || f.PostalCode != "" || f.Country != "" || f.TimeZone != ""
+	return len(f.Skills)+len(f.Languages)+len(f.Modes) > 0 || f.PostalCode != "" || f.Country != "" || f.TimeZone != ""
 }
+
+// HoursOpen is MoreOpen for the hours of the week.
+func (p VolunteerFields) HoursOpen() bool { return len(p.Form.Hours) > 0 || p.Error("hour") != "" }

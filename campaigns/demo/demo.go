@@ -47,6 +47,7 @@ import (
 	"kithline/campaigns/supporters"
 	"kithline/campaigns/tokens"
 	"kithline/campaigns/users"
+	"kithline/campaigns/volunteers"
 	"kithline/models"
 	"kithline/models/database"
 )
@@ -74,6 +75,7 @@ type Services struct {
 	Duplicates   *duplicates.Service
 	Letters      *letters.Service
 	Rosters      *rosters.Service
+	Volunteers   *volunteers.Service
 
 	Deliverability *deliverability.Service
 }

@@ -34,6 +34,7 @@ import (
 	"kithline/campaigns/tokens"
 	"kithline/campaigns/users"
 	"kithline/campaigns/vault"
+	"kithline/campaigns/volunteers"
 	"kithline/mailer"
 	"kithline/models/database"
 )
@@ -87,10 +88,14 @@ func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
 		DB: db, Vault: m.vault, Clock: clk, Signer: s.Signer, Organisation: s.Organisation, BaseURL: site, Words: text, Log: slog.New(slog.DiscardHandler),
 		Enqueue: func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error { return queue.Enqueue(ctx, tx, args) },
 	})
+	s.Volunteers = volunteers.New(volunteers.Options{
+		DB: db, Vault: m.vault, Clock: clk, Signer: s.Signer, Organisation: s.Organisation, Consents: s.Consents, BaseURL: site, Words: text, Log: slog.New(slog.DiscardHandler),
+	})
 	s.Waiting = confirmations.New(clk, s.Signer)
 	s.Waiting.Register(s.Petitions.Source())
 	s.Waiting.Register(s.Forms.Source())
 	s.Waiting.Register(s.Letters.Source())
+	s.Waiting.Register(s.Volunteers.Source())
 	sender := func(context.Context) (deliveries.Sender, error) {
 		return deliveries.Sender{
 			Transport: m.mail, Connections: 2, FromName: "WCPC", FromAddress: "hello@example.org", ListDomain: "example.org",
@@ -121,7 +126,7 @@ func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
 		s.Deliveries.Handle(kind, r)
 	}
 	s.Deliveries.Handle(letters.KindState, s.Letters.StateMail)
-	for _, mails := range []map[string]deliveries.Renderer{s.Letters.WriterMails(), s.Letters.DispatchRenderers(), s.Rosters.DeskMails()} {
+	for _, mails := range []map[string]deliveries.Renderer{s.Letters.WriterMails(), s.Letters.DispatchRenderers(), s.Rosters.DeskMails(), s.Volunteers.Renderers()} {
 		for kind, r := range mails {
 			s.Deliveries.Handle(kind, r)
 		}

@@ -49,6 +49,9 @@ func (b *builder) plan() (err error) {
 	b.planJoining()
 	b.planLetters()
 	b.planRosters()
+	if err := b.planVolunteers(); err != nil {
+		return err
+	}
 	for d := range days + 1 {
 		b.note(b.day(d, readHour, readMinute), "reading comments", func(ctx context.Context) error { return b.read(ctx, june) })
 	}
