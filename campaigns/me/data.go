@@ -44,6 +44,7 @@ var also = map[string]struct {
 	"letters":           {[]string{"letter_campaign_id", "state", "created_at"}, "created_at"},
 	"dispatches":        {[]string{"letter_campaign_id", "channel", "handed_at", "created_at"}, "created_at"},
 	"letter_replies":    {nil, "received_at"},
+	"registrations":     {nil, "created_at"},
 }
 
 // named says which column of which table stands for an id. What a consent is about depends on its purpose.
@@ -61,6 +62,7 @@ var named = map[string][2]string{
 	"letters.letter_campaign_id":      {"letter_campaigns", "title"},
 	"dispatches.letter_campaign_id":   {"letter_campaigns", "title"},
 	"dispatches.legislator_id":        {"legislators", "name"},
+	"registrations.event_id":          {"events", "title"},
 }
 
 // spoken are the columns whose values are words of the program, each with the beginning of their locale keys.
@@ -68,6 +70,7 @@ var spoken = map[string]string{
 	"consents.purpose": "me.data_purpose_", "consents.how": "me.how_", "signatures.display": "me.data_display_", "signatures.state": "me.data_state_", "signatures.role_sealed": "sign.role_",
 	"submissions.state": "me.data_state_", "series_people.state": "series.person_", "series_people.reason": "series.left_",
 	"letters.state": "me.data_letter_", "dispatches.channel": "me.data_channel_", "dispatches.answer": "me.data_answer_",
+	"registrations.state": "me.data_registration_", "registrations.attends": "events.way_",
 }
 
 // Part is what one table has about the person.
