@@ -34,6 +34,7 @@ import (
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/divisions"
 	"kithline/campaigns/duplicates"
+	"kithline/campaigns/events"
 	"kithline/campaigns/forms"
 	"kithline/campaigns/imports"
 	"kithline/campaigns/legislators"
@@ -72,6 +73,7 @@ type Services struct {
 	Segments     *segments.Service
 	Duplicates   *duplicates.Service
 	Letters      *letters.Service
+	Events       *events.Service
 
 	Deliverability *deliverability.Service
 }
