@@ -18,6 +18,7 @@ import (
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/divisions"
 	"kithline/campaigns/duplicates"
+	"kithline/campaigns/events"
 	"kithline/campaigns/files"
 	"kithline/campaigns/forms"
 	"kithline/campaigns/imports"
@@ -34,6 +35,7 @@ import (
 	"kithline/campaigns/users"
 	"kithline/campaigns/vault"
 	"kithline/mailer"
+	"kithline/models"
 	"kithline/models/database"
 )
 
@@ -86,6 +88,12 @@ func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
 	s.Waiting.Register(s.Petitions.Source())
 	s.Waiting.Register(s.Forms.Source())
 	s.Waiting.Register(s.Letters.Source())
+	s.Events = events.New(events.Options{
+		DB: db, Vault: m.vault, Clock: clk, Signer: s.Signer, Organisation: s.Organisation, BaseURL: site, Words: text,
+		Day:    func(_ string, t time.Time) string { return t.Format(time.DateOnly) },
+		Limits: func(context.Context) (models.Limits, error) { return models.DefaultLimits(), nil },
+	})
+	s.Waiting.Register(s.Events.Source())
 	sender := func(context.Context) (deliveries.Sender, error) {
 		return deliveries.Sender{
 			Transport: m.mail, Connections: 2, FromName: "WCPC", FromAddress: "hello@example.org", ListDomain: "example.org",
@@ -115,7 +123,7 @@ func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
 	for kind, r := range s.Forms.Renderers() {
 		s.Deliveries.Handle(kind, r)
 	}
-	for _, mails := range []map[string]deliveries.Renderer{s.Letters.WriterMails(), s.Letters.DispatchRenderers()} {
+	for _, mails := range []map[string]deliveries.Renderer{s.Letters.WriterMails(), s.Letters.DispatchRenderers(), s.Events.Renderers()} {
 		for kind, r := range mails {
 			s.Deliveries.Handle(kind, r)
 		}
