@@ -117,7 +117,7 @@ func TestEventsOfTheOrganizer(t *testing.T) {
 		shoot(tab, "events-"+name)
 	}}
 	save := func() { // the Enter key in the first field saves, however long the form is
-		tabTo(tab, named("title"))
+		tab.Click("[name=title]")
 		s.KeysAway(kb.Enter)
 	}
 	s.Open("/admin/events")
