@@ -133,7 +133,7 @@ func TestEventsOfTheOrganizer(t *testing.T) {
 	save()
 	s.at(200, "/admin/events/", "draft")
 	s.press("Make it public")
-	s.at(422, "/state", "missing")
+	s.at(422, "/admin/events/", "missing")
 	tab.Fill("[name=about]", "An hour by phone.")
 	tab.Fill("[name=join]", "https://meet.example.org/x")
 	tab.Click("[name=access_looked]")
@@ -147,21 +147,21 @@ func TestEventsOfTheOrganizer(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	s.press("Preview")
-	s.at(200, "/preview", "preview")
+	s.at(200, "/admin/events/", "preview")
 	s.Open("/admin/events/" + e.ID.String())
 	tab.Press("tbody a")
-	s.at(200, "/dates/", "date")
+	s.at(200, "/admin/events/", "date")
 	tab.Fill("[name=note]", "The host is away.")
 	Eval[bool](tab, `(document.querySelector('[name=starts]').value = '`+w.Clock.Now().AddDate(0, 0, 10).Format("2006-01-02")+`T15:00', true)`)
 	s.press("Move it")
-	s.at(200, "/dates/", "moved")
+	s.at(200, "/admin/events/", "moved")
 	var d models.EventDate
 	w.must(w.DB.Take(&d).Error)
 	if d.StartsAt == nil || d.StartsAt.Sub(d.OriginalAt) < 12*time.Hour || d.Note == "" {
 		t.Errorf("%+v", d)
 	}
 	s.press("Print a list")
-	s.at(200, "/print", "print")
+	s.at(200, "/admin/events/", "print")
 	s.Open("/events/" + e.Slug)
 	s.at(200, "/events/", "public page")
 	if got := s.Text("main"); !strings.Contains(got, "The host is away.") || !strings.Contains(got, "15:00") {
