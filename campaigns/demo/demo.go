@@ -34,6 +34,7 @@ import (
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/divisions"
 	"kithline/campaigns/duplicates"
+	"kithline/campaigns/events"
 	"kithline/campaigns/forms"
 	"kithline/campaigns/imports"
 	"kithline/campaigns/legislators"
@@ -76,6 +77,7 @@ type Services struct {
 	Letters      *letters.Service
 	Rosters      *rosters.Service
 	Volunteers   *volunteers.Service
+	Events       *events.Service
 
 	Deliverability *deliverability.Service
 }

@@ -18,6 +18,7 @@ import (
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/divisions"
 	"kithline/campaigns/duplicates"
+	"kithline/campaigns/events"
 	"kithline/campaigns/files"
 	"kithline/campaigns/forms"
 	"kithline/campaigns/imports"
@@ -36,6 +37,7 @@ import (
 	"kithline/campaigns/vault"
 	"kithline/campaigns/volunteers"
 	"kithline/mailer"
+	"kithline/models"
 	"kithline/models/database"
 )
 
@@ -96,6 +98,12 @@ func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
 	s.Waiting.Register(s.Forms.Source())
 	s.Waiting.Register(s.Letters.Source())
 	s.Waiting.Register(s.Volunteers.Source())
+	s.Events = events.New(events.Options{
+		DB: db, Vault: m.vault, Clock: clk, Signer: s.Signer, Organisation: s.Organisation, BaseURL: site, Words: text,
+		Day:    func(_ string, t time.Time) string { return t.Format(time.DateOnly) },
+		Limits: func(context.Context) (models.Limits, error) { return models.DefaultLimits(), nil },
+	})
+	s.Waiting.Register(s.Events.Source())
 	sender := func(context.Context) (deliveries.Sender, error) {
 		return deliveries.Sender{
 			Transport: m.mail, Connections: 2, FromName: "WCPC", FromAddress: "hello@example.org", ListDomain: "example.org",
@@ -126,7 +134,7 @@ func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
 		s.Deliveries.Handle(kind, r)
 	}
 	s.Deliveries.Handle(letters.KindState, s.Letters.StateMail)
-	for _, mails := range []map[string]deliveries.Renderer{s.Letters.WriterMails(), s.Letters.DispatchRenderers(), s.Rosters.DeskMails(), s.Volunteers.Renderers()} {
+	for _, mails := range []map[string]deliveries.Renderer{s.Letters.WriterMails(), s.Letters.DispatchRenderers(), s.Rosters.DeskMails(), s.Volunteers.Renderers(), s.Events.Renderers()} {
 		for kind, r := range mails {
 			s.Deliveries.Handle(kind, r)
 		}

@@ -52,6 +52,7 @@ func (b *builder) plan() (err error) {
 	if err := b.planVolunteers(); err != nil {
 		return err
 	}
+	b.planEvents()
 	for d := range days + 1 {
 		b.note(b.day(d, readHour, readMinute), "reading comments", func(ctx context.Context) error { return b.read(ctx, june) })
 	}

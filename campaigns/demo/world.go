@@ -48,6 +48,9 @@ func Sample() (World, error) {
 
 // story is the part of world/coalition.json that is made so far; rosters, letters and events wait there for their time.
 type story struct {
+	SupportGroups []supportGroup `json:"support_groups"`
+	AdvocacyDay   advocacyDay    `json:"advocacy_day"`
+
 	Organisation struct {
 		Name          string   `json:"name"`
 		ShortName     string   `json:"short_name"`

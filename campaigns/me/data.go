@@ -49,6 +49,7 @@ var also = map[string]struct {
 	"certificates":      {nil, "created_at"},
 	"assignments":       {nil, "created_at"},
 	"offers":            {nil, "created_at"},
+	"registrations":     {nil, "created_at"},
 }
 
 // named says which column of which table stands for an id. What a consent is about depends on its purpose.
@@ -69,6 +70,7 @@ var named = map[string][2]string{
 	"onboarding_marks.step_id":        {"onboarding_steps", "name"},
 	"assignments.shift_id":            {"shifts", "role"},
 	"offers.shift_id":                 {"shifts", "role"},
+	"registrations.event_id":          {"events", "title"},
 }
 
 // spoken are the columns whose values are words of the program, each with the beginning of their locale keys.
@@ -78,6 +80,7 @@ var spoken = map[string]string{
 	"volunteers.state": "me.data_volunteer_", "volunteers.ask_by": "volunteers.ask_", "certificates.state": "me.data_certificate_",
 	"assignments.as_what": "rosters.as_", "assignments.state": "me.data_place_", "assignments.ask_by": "rosters.ask_", "offers.state": "me.data_offer_", "offers.by_what": "rosters.ask_",
 	"letters.state": "me.data_letter_", "dispatches.channel": "me.data_channel_", "dispatches.answer": "me.data_answer_",
+	"registrations.state": "me.data_registration_", "registrations.attends": "events.way_",
 }
 
 // Part is what one table has about the person.

@@ -210,6 +210,21 @@ func planted(t *testing.T, a *testapp.App) (box models.Mailbox, want map[string]
 	says("assignments.ask_from", "1277")
 	says("offers.state", "not needed any more")
 	says("offers.by_what", "By phone")
+	comes, signed := models.NewID(), day("registrations.created_at")
+	event := models.Event{
+		ID: models.NewID(), Slug: "e", State: models.EventPublished, Kind: models.EventSocial, Title: word("registrations.event_id"), Locale: "en", TimeZone: "UTC", StartsOn: "2027-03-02T18:30", Minutes: 60,
+		Venue: models.VenueOnline, Revision: 1, CreatedAt: now, UpdatedAt: now,
+	}
+	create(&event)
+	create(&models.Registration{
+		ID: comes, EventID: event.ID, OccursAt: day("registrations.occurs_at"), MailboxID: box.ID, State: models.RegistrationOffered, Attends: models.AttendsPhone,
+		GivenNameSealed: seal("registrations", "given_name_sealed", comes), FamilyNameSealed: seal("registrations", "family_name_sealed", comes), NeedsSealed: seal("registrations", "needs_sealed", comes),
+		ShareNeeds: true, Series: true, Locale: word("registrations.locale"), TimeZone: word("registrations.time_zone"), Source: word("registrations.source"), CreatedAt: signed, UpdatedAt: now,
+	})
+	says("registrations.state", "a place is kept")
+	says("registrations.attends", "By phone")
+	says("registrations.share_needs", "true")
+	says("registrations.series", "true")
 	user, last := models.NewID(), day("users.last_login_at")
 	create(&models.User{ID: user, MailboxID: box.ID, NameSealed: seal("users", "name_sealed", user), Role: "advocate", Locale: word("users.locale"), LastLoginAt: &last, CreatedAt: now, UpdatedAt: now})
 	says("users.role", "advocate")

@@ -19,6 +19,7 @@ import (
 	"kithline/campaigns/actor"
 	"kithline/campaigns/chapters"
 	"kithline/campaigns/consents"
+	"kithline/campaigns/events"
 	"kithline/campaigns/exports"
 	"kithline/campaigns/imports"
 	"kithline/campaigns/letters"
@@ -395,6 +396,18 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	task := models.Shift{ID: models.NewID(), RosterID: help.ID, Role: "Notes", Kind: models.ShiftTask, Minutes: 5, Mode: models.ShiftHome, Minimum: 1, Places: 2, Energy: 1, CreatedAt: a.Clock.Now(), UpdatedAt: a.Clock.Now()}
 	must(a.DB.Create(&task).Error)
 	w.ids["/rosters/:slug"], w.ids["/shifts/:id"] = []string{help.Slug}, []string{task.ID.String()}
+	group, err := a.Events.Create(t.Context(), actor.TheSystem(), events.Draft{
+		Title: "First Tuesday", Summary: "An hour.", Kind: models.EventSupportGroup, Locale: "en", TimeZone: "America/New_York", StartsOn: "2027-03-02T18:30", Minutes: 60, Venue: models.VenueOnline,
+		Join: "https://meet.example.org/room", Looked: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if group, err = a.Events.Publish(t.Context(), actor.TheSystem(), group.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.ids["/admin/events/:id"], w.ids["/events/:slug"], w.ids[":date"] = []string{group.ID.String(), uuid.NewString()}, []string{group.Slug, "no-such"}, []string{"20270302T233000Z", "x"}
+	w.ids[":chapter"] = []string{"no-such"}
 	// Links that say nothing, of another kind, and too old.
 	soon, past := a.Clock.Now().AddDate(0, 0, 1), a.Clock.Now().AddDate(0, 0, -1)
 	w.ids[":token"] = []string{"nonsense", a.Signer.Make(tokens.Browser, sig.ID, soon), a.Signer.Make(tokens.Confirm, sig.ID, past), a.Signer.Make(tokens.Login, uuid.New(), soon)}
