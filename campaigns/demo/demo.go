@@ -39,6 +39,7 @@ import (
 	"kithline/campaigns/legislators"
 	"kithline/campaigns/letters"
 	"kithline/campaigns/mailings"
+	"kithline/campaigns/meetings"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/posts"
@@ -72,6 +73,7 @@ type Services struct {
 	Segments     *segments.Service
 	Duplicates   *duplicates.Service
 	Letters      *letters.Service
+	Meetings     *meetings.Service
 
 	Deliverability *deliverability.Service
 }

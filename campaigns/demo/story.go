@@ -48,6 +48,7 @@ func (b *builder) plan() (err error) {
 	b.planHouse()
 	b.planJoining()
 	b.planLetters()
+	b.planMeetings()
 	for d := range days + 1 {
 		b.note(b.day(d, readHour, readMinute), "reading comments", func(ctx context.Context) error { return b.read(ctx, june) })
 	}
