@@ -86,8 +86,8 @@ type (
 		GivenName, Title string
 		Letters          []letterText
 	}
-	letterHeld     struct{ GivenName, Title string }
-	rosterMeeting  struct {
+	letterHeld    struct{ GivenName, Title string }
+	rosterMeeting struct {
 		GivenName, Role, Who, When, Own, Where string
 		Cancelled                              bool
 		PageURL, CantURL                       string

@@ -193,8 +193,11 @@ type meetingPlanForm struct {
 
 func (f *meetingPlanForm) points() []*[3]*string {
 	return []*[3]*string{
-		{&f.Point1, &f.SourceTitle1, &f.SourceURL1}, {&f.Point2, &f.SourceTitle2, &f.SourceURL2}, {&f.Point3, &f.SourceTitle3, &f.SourceURL3},
-		{&f.Point4, &f.SourceTitle4, &f.SourceURL4}, {&f.Point5, &f.SourceTitle5, &f.SourceURL5},
+		{&f.Point1, &f.SourceTitle1, &f.SourceURL1},
+		{&f.Point2, &f.SourceTitle2, &f.SourceURL2},
+		{&f.Point3, &f.SourceTitle3, &f.SourceURL3},
+		{&f.Point4, &f.SourceTitle4, &f.SourceURL4},
+		{&f.Point5, &f.SourceTitle5, &f.SourceURL5},
 	}
 }
 
