@@ -17,7 +17,6 @@ import (
 // An organizer plans a meeting, its team gets the page by mail, a member writes down what came of it, and the report goes into the log.
 func TestAMeetingFromPlanToLog(t *testing.T) {
 	testapp.Each(t, func(t *testing.T, a *testapp.App) {
-		a.SetUp()
 		now := a.Clock.Now()
 		roster := models.Roster{ID: models.NewID(), Slug: "pain-day", State: models.RosterPublished, Title: "Pain Day", Locale: "en", TimeZone: "America/New_York", Revision: 1, CreatedAt: now, UpdatedAt: now}
 		in := models.Jurisdiction{ID: models.NewID(), Code: "us-wn", Name: "Wennick", Country: "US", Region: "WN", CreatedAt: now, UpdatedAt: now}
