@@ -27,7 +27,7 @@ func TestAMeetingFromPlanToLog(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		c, base := as(t, a, actor.Organizer, "ilse@example.org"), "/admin/meetings/"+roster.ID.String()
+		c, base := as(t, a, actor.Organizer, "nadia@example.org"), "/admin/meetings/"+roster.ID.String()
 		c.Get("/admin/meetings").Want(200).Follow("main table a").Want(200)
 		page := c.Get(base + "/plan").Want(200)
 		page = page.Submit("main form", map[string]string{"asks": "", "leader": "0", "storyteller": "0", "asker": "0", "notes": "0", "point_1": "Pain costs.", "source_title_1": ""}).Want(422)

@@ -45,7 +45,7 @@ var words = map[string][]string{
 	"mailings": {"purpose", "locale", "state", "paused_reason", "format", "variants"}, "mail_templates": {"content"}, "files": {"kind", "content_type", "sha256", "store_key", "state", "key_id"},
 	"series": {"purpose", "locale", "trigger_kind", "trigger_date", "state"}, "series_people": {"state", "reason", "done"},
 	"volunteers":          {"state", "likes", "skills", "languages", "trainings", "hours", "modes", "country", "locale", "time_zone", "ask_by", "source"},
-	"rosters":             {"slug", "state", "locale", "time_zone"},
+	"rosters":             {"slug", "state", "locale", "time_zone", "copied_from"},
 	"events":              {"slug", "state", "kind", "locale", "time_zone", "starts_on", "recurrence", "venue", "country", "access", "types"},
 	"supporter_divisions": {"kind", "how"}, "mailboxes": {"domain", "suppressed_reason"},
 	// A name and a comment that somebody chose to show are shown to everybody.
