@@ -266,6 +266,7 @@ func (p *meetingPlanPage) Points() []PointField {
 // RoleField is a role with how many it has.
 type RoleField struct {
 	Kind            models.RoleKind
+	Name            string
 	Places, Minimum string
 }
 
@@ -274,7 +275,7 @@ func (p *meetingPlanPage) Roles() []RoleField {
 	var out []RoleField
 	at := p.Form.roles()
 	for _, k := range meetings.TeamRoles {
-		out = append(out, RoleField{k, *at[k][0], *at[k][1]})
+		out = append(out, RoleField{k, p.T("meetings.role_" + string(k)), *at[k][0], *at[k][1]})
 	}
 	return out
 }
