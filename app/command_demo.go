@@ -307,7 +307,7 @@ func (d *demoRun) build(ctx context.Context, cfg config.Config) error {
 	err = demo.Build(ctx, demo.Services{
 		DB: a.DB, Signer: a.Signer, Organisation: a.Organisation, Users: a.Users, Petitions: a.Petitions, Posts: a.Posts, Imports: a.Imports,
 		Mailings: a.Mailings, Deliveries: a.Deliveries, Chapters: a.Chapters, Divisions: a.Divisions, Legislators: a.Legislators, Supporters: a.Supporters,
-		Consents: a.Consents, Forms: a.Forms, Waiting: a.Waiting, Segments: a.Segments, Duplicates: a.Duplicates, Letters: a.Letters, Rosters: a.Rosters, Volunteers: a.Volunteers, Events: a.Events, Deliverability: a.Deliverability,
+		Consents: a.Consents, Forms: a.Forms, Waiting: a.Waiting, Segments: a.Segments, Duplicates: a.Duplicates, Letters: a.Letters, Rosters: a.Rosters, Volunteers: a.Volunteers, Events: a.Events, Meetings: a.Meetings, Deliverability: a.Deliverability,
 	}, w, clk, now, d.progress())
 	if err == nil {
 		_, _ = fmt.Fprintf(d.err, "Made the sample world in %.1f s.\n", time.Since(began).Seconds())

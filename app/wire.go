@@ -292,6 +292,7 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Volunteers = volunteers.New(volunteers.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Consents: a.Consents, BaseURL: a.Config.Web.BaseURL, Words: text,
 		Date: func(lang string, t time.Time) string { return page(lang).Date(t) }, Log: a.Log, Guard: a.Abuse,
+		Flare: a.Rosters.Flare, EndFlare: a.Rosters.EndFlare,
 	})
 	segments.Register(volunteers.Condition())
 	a.Meetings = meetings.New(meetings.Options{

@@ -193,8 +193,11 @@ type meetingPlanForm struct {
 
 func (f *meetingPlanForm) points() []*[3]*string {
 	return []*[3]*string{
-		{&f.Point1, &f.SourceTitle1, &f.SourceURL1}, {&f.Point2, &f.SourceTitle2, &f.SourceURL2}, {&f.Point3, &f.SourceTitle3, &f.SourceURL3},
-		{&f.Point4, &f.SourceTitle4, &f.SourceURL4}, {&f.Point5, &f.SourceTitle5, &f.SourceURL5},
+		{&f.Point1, &f.SourceTitle1, &f.SourceURL1},
+		{&f.Point2, &f.SourceTitle2, &f.SourceURL2},
+		{&f.Point3, &f.SourceTitle3, &f.SourceURL3},
+		{&f.Point4, &f.SourceTitle4, &f.SourceURL4},
+		{&f.Point5, &f.SourceTitle5, &f.SourceURL5},
 	}
 }
 
@@ -263,6 +266,7 @@ func (p *meetingPlanPage) Points() []PointField {
 // RoleField is a role with how many it has.
 type RoleField struct {
 	Kind            models.RoleKind
+	Name            string
 	Places, Minimum string
 }
 
@@ -271,7 +275,7 @@ func (p *meetingPlanPage) Roles() []RoleField {
 	var out []RoleField
 	at := p.Form.roles()
 	for _, k := range meetings.TeamRoles {
-		out = append(out, RoleField{k, *at[k][0], *at[k][1]})
+		out = append(out, RoleField{k, p.T("meetings.role_" + string(k)), *at[k][0], *at[k][1]})
 	}
 	return out
 }

@@ -86,7 +86,8 @@ func TestMeetingPages(t *testing.T) {
 					}
 					volunteer := uuid.New()
 					people.Rows = []meetings.Suggestion{{View: v, More: 4, People: []meetings.Somebody{
-						{Name: "June <Abara>", Constituent: true, Holds: true, Likes: meetings.TeamRoles, Here: true}, {Volunteer: &volunteer, AskBy: models.AskByMail, AskFrom: 540, AskUntil: 1200, Busy: true},
+						{Name: "June <Abara>", Constituent: true, Holds: true, Likes: meetings.TeamRoles, Here: true},
+						{Volunteer: &volunteer, AskBy: models.AskByMail, AskFrom: 540, AskUntil: 1200, Busy: true},
 						{Volunteer: &volunteer, Name: "Teo", AskBy: models.AskByPhone},
 					}}, {View: view(state, models.MeetingVideo)}}
 				}

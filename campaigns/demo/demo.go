@@ -40,6 +40,7 @@ import (
 	"kithline/campaigns/legislators"
 	"kithline/campaigns/letters"
 	"kithline/campaigns/mailings"
+	"kithline/campaigns/meetings"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/posts"
@@ -78,6 +79,7 @@ type Services struct {
 	Rosters      *rosters.Service
 	Volunteers   *volunteers.Service
 	Events       *events.Service
+	Meetings     *meetings.Service
 
 	Deliverability *deliverability.Service
 }

@@ -26,6 +26,7 @@ import (
 	"kithline/campaigns/legislators"
 	"kithline/campaigns/letters"
 	"kithline/campaigns/mailings"
+	"kithline/campaigns/meetings"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/posts"
@@ -87,11 +88,14 @@ func services(t testing.TB, db *database.DB, clk *clock.Fixed) made {
 		Enqueue: func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error { return queue.Enqueue(ctx, tx, args) },
 	})
 	s.Rosters = rosters.New(rosters.Options{
-		DB: db, Vault: m.vault, Clock: clk, Signer: s.Signer, Organisation: s.Organisation, BaseURL: site, Words: text, Log: slog.New(slog.DiscardHandler),
+		DB: db, Vault: m.vault, Clock: clk, Signer: s.Signer, Organisation: s.Organisation, BaseURL: site, Words: text, Day: func(_ string, t time.Time) string { return t.Format(time.DateOnly) }, Log: slog.New(slog.DiscardHandler),
 		Enqueue: func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error { return queue.Enqueue(ctx, tx, args) },
 	})
 	s.Volunteers = volunteers.New(volunteers.Options{
 		DB: db, Vault: m.vault, Clock: clk, Signer: s.Signer, Organisation: s.Organisation, Consents: s.Consents, BaseURL: site, Words: text, Log: slog.New(slog.DiscardHandler),
+	})
+	s.Meetings = meetings.New(meetings.Options{
+		DB: db, Vault: m.vault, Clock: clk, Signer: s.Signer, Organisation: s.Organisation, BaseURL: site, Words: text, Day: func(_ string, t time.Time) string { return t.Format(time.DateOnly) },
 	})
 	s.Waiting = confirmations.New(clk, s.Signer)
 	s.Waiting.Register(s.Petitions.Source())

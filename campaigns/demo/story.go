@@ -53,6 +53,7 @@ func (b *builder) plan() (err error) {
 		return err
 	}
 	b.planEvents()
+	b.planMeetings()
 	for d := range days + 1 {
 		b.note(b.day(d, readHour, readMinute), "reading comments", func(ctx context.Context) error { return b.read(ctx, june) })
 	}

@@ -153,7 +153,9 @@ func (s *Service) propose(ctx context.Context, tx *gorm.DB, a actor.Actor, r mod
 		}
 		out = append(out, Proposal{Office: o, StartsAt: slots[best], Constituents: len(who[id])})
 	}
-	slices.SortStableFunc(out, func(x, y Proposal) int { return cmp.Or(x.StartsAt.Compare(y.StartsAt), cmp.Compare(x.FamilyName, y.FamilyName)) })
+	slices.SortStableFunc(out, func(x, y Proposal) int {
+		return cmp.Or(x.StartsAt.Compare(y.StartsAt), cmp.Compare(x.FamilyName, y.FamilyName))
+	})
 	return out, nil
 }
 

@@ -58,8 +58,10 @@ func newDesk(t *testing.T, db *database.DB) *desk {
 	w.must(err)
 	w.svc = meetings.New(meetings.Options{
 		DB: db, Vault: w.vault, Clock: w.clk, Signer: w.signer, Organisation: org, BaseURL: "https://act.example.org",
-		Words: func(lang, key string, args ...any) string { return strings.TrimSpace(fmt.Sprintln(append([]any{lang, key}, args...)...)) },
-		Day:   func(_ string, t time.Time) string { return t.Format("Monday 2006-01-02") },
+		Words: func(lang, key string, args ...any) string {
+			return strings.TrimSpace(fmt.Sprintln(append([]any{lang, key}, args...)...))
+		},
+		Day: func(_ string, t time.Time) string { return t.Format("Monday 2006-01-02") },
 	})
 	user := func(role actor.Role, chapter uuid.UUID) actor.Actor {
 		u := models.User{ID: models.NewID(), MailboxID: w.mailbox(nil), NameSealed: []byte("x"), Role: string(role), CreatedAt: start, UpdatedAt: start}
@@ -792,4 +794,3 @@ func TestSend(t *testing.T) {
 		}
 	})
 }
-

@@ -12,7 +12,7 @@ import (
 
 // Somebody offers time by the keyboard alone at 320 pixels, without scripts: told of an error, on to the mail, the press, the own page, the
 // plan and the end. Every page is looked at.
-func TestVolunteerByKeyboard(t *testing.T) {
+func TestOfferTimeByKeyboard(t *testing.T) {
 	t.Parallel()
 	w := empty(t)
 	tab := New(t, w.URL)

@@ -365,13 +365,13 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	w.ids["/admin/advocacy/:id"], w.ids["/admin/legislators/:id"], w.ids["/admin/legislators/imports/:id"] = []string{uuid.NewString()}, []string{senator.ID.String()}, []string{uuid.NewString()}
 	w.ids[":point"], w.ids[":target"], w.ids[":channel"], w.ids[":term"], w.ids[":part"] = []string{uuid.NewString()}, []string{uuid.NewString()}, []string{uuid.NewString()}, []string{term.ID.String()}, []string{uuid.NewString()}
 	w.ids[":office"] = []string{senator.ID.String()}
-	day := models.Roster{ID: models.NewID(), Slug: "a-day-of-meetings", State: models.RosterDraft, Title: "A day of meetings", Locale: "en", TimeZone: "America/New_York", Revision: 1, CreatedAt: a.Clock.Now(), UpdatedAt: a.Clock.Now()}
-	must(a.DB.Create(&day).Error)
-	met, err := a.Meetings.Add(ctx, owner, day.ID, meetings.Input{
+	visits := models.Roster{ID: models.NewID(), Slug: "a-day-of-meetings", State: models.RosterDraft, Title: "A day of meetings", Locale: "en", TimeZone: "America/New_York", Revision: 1, CreatedAt: a.Clock.Now(), UpdatedAt: a.Clock.Now()}
+	must(a.DB.Create(&visits).Error)
+	met, err := a.Meetings.Add(ctx, owner, visits.ID, meetings.Input{
 		LegislatorID: senator.ID, Day: a.Clock.Now().AddDate(0, 1, 0).Format(time.DateOnly), Hour: "10:00", Minutes: 15, Mode: models.MeetingVideo, Asks: []string{"Will you vote yes?"},
 	})
 	must(err)
-	w.ids["/admin/meetings/:id"], w.ids[":meeting"] = []string{day.ID.String()}, []string{met.ID.String()}
+	w.ids["/admin/meetings/:id"], w.ids[":meeting"] = []string{visits.ID.String()}, []string{met.ID.String()}
 	rota, err := a.Rosters.Create(ctx, owner, rosters.Draft{Title: "Pain Day", Locale: "en", Zone: "America/New_York"})
 	must(err)
 	side, err := a.Rosters.AddTeam(ctx, owner, rota.ID, rosters.TeamInput{Name: "House 31"})

@@ -7,9 +7,9 @@ func AroundMeetings(p Volunteered) []any {
 	roster, meeting, legislator, office := models.NewID(), models.NewID(), models.NewID(), models.NewID()
 	team, thanks := models.NewID(), models.NewID()
 	return []any{
-		&models.Roster{ID: roster, Slug: p.Word("meetings"), State: "draft", Title: p.Word("x"), Locale: "es", TimeZone: "America/New_York", CreatedAt: p.At, UpdatedAt: p.At},
-		&models.Legislator{ID: legislator, Source: "hand", ExternalID: p.Word("meetings"), Name: p.Word("x"), CreatedAt: p.At, UpdatedAt: p.At},
-		&models.Office{ID: office, LegislatorID: legislator, SourceKey: p.Word("meetings"), Kind: "capitol", Name: p.Word("x"), CreatedAt: p.At, UpdatedAt: p.At},
+		&models.Roster{ID: roster, Slug: models.NewID().String(), State: "draft", Title: p.Word("x"), Locale: "es", TimeZone: "America/New_York", CreatedAt: p.At, UpdatedAt: p.At},
+		&models.Legislator{ID: legislator, Source: "hand", ExternalID: models.NewID().String(), Name: p.Word("x"), CreatedAt: p.At, UpdatedAt: p.At},
+		&models.Office{ID: office, LegislatorID: legislator, SourceKey: models.NewID().String(), Kind: "capitol", Name: p.Word("x"), CreatedAt: p.At, UpdatedAt: p.At},
 		&models.MeetingPlan{
 			RosterID: roster, Asks: p.Word("x"), Points: p.Word("x"), Roles: p.Word("x"), Minutes: 7, BlockMinutes: 7, BreakMinutes: 7, LoggedAt: &p.Later, SentAt: &p.Later, Revision: 7,
 			CreatedAt: p.At, UpdatedAt: p.At,
