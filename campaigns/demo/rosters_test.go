@@ -16,14 +16,14 @@ func rosterOf(t *testing.T, m made) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(list.Rows) != 1 || list.Rows[0].State != models.RosterPublished || list.Rows[0].Shifts != 8 {
+	if len(list.Rows) != 1 || list.Rows[0].State != models.RosterPublished || list.Rows[0].Shifts != 20 { // eight of the list, four roles for each of three meetings
 		t.Fatalf("%+v", list.Rows)
 	}
 	c, err := m.Rosters.Coverage(t.Context(), actor.TheSystem(), list.Rows[0].ID, rosters.CoverageFilter{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Places != 12 || c.Held != 10 || c.Open != 2 || c.Thin != 4 || len(c.Rows) != 7 || len(c.Tasks) != 1 || len(c.Teams) != 1 || !c.Teams[0].Ahead {
+	if c.Places != 27 || c.Held != 10 || c.Open != 17 || c.Thin != 16 || len(c.Rows) != 19 || len(c.Tasks) != 1 || len(c.Teams) != 4 || !c.Teams[0].Ahead {
 		t.Errorf("%d of %d held, %d open, %d thin, %d rows, %d tasks", c.Held, c.Places, c.Open, c.Thin, len(c.Rows), len(c.Tasks))
 	}
 	if m.count(t, &models.Assignment{}, "as_what = 'standby' AND ask_by = 'phone'") != 1 {
