@@ -385,8 +385,9 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Inbound.Register(letters.KindLetter, a.Letters.CameBack)
 	a.Inbound.Register(letters.KindDigest, a.Letters.CameBack)
 	a.Inbound.RegisterReader(letters.KindLetter, a.Letters.Answered)
-	a.Inbound.RegisterReader(rosters.KindReceipt, a.Rosters.Replied)
-	a.Inbound.RegisterReader(rosters.KindReminder, a.Rosters.Replied)
+	for _, kind := range append(slices.Clone(rosters.PlaceKinds), meetings.KindTeam) {
+		a.Inbound.RegisterReader(kind, a.Rosters.Replied)
+	}
 	a.mail.bounces = a.Inbound.BounceAddress
 	a.Suppressions = suppressions.New(a.DB, a.Vault, a.Clock)
 

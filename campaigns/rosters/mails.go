@@ -23,6 +23,10 @@ const (
 	KindLetGo    = "roster_let_go" // answers who let go by mail
 )
 
+// PlaceKinds are the mails about a place that somebody holds or stands by for. Their subject is the assignment, and an answer that says "I can't
+// today" lets it go.
+var PlaceKinds = []string{KindReceipt, KindReminder, KindPlaced, KindChanged, KindMessage, KindOfferYes}
+
 // TakingMails makes the content of the mails to people on a roster at the moment it goes: register them with deliveries.Service.Handle.
 func (s *Service) TakingMails() map[string]deliveries.Renderer {
 	return map[string]deliveries.Renderer{confirmations.RosterConfirm: s.takeConfirmMail, KindReceipt: s.placeMail, KindReminder: s.placeMail, KindLetGo: s.letGoMail}

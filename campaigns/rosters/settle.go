@@ -96,7 +96,7 @@ func (s *Service) settle(ctx context.Context, tx *gorm.DB, id uuid.UUID, now tim
 // takeTidy deletes the mails to people on rosters that arrived after what they were about was gone, and those that say that it is. Those that
 // somebody else may have caused are counted for a week.
 func (s *Service) takeTidy(ctx context.Context, now time.Time) error {
-	return s.DB.WithContext(ctx).Exec(`DELETE FROM deliveries WHERE kind LIKE 'roster_%' AND kind IN ? AND ended = TRUE AND (kind <> ? OR created_at < ?)
+	return s.DB.WithContext(ctx).Exec(`DELETE FROM deliveries WHERE kind LIKE 'roster_%' AND kind NOT IN ? AND ended = TRUE AND (kind <> ? OR created_at < ?)
 		AND NOT EXISTS (SELECT 1 FROM assignments a WHERE a.id = deliveries.subject_id)`,
-		[]string{confirmations.RosterConfirm, KindReceipt, KindReminder, KindLetGo}, confirmations.RosterConfirm, now.AddDate(0, 0, -7)).Error
+		[]string{KindOffer, KindOfferOver, KindBack}, confirmations.RosterConfirm, now.AddDate(0, 0, -7)).Error
 }
