@@ -376,10 +376,10 @@ func newWorld(t *testing.T, a *testapp.App) *world {
 	must(err)
 	side, err := a.Rosters.AddTeam(ctx, owner, rota.ID, rosters.TeamInput{Name: "House 31"})
 	must(err)
-	third := a.Clock.Now().AddDate(0, 0, 3).Format(time.DateOnly)
+	month := a.Clock.Now().AddDate(0, 0, 30).Format(time.DateOnly) // nobody is looked for by itself yet
 	made, err := a.Rosters.AddShifts(ctx, owner, rota.ID, rosters.ShiftInput{
 		Role: "Notes", Kind: models.ShiftFixed, Mode: models.ShiftHome, TeamID: &side.ID, Minimum: 1, Places: 2, Standbys: 1, Energy: 2,
-		Starts: rosters.Local{Day: third, Clock: "10:00"}, Ends: rosters.Local{Day: third, Clock: "10:45"},
+		Starts: rosters.Local{Day: month, Clock: "10:00"}, Ends: rosters.Local{Day: month, Clock: "10:45"},
 	})
 	must(err)
 	_, err = a.Rosters.SetState(ctx, owner, rota.ID, models.RosterPublished)
