@@ -108,7 +108,7 @@ func (b *builder) makeEvents(ctx context.Context) error {
 	day := b.w.story.AdvocacyDay
 	all = append(all, events.Draft{
 		Title: day.Name, Summary: "Short meetings with those who decide, in the Statehouse or from home.", Kind: models.EventAdvocacyDay, Locale: "en", TimeZone: b.zone.String(),
-		StartsOn: b.firstDay(b.day(days+20, 0, 0), "09:00", "FREQ=WEEKLY;BYDAY=TU"), Minutes: 180, Venue: models.VenueHybrid, PlaceName: "Statehouse", City: "Wennick City", Capacity: 60, WaitingList: true,
+		StartsOn: b.advocacyDay().Format(time.DateOnly) + "T09:00", Minutes: 180, Venue: models.VenueHybrid, PlaceName: "Statehouse", City: "Wennick City", Capacity: 60, WaitingList: true,
 		Join: "https://meet.example.org/statehouse", Dial: day.Access.DialIn, Looked: true, AccessContactID: who.Account(),
 		Access: events.Access{
 			StepFree: known(day.Access.StepFree, ""), DropOff: known(true, ""), Meters: day.Access.Meters, QuietRoom: known(true, day.Access.QuietRoom), Scent: known(day.Access.ScentFree, ""),

@@ -9,11 +9,8 @@ import (
 	"kithline/models"
 )
 
-// When the meetings of the advocacy day are planned, in days before the end, and when they are, in days after it.
-const (
-	meetingsMade  = 11
-	meetingsAhead = 14
-)
+// meetingsMade is when the meetings of the advocacy day are planned, in days before the end.
+const meetingsMade = 11
 
 // visits is the list of the first offices that are met. DAY is that of the roster.
 const visits = `district,date,time,minutes,mode,place,join
@@ -44,7 +41,7 @@ func (b *builder) planVisits(ctx context.Context) error {
 	if err := b.Meetings.SavePlan(ctx, who, roster, p); err != nil {
 		return err
 	}
-	day := b.day(days+meetingsAhead, 12, 0).Format(time.DateOnly)
+	day := b.advocacyDay().Format(time.DateOnly)
 	_, _, err = b.Meetings.Import(ctx, who, roster, strings.NewReader(strings.ReplaceAll(visits, "DAY", day)))
 	return err
 }

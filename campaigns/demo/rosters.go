@@ -10,12 +10,11 @@ import (
 	"kithline/models"
 )
 
-// rostered is world/rosters.json: the roster of the advocacy day. Made is so many days before the end, Ahead so many after it.
+// rostered is world/rosters.json: the roster of the advocacy day. Made is so many days before the end.
 type rostered struct {
 	Title   string         `json:"title"`
 	Summary string         `json:"summary"`
 	Made    int            `json:"made"`
-	Ahead   int            `json:"ahead"`
 	Contact string         `json:"contact"`
 	Phone   string         `json:"phone"`
 	ByPhone []string       `json:"by_phone"` // who is asked by telephone
@@ -49,6 +48,15 @@ func (b *builder) planRosters() {
 }
 
 // makeRoster makes the roster of the advocacy day, with who holds its places and stands by.
+// advocacyDay is the first Tuesday that is at least two weeks after the end of the story.
+func (b *builder) advocacyDay() time.Time {
+	d := b.day(days+14, 12, 0)
+	for d.Weekday() != time.Tuesday {
+		d = d.AddDate(0, 0, 1)
+	}
+	return d
+}
+
 func (b *builder) makeRoster(ctx context.Context) error {
 	in, who := b.w.rosters, b.actors[ilse]
 	r, err := b.Rosters.Create(ctx, who, rosters.Draft{Title: in.Title, Summary: in.Summary, Locale: "en", Zone: b.zone.String(), ContactName: in.Contact, ContactPhone: in.Phone, CampaignID: &b.petition.CampaignID})
@@ -58,7 +66,7 @@ func (b *builder) makeRoster(ctx context.Context) error {
 	teams := map[string]models.Team{}
 	var made []models.Shift
 	for i, x := range in.Shifts {
-		on := func(after int) string { return b.day(days+in.Ahead+after, 12, 0).Format(time.DateOnly) }
+		on := func(after int) string { return b.advocacyDay().AddDate(0, 0, after).Format(time.DateOnly) }
 		s := rosters.ShiftInput{
 			Role: x.Role, RoleKind: x.RoleKind, Kind: x.Kind, Minutes: x.Minutes, Mode: x.Mode, Place: x.Place, Minimum: 1, Places: x.Places, Standbys: x.Standbys, Energy: x.Energy, Demands: x.Demands,
 			Handover: x.Handover, Position: i, Starts: rosters.Local{Day: on(x.After), Clock: x.From}, Ends: rosters.Local{Day: on(x.After + x.Days), Clock: x.Until},

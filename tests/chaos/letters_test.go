@@ -214,7 +214,7 @@ func (p *post) took(to string, message []byte) {
 // process starts one more process that hands letters over and sends them.
 func (p *post) process(ctx context.Context) *exec.Cmd {
 	p.t.Helper()
-	return child(ctx, p.t, childURL+"="+named(p.url), childKey+"="+p.key.Text(), childSMTP+"="+p.sink.Addr, childBegan+"="+strconv.FormatInt(p.began.UnixNano(), 10))
+	return child(ctx, p.t, childURL+"="+named(p.url, sender), childKey+"="+p.key.Text(), childSMTP+"="+p.sink.Addr, childBegan+"="+strconv.FormatInt(p.began.UnixNano(), 10))
 }
 
 // kill ends all processes at once, and lets their leases end.
@@ -226,7 +226,7 @@ func (p *post) kill(all ...*exec.Cmd) {
 	for _, c := range all {
 		_ = c.Wait()
 	}
-	stilled(p.t, p.db)
+	stilled(p.t, p.db, sender)
 	p.must(p.db.Exec("UPDATE deliveries SET lease_until = '2020-01-01 00:00:00+00:00' WHERE state IN ('claimed', 'sending')").Error)
 }
 

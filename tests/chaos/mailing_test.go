@@ -61,6 +61,7 @@ type mailing struct {
 	mu      sync.Mutex
 	ids     map[string]map[string]bool // Message-IDs by address
 	begun   map[string]bool            // delivery and attempt
+	names   map[*exec.Cmd]string       // by which PostgreSQL knows a process
 	killed  int                        // deliveries that were "sending" when a process was killed, together
 }
 
@@ -73,7 +74,7 @@ func newMailing(t *testing.T, url string, people int, onUnknown models.OnUnknown
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	m := &mailing{t: t, url: url, db: db, key: vault.NewKey(), id: models.NewID(), people: people, lease: longLease, address: map[string]uuid.UUID{}, ids: map[string]map[string]bool{}, begun: map[string]bool{}}
+	m := &mailing{t: t, url: url, db: db, key: vault.NewKey(), id: models.NewID(), people: people, lease: longLease, address: map[string]uuid.UUID{}, ids: map[string]map[string]bool{}, begun: map[string]bool{}, names: map[*exec.Cmd]string{}}
 	if m.sink, err = smtpsink.Count(delay, m.took); err != nil {
 		t.Fatal(err)
 	}
@@ -128,23 +129,27 @@ func (m *mailing) took(to string, message []byte) {
 	m.ids[to][string(id)] = true
 }
 
-// sender is how PostgreSQL knows the connections of a process that sends.
+// sender is how PostgreSQL knows the connections of a process that sends, where there is one at a time.
 const sender = "sender"
 
-func named(url string) string {
+// named is a database's address by which PostgreSQL knows a process.
+func named(url, as string) string {
 	switch {
 	case !strings.HasPrefix(url, "postgres"):
 		return url
 	case strings.Contains(url, "?"):
-		return url + "&application_name=" + sender
+		return url + "&application_name=" + as
 	}
-	return url + "?application_name=" + sender
+	return url + "?application_name=" + as
 }
 
 // process starts one more process that sends.
 func (m *mailing) process(ctx context.Context) *exec.Cmd {
 	m.t.Helper()
-	return child(ctx, m.t, childURL+"="+named(m.url), childKey+"="+m.key.Text(), childSMTP+"="+m.sink.Addr, childMany+"="+strconv.Itoa(manyConns), childLease+"="+m.lease.String())
+	as := sender + strconv.Itoa(len(m.names))
+	c := child(ctx, m.t, childURL+"="+named(m.url, as), childKey+"="+m.key.Text(), childSMTP+"="+m.sink.Addr, childMany+"="+strconv.Itoa(manyConns), childLease+"="+m.lease.String())
+	m.names[c] = as
+	return c
 }
 
 // child starts this test binary as a process that sends, with an environment.
@@ -160,11 +165,11 @@ func child(ctx context.Context, t *testing.T, env ...string) *exec.Cmd {
 	return c
 }
 
-// stilled waits until PostgreSQL has done what it was asked last by who is dead: the connections of processes that send are gone.
-func stilled(t *testing.T, db *database.DB) {
+// stilled waits until PostgreSQL has done what it was asked last by who is dead: the connections of that process are gone.
+func stilled(t *testing.T, db *database.DB, as string) {
 	t.Helper()
 	for end, left := time.Now().Add(testapp.Patience), int64(1); left > 0 && db.Postgres(); {
-		if err := db.Raw("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ?", sender).Scan(&left).Error; err != nil {
+		if err := db.Raw("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ?", as).Scan(&left).Error; err != nil {
 			t.Fatal(err)
 		}
 		if time.Now().After(end) {
@@ -178,7 +183,7 @@ func (m *mailing) kill(c *exec.Cmd) {
 	m.t.Helper()
 	m.must(c.Process.Signal(syscall.SIGKILL))
 	_ = c.Wait()
-	stilled(m.t, m.db)
+	stilled(m.t, m.db, m.names[c])
 	var begun []struct {
 		ID      uuid.UUID
 		Attempt int

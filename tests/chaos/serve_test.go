@@ -54,7 +54,7 @@ func serve(t *testing.T, dir, dbURL, listen, smtp string) *server {
 	s := &server{ended: make(chan struct{})}
 	s.cmd = exec.Command(bin, "serve")
 	s.cmd.Env = append(os.Environ(),
-		"KITHLINE_DATABASE_URL="+named(dbURL), "KITHLINE_DATA_DIR="+filepath.Join(dir, "data"), "KITHLINE_KEY_FILE="+filepath.Join(dir, "kithline.key"),
+		"KITHLINE_DATABASE_URL="+named(dbURL, sender), "KITHLINE_DATA_DIR="+filepath.Join(dir, "data"), "KITHLINE_KEY_FILE="+filepath.Join(dir, "kithline.key"),
 		"KITHLINE_LISTEN="+listen, "KITHLINE_SMTP_URL=smtp://"+smtp+"?tls=none", "KITHLINE_LOG_LEVEL=error",
 		"KITHLINE_SIGNING_PER_MINUTE=1000000", "KITHLINE_SIGNING_PER_FIVE_MINUTES=1000000", "KITHLINE_SIGNING_PROOF_FROM=1000000")
 	s.cmd.Stderr = os.Stderr
@@ -202,8 +202,8 @@ func TestKilledWhilePeopleSign(t *testing.T) {
 		if rows < int64(len(told)) || mails != rows || pending != rows {
 			t.Fatalf("%d were told, %d signatures, %d mails, count %d", len(told), rows, mails, pending)
 		}
-		s.kill()       // first: while it lives it makes its leases longer
-		stilled(t, db) // mails that the dead claim now would wait for the end of their lease
+		s.kill()               // first: while it lives it makes its leases longer
+		stilled(t, db, sender) // mails that the dead claim now would wait for the end of their lease
 		// What the dead processes had claimed comes back when their leases end; nobody waits for the minute here.
 		if err := db.Exec("UPDATE deliveries SET lease_until = '2020-01-01 00:00:00+00:00' WHERE state IN ('claimed', 'sending')").Error; err != nil {
 			t.Fatal(err)
