@@ -41,7 +41,6 @@ type desk struct {
 	roster                         models.Roster
 	house                          models.Chamber
 	ada, ben, cora                 models.Legislator // of districts 7, 8 and 9
-	n                              int
 }
 
 func eachDesk(t *testing.T, fn func(w *desk)) {
