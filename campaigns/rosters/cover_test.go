@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"gorm.io/gorm"
 
 	"kithline/campaigns/actor"
 	"kithline/campaigns/clock"
@@ -319,6 +320,33 @@ func TestCoverAsksInTurn(t *testing.T) {
 		if h.holders(sh) != "cal" {
 			t.Errorf("%q", h.holders(sh))
 		}
+	})
+}
+
+// Whoever begins to stand by while somebody is looked for is asked at the next look, not when it was to be looked again.
+func TestCoverSeesWhoBeginsToStandBy(t *testing.T) {
+	eachHall(t, func(t *testing.T, h *coverHall) {
+		sh := h.shift("Leader", "13:00", "13:45")
+		held := h.puts(sh, h.person("ada"), models.AsPlace)
+		h.goes("09:30")
+		h.must(h.LetGoOf(h.ctx, held.ID))
+		h.looks()
+		h.cameIs("")
+		bo := h.person("bo")
+		h.goes("09:31")
+		if c, ok := h.cover(sh); !ok || c.NextAt == nil || !c.NextAt.After(h.clk.Now()) {
+			t.Fatalf("it is looked again at once, whoever stands by: %+v", c)
+		}
+		h.must(h.DB.Tx(h.ctx, func(tx *gorm.DB) error {
+			sh, err := hold(h.ctx, tx, sh.ID)
+			if err != nil {
+				return err
+			}
+			_, err = h.seat(h.ctx, tx, sh, models.Assignment{MailboxID: bo, AsWhat: models.AsStandby, State: models.AssignmentHeld, AskBy: models.AskByMail, Locale: "en"}, h.clk.Now())
+			return err
+		}))
+		h.looks()
+		h.cameIs("bo asked")
 	})
 }
 

@@ -69,8 +69,11 @@ func (s *Service) seat(ctx context.Context, tx *gorm.DB, sh models.Shift, a mode
 	if err := s.mark(tx, sh.ID, a.MailboxID); err != nil {
 		return a, err
 	}
-	if a.Fills() && a.State == models.AssignmentConfirmed {
+	switch {
+	case a.Fills() && a.State == models.AssignmentConfirmed:
 		return a, note(tx, sh.ID, models.PlaceTaken, now)
+	case a.Standby(): // somebody may be looked for just now
+		return a, s.again(ctx, tx, sh.ID, now)
 	}
 	return a, nil
 }
