@@ -203,7 +203,7 @@ func (s *Service) DayPlan(ctx context.Context, a actor.Actor, id uuid.UUID, day 
 const soon = 7 * 24 * time.Hour
 
 // Queues lists what waits for who manages rosters, for the first page: shifts of the next seven days that have not what they need to go
-// ahead, and certificates that were asked for.
+// ahead.
 func (s *Service) Queues(ctx context.Context, a actor.Actor) ([]today.Queue, error) {
 	if !a.May(actor.ManageRosters) {
 		return nil, nil
@@ -227,17 +227,5 @@ func (s *Service) Queues(ctx context.Context, a actor.Actor) ([]today.Queue, err
 		return nil, err
 	}
 	gaps.Count = int(n)
-	asked := today.Queue{Key: "rosterdesk.queue_certificates", Path: "/admin/volunteers/certificates", Minutes: 3, Right: actor.ManageRosters}
-	var oldest []models.Certificate
-	q = db.Model(&models.Certificate{}).Select("certificates.id", "certificates.created_at").Where("certificates.state = ?", models.CertificateAsked)
-	if a.Chapter() != nil {
-		q = mine(q.Joins("JOIN rosters ON rosters.id = certificates.roster_id"))
-	}
-	if err := q.Order("certificates.created_at, certificates.id").Limit(1000).Find(&oldest).Error; err != nil {
-		return nil, err
-	}
-	if asked.Count = len(oldest); len(oldest) > 0 {
-		asked.Oldest = oldest[0].CreatedAt
-	}
-	return []today.Queue{gaps, asked}, nil
+	return []today.Queue{gaps}, nil
 }
