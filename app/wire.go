@@ -288,6 +288,7 @@ func (a *App) features(words *mailer.Renderer) {
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Day: web.Weekday, Enqueue: enqueue, Log: a.Log, Guard: a.Abuse,
 		Consents: a.Consents,
 		Limits:   a.Deliverability.Limits,
+		Answers:  func(ctx context.Context) (string, error) { return a.Inbound.BounceAddress(ctx) },
 	})
 	a.Volunteers = volunteers.New(volunteers.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Consents: a.Consents, BaseURL: a.Config.Web.BaseURL, Words: text,

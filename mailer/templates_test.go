@@ -185,7 +185,7 @@ type rosterConfirm struct {
 
 type rosterPlace struct {
 	GivenName, Role, Roster, When, Own, Where, ContactName, Contact, PlaceURL, CantURL, NeverURL, FeedURL, MeURL string
-	Standing, Calendar                                                                                           bool
+	Standing, Answers, Calendar                                                                                  bool
 }
 
 func (p rosterPlace) Stands() bool { return p.Standing }
@@ -312,7 +312,7 @@ var samples = []struct {
 	{"roster_receipt", "roster_receipt", rosterPlace{
 		GivenName: "June", Role: "Welcome table, lobby", Roster: "Help at the big day", When: "Tuesday 9 March 2027, 09:00 to 10:30", Own: "Tuesday 9 March 2027, 15:00 to 16:30", Where: "Statehouse, lobby",
 		ContactName: "Rosa", Contact: "555-0142", PlaceURL: "https://act.example.org/places/" + token, CantURL: "https://act.example.org/cant/" + token, NeverURL: "https://act.example.org/cant/" + token + "/never",
-		FeedURL: "https://act.example.org/feeds/" + token + ".ics", MeURL: "https://act.example.org/me", Calendar: true,
+		FeedURL: "https://act.example.org/feeds/" + token + ".ics", MeURL: "https://act.example.org/me", Answers: true, Calendar: true,
 	}},
 	{"roster_receipt_standby", "roster_receipt", rosterPlace{
 		Role: "Quiet <room>", Roster: "Help", Standing: true, When: "Any time", PlaceURL: "https://act.example.org/places/" + token, CantURL: "https://act.example.org/cant/" + token,

@@ -504,3 +504,30 @@ func TestNoWayOutMailWaits(t *testing.T) {
 		}
 	})
 }
+
+// A mail whose answer does something asks for it where mail that comes back is read, with its own mark; where none is read, as ever.
+func TestAnswersGoWhereTheyAreRead(t *testing.T) {
+	testdb.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db)
+		w.out.Handle("asks", func(context.Context, models.Delivery) (deliveries.Content, error) {
+			return deliveries.Content{Template: "setup_test", Lang: "en", Data: struct{ OrgName string }{"WCPC"}, Answers: true}, nil
+		})
+		w.sender.ReplyTo = "office@example.org"
+		for i, back := range []string{"", "bounces@example.org"} {
+			w.sender.BounceAddress = back
+			for _, kind := range []string{"asks", "setup_test"} {
+				w.queue(deliveries.New{MailboxID: w.mailbox(fmt.Sprintf("%s%d@example.org", kind, i)).ID, Kind: kind})
+				w.drain()
+				all := w.wire.All()
+				m := all[len(all)-1].Message
+				want := "office@example.org"
+				if kind == "asks" && back != "" {
+					want = m.EnvelopeFrom
+				}
+				if m.ReplyTo != want || back != "" && !strings.HasPrefix(m.EnvelopeFrom, "bounces+") {
+					t.Errorf("%s with %q: answers go to %q, it came from %q", kind, back, m.ReplyTo, m.EnvelopeFrom)
+				}
+			}
+		}
+	})
+}

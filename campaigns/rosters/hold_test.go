@@ -1,6 +1,7 @@
 package rosters
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -254,6 +255,14 @@ func TestTheCalendar(t *testing.T) {
 		for _, d := range w.mails(KindReceipt) {
 			content, err := w.TakingMails()[KindReceipt](w.ctx, d)
 			w.must(err)
+			if content.Answers || content.Data.(PlaceMail).Answers {
+				t.Error("it asks for an answer that nobody reads")
+			}
+			w.Answers = func(context.Context) (string, error) { return "bounces@example.org", nil }
+			if heard, err := w.TakingMails()[KindReceipt](w.ctx, d); err != nil || !heard.Answers || !heard.Data.(PlaceMail).Answers {
+				t.Errorf("it does not say that an answer does: %+v, %v", heard, err)
+			}
+			w.Answers = nil
 			want := d.SubjectID == a.ID || len(content.Attachments) == 1
 			if m := content.Data.(PlaceMail); m.Calendar != (len(content.Attachments) == 1) || d.SubjectID == a.ID && !want {
 				t.Errorf("%+v", m)

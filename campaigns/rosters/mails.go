@@ -52,6 +52,7 @@ type PlaceMail struct {
 	NeverURL                string
 	FeedURL                 string
 	MeURL                   string
+	Answers                 bool // what they answer is read, so that words do as well as the link
 	Calendar                bool // a calendar file is beside
 }
 
@@ -120,7 +121,10 @@ func (s *Service) placeMail(ctx context.Context, d models.Delivery) (deliveries.
 		PlaceURL: s.BaseURL + "/places/" + token, CantURL: s.BaseURL + "/cant/" + token, NeverURL: s.BaseURL + "/cant/" + token + "/never", FeedURL: s.FeedURL(a.MailboxID), MeURL: s.BaseURL + "/me",
 	}
 	m.When, m.Own = s.WhenFor(a.Locale, o.Roster, o.Shift, a.StartsAt, a.TimeZone)
-	c := deliveries.Content{Template: d.Kind, Lang: a.Locale}
+	if m.Answers, err = s.answers(ctx); err != nil {
+		return deliveries.Content{}, err
+	}
+	c := deliveries.Content{Template: d.Kind, Lang: a.Locale, Answers: m.Answers}
 	if d.Kind == KindReceipt && !a.Standby() {
 		if file := s.calendar([]takeOwn{{a, o}}, a.Locale); file != "" {
 			m.Calendar = true
@@ -129,6 +133,15 @@ func (s *Service) placeMail(ctx context.Context, d models.Delivery) (deliveries.
 	}
 	c.Data = m
 	return c, nil
+}
+
+// answers reports whether mail that people answer is read here.
+func (s *Service) answers(ctx context.Context) (bool, error) {
+	if s.Answers == nil {
+		return false, nil
+	}
+	address, err := s.Answers(ctx)
+	return address != "", err
 }
 
 func (s *Service) letGoMail(ctx context.Context, d models.Delivery) (deliveries.Content, error) {

@@ -33,7 +33,7 @@ import (
 	"kithline/models/database"
 )
 
-// Options of a Service. All are needed but Enqueue, Limits, Guard and Consents.
+// Options of a Service. All are needed but Enqueue, Limits, Guard, Consents and Answers.
 type Options struct {
 	DB           *database.DB
 	Vault        *vault.Vault
@@ -45,6 +45,7 @@ type Options struct {
 	Day          func(lang string, t time.Time) string                            // writes a day with its weekday, in the zone of t
 	Enqueue      func(ctx context.Context, tx *gorm.DB, args river.JobArgs) error // inserts a job in tx; nil: what is to be done at once waits for the next sweep
 	Limits       func(ctx context.Context) (models.Limits, error)                 // of mails, for the quiet hours; nil: models.DefaultLimits
+	Answers      func(ctx context.Context) (string, error)                        // the address at which answers are read, "" for none; nil: none is
 	Log          *slog.Logger
 	Guard        *abuse.Service    // judges what strangers send; nil judges nobody
 	Consents     *consents.Service // the words of what people may agree to beside; nil: nothing
