@@ -7,6 +7,7 @@ package mailer
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -35,6 +36,7 @@ type Message struct {
 	FromName     string
 	FromAddress  string
 	ReplyTo      string // an address, may be empty
+	AlsoReplyTo  string // a second one that answers go to, may be empty; the first is then FromAddress where it is empty
 	To           string // an address
 	ToName       string // may be empty
 	Date         time.Time
@@ -135,7 +137,10 @@ func Build(m Message) (*gomail.Msg, error) {
 	if m.EnvelopeFrom != "" {
 		msg.EnvelopeFromMailAddress(&mail.Address{Address: m.EnvelopeFrom})
 	}
-	if m.ReplyTo != "" {
+	switch {
+	case m.AlsoReplyTo != "":
+		msg.ReplyToMailAddress(&mail.Address{Address: cmp.Or(m.ReplyTo, m.FromAddress)}, &mail.Address{Address: m.AlsoReplyTo})
+	case m.ReplyTo != "":
 		msg.ReplyToMailAddress(&mail.Address{Address: m.ReplyTo})
 	}
 	msg.Subject(clean(m.Subject))
@@ -183,6 +188,7 @@ func (m *Message) check() error {
 		{"recipient", m.To, false},
 		{"envelope sender", m.EnvelopeFrom, true},
 		{"reply address", m.ReplyTo, true},
+		{"second reply address", m.AlsoReplyTo, true},
 		{"unsubscribe address", m.ListUnsubscribeMailto, true},
 	} {
 		if a.may && a.addr == "" {

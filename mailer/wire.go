@@ -22,7 +22,7 @@ func (c *smtpConn) Send(ctx context.Context, m Message) Outcome {
 		return Outcome{State: NotSent, Phase: PhaseMail, Err: errors.New("mailer: connection lost")}
 	}
 	// Asked for without need, SMTPUTF8 binds every server on the way to it.
-	international := !ascii(m.To) || !ascii(m.FromAddress) || !ascii(m.EnvelopeFrom) || !ascii(m.ReplyTo)
+	international := !ascii(m.To) || !ascii(m.FromAddress) || !ascii(m.EnvelopeFrom) || !ascii(m.ReplyTo) || !ascii(m.AlsoReplyTo)
 	if international && !c.international {
 		return Outcome{State: Rejected, Phase: PhaseBuild, Err: wrong("the server does not take addresses with letters beyond ASCII (RFC 6531)")}
 	}
@@ -202,7 +202,7 @@ func (c *smtpConn) lost(state OutcomeState, phase string, err error, m Message) 
 }
 
 func (c *smtpConn) scrub(words string, m Message) string {
-	return Scrub(words, m.To, m.EnvelopeFrom, m.FromAddress, m.ReplyTo)
+	return Scrub(words, m.To, m.EnvelopeFrom, m.FromAddress, m.ReplyTo, m.AlsoReplyTo)
 }
 
 // reply is an answer of the server: one code, and the words of all its lines.

@@ -25,7 +25,7 @@ type Content struct {
 	Bulk        *BulkContent // instead of a template
 	Letter      *Letter      // instead of a template
 	Attachments []Attachment // beside a template
-	Answers     bool         // an answer does something: it is to come to where mail that comes back is read, with the delivery's mark
+	Answers     bool         // an answer does something: it goes to where mail that comes back is read too, with the delivery's mark
 	// UnsubscribeURL is the link that stops mails like a template's, for the header by which mail programs offer that; "" where
 	// there is nothing to stop.
 	UnsubscribeURL string
@@ -163,8 +163,8 @@ func (s *Service) make(j *job) error {
 	if local, domain, ok := strings.Cut(from.BounceAddress, "@"); ok {
 		m.EnvelopeFrom = local + "+" + s.signer.MakeForever(tokens.Message, d.ID) + "@" + domain
 	}
-	if c.Answers && m.EnvelopeFrom != "" {
-		m.ReplyTo = m.EnvelopeFrom
+	if c.Answers {
+		m.AlsoReplyTo = m.EnvelopeFrom
 	}
 	if by, ok := from.Transport.(interface{ Config() mailer.SMTPConfig }); ok {
 		m.Headers = mailer.MarkHeaders(by.Config().Host, m.MessageID)

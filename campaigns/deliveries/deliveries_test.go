@@ -1,9 +1,11 @@
 package deliveries_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net/mail"
 	"strings"
 	"testing"
 	"time"
@@ -505,7 +507,8 @@ func TestNoWayOutMailWaits(t *testing.T) {
 	})
 }
 
-// A mail whose answer does something asks for it where mail that comes back is read, with its own mark; where none is read, as ever.
+// A mail whose answer does something asks for it where mail that comes back is read too, with its own mark, and not instead of the office:
+// what else people write is for a person. Where none is read, it is as ever.
 func TestAnswersGoWhereTheyAreRead(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
 		w := newWorld(t, db)
@@ -520,12 +523,16 @@ func TestAnswersGoWhereTheyAreRead(t *testing.T) {
 				w.drain()
 				all := w.wire.All()
 				m := all[len(all)-1].Message
-				want := "office@example.org"
+				want := "<office@example.org>"
 				if kind == "asks" && back != "" {
-					want = m.EnvelopeFrom
+					want += ", <" + m.EnvelopeFrom + ">"
 				}
-				if m.ReplyTo != want || back != "" && !strings.HasPrefix(m.EnvelopeFrom, "bounces+") {
-					t.Errorf("%s with %q: answers go to %q, it came from %q", kind, back, m.ReplyTo, m.EnvelopeFrom)
+				p, err := mail.ReadMessage(bytes.NewReader(all[len(all)-1].Raw))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := p.Header.Get("Reply-To"); got != want || back != "" && !strings.HasPrefix(m.EnvelopeFrom, "bounces+") {
+					t.Errorf("%s with %q: answers go to %q, it came from %q", kind, back, got, m.EnvelopeFrom)
 				}
 			}
 		}
