@@ -2,14 +2,14 @@ package main
 
 import "testing"
 
-// The promise about a bad morning, over 20 of them; `make bad-tuesday` plays 1,000.
+// The promise about a bad morning, over 8 of them; `make bad-tuesday` plays 1,000.
 func TestBadTuesday(t *testing.T) {
 	g, err := newGround(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(g.close)
-	seeds := 20
+	seeds := 8
 	if testing.Short() {
 		seeds = 4
 	}
