@@ -251,21 +251,26 @@ func (h *volunteerPages) save(c *fiber.Ctx) error {
 	return h.done(c, err, "volunteer", "volunteers.saved")
 }
 
+// until reads how long a rest is to last; nil: until they say. The form comes back as it was typed.
+func (h *volunteerPages) until(c *fiber.Ctx) (f pauseForm, until *time.Time, err error) {
+	if err = web.Bind(c, &f); err != nil {
+		return f, nil, err
+	}
+	at, err := h.own.until(c, f)
+	if err != nil || at.Equal(models.PausedUntilTold) {
+		return f, nil, err
+	}
+	return f, &at, nil
+}
+
 func (h *volunteerPages) pause(c *fiber.Ctx) error {
 	p, w, err := h.minePage(c)
 	if err != nil {
 		return h.own.over(c, err)
 	}
-	var f pauseForm
-	if err = web.Bind(c, &f); err == nil {
-		var until time.Time
-		if until, err = h.own.until(c, f); err == nil {
-			at := &until
-			if until.Equal(models.PausedUntilTold) {
-				at = nil
-			}
-			err = h.svc.Pause(c.UserContext(), w.Mailboxes, at)
-		}
+	f, until, err := h.until(c)
+	if err == nil {
+		err = h.svc.Pause(c.UserContext(), w.Mailboxes, until)
 	}
 	if p.Failed(err) {
 		p.Until, p.Day = f.Until, f.Day
@@ -412,16 +417,9 @@ func (h *volunteerPages) badTime(c *fiber.Ctx) error {
 	if err != nil {
 		return h.own.over(c, err)
 	}
-	var f pauseForm
-	if err = web.Bind(c, &f); err == nil {
-		var until time.Time
-		if until, err = h.own.until(c, f); err == nil {
-			at := &until
-			if until.Equal(models.PausedUntilTold) {
-				at = nil
-			}
-			err = h.svc.BadTime(c.UserContext(), w.Mailboxes, at)
-		}
+	f, until, err := h.until(c)
+	if err == nil {
+		err = h.svc.BadTime(c.UserContext(), w.Mailboxes, until)
 	}
 	if bad, is := web.Invalid(err); is {
 		for i := range bad.Fields {
