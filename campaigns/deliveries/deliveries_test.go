@@ -449,8 +449,9 @@ func TestFence(t *testing.T) {
 		if err := db.Exec("UPDATE deliveries SET lease_until = '2020-01-01 00:00:00+00:00'").Error; err != nil {
 			t.Fatal(err)
 		}
-		other := w.node()
-		w.sender.Transport = w.wire
+		fast := *w
+		fast.sender.Transport = w.wire
+		other := fast.node()
 		if err := other.Recover(context.Background()); err != nil {
 			t.Fatal(err)
 		}

@@ -24,25 +24,19 @@ func (v Violation) String() string {
 // The rules asked: all of WCAG 2.0, 2.1 and 2.2 to level AA, and what axe-core calls best practice. Target size is off
 // where axe-core has it off by default, so it is turned on. What frames show is not asked: no script of ours gets into them.
 const (
-	allRules    = `{runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22a', 'wcag22aa', 'best-practice'], rules: {'target-size': {enabled: true}}, resultTypes: ['violations'], iframes: false}`
-	colourRules = `{runOnly: ['color-contrast', 'link-in-text-block'], resultTypes: ['violations'], iframes: false}`
-	axeAnswer   = `.then(r => r.violations.map(v => ({
+	allRules  = `{runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22a', 'wcag22aa', 'best-practice'], rules: {'target-size': {enabled: true}}, resultTypes: ['violations'], iframes: false}`
+	axeAnswer = `.then(r => r.violations.map(v => ({
 	Rule: v.id, Impact: v.impact || '', Help: v.help,
 	Nodes: v.nodes.slice(0, 5).map(n => n.target.join(' ') + ': ' + [...n.any, ...n.all, ...n.none].map(c => c.message).join('; ')),
 })))`
 )
 
-// Axe returns the accessibility rules that the page breaks as it is shown now: all of them, or only those that look at
-// colours, for a page that was asked all of them in other colours. The rules are put into the page from outside, so it
+// Axe returns the accessibility rules that the page breaks as it is shown now. The rules are put into the page from outside, so it
 // works on a page whose own scripts are off as well.
-func (tab *Tab) Axe(coloursOnly bool) []Violation {
+func (tab *Tab) Axe() []Violation {
 	tab.t.Helper()
 	if !Eval[bool](tab, `typeof axe === 'object'`) {
 		Eval[bool](tab, axeSource+`;true`)
 	}
-	rules := allRules
-	if coloursOnly {
-		rules = colourRules
-	}
-	return Eval[[]Violation](tab, `axe.run(document, `+rules+`)`+axeAnswer)
+	return Eval[[]Violation](tab, `axe.run(document, `+allRules+`)`+axeAnswer)
 }

@@ -101,7 +101,7 @@ func TestPetitionOnAnotherSite(t *testing.T) {
 		if high := Eval[string](frame, `document.scrollingElement.scrollHeight > innerHeight ? document.scrollingElement.scrollHeight + ' of ' + innerHeight : ''`); high != "" {
 			t.Errorf("the frame of %s is too low: %s", path, high)
 		}
-		for _, v := range frame.Axe(false) {
+		for _, v := range frame.Axe() {
 			t.Errorf("in the frame of %s: %s", path, v)
 		}
 		// Nothing is stored: not by the page, not by any answer, not in the browser.

@@ -3,6 +3,7 @@ package browser
 import (
 	"context"
 	"fmt"
+	"os"
 	"net/url"
 	"strings"
 	"testing"
@@ -410,6 +411,20 @@ func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "<", `\x3c`).Replace(s) + `"`
 }
 
+// looks are the ways in which Check asks the rules of accessibility: each size and each scheme once, or all four with
+// KITHLINE_TEST_LOOKS=all.
+func looks() []look {
+	if os.Getenv("KITHLINE_TEST_LOOKS") == "all" {
+		return []look{{Phone, "light"}, {Phone, "dark"}, {Desk, "light"}, {Desk, "dark"}}
+	}
+	return []look{{Phone, "light"}, {Desk, "dark"}}
+}
+
+type look struct {
+	size   Size
+	scheme string
+}
+
 // Check looks at the page in both windows, light and dark: no rule of accessibility is broken, nothing has to be scrolled
 // sideways, there is one heading of the first level and a title, and the page did nothing that it must not. name is for
 // the failure's message.
@@ -417,22 +432,20 @@ func (tab *Tab) Check(name string) {
 	tab.t.Helper()
 	tab.Glance(name)
 	found := map[string]*Violation{}
-	looks := map[string][]string{}
+	at := map[string][]string{}
 	order := []string{}
-	for _, size := range []Size{Phone, Desk} {
-		for _, scheme := range []string{"light", "dark"} {
-			tab.Look(size, scheme)
-			for _, v := range tab.Axe(scheme == "dark") {
-				if found[v.Rule] == nil {
-					found[v.Rule] = &v
-					order = append(order, v.Rule)
-				}
-				looks[v.Rule] = append(looks[v.Rule], fmt.Sprint(size, " ", scheme))
+	for _, l := range looks() {
+		tab.Look(l.size, l.scheme)
+		for _, v := range tab.Axe() {
+			if found[v.Rule] == nil {
+				found[v.Rule] = &v
+				order = append(order, v.Rule)
 			}
+			at[v.Rule] = append(at[v.Rule], fmt.Sprint(l.size, " ", l.scheme))
 		}
 	}
 	for _, rule := range order {
-		tab.t.Errorf("%s (%s) at %s: %s", name, tab.Path(), strings.Join(looks[rule], ", "), found[rule])
+		tab.t.Errorf("%s (%s) at %s: %s", name, tab.Path(), strings.Join(at[rule], ", "), found[rule])
 	}
 	tab.Clean()
 }
