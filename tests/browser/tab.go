@@ -3,8 +3,8 @@ package browser
 import (
 	"context"
 	"fmt"
-	"os"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
