@@ -16,12 +16,12 @@ export CGO_ENABLED := 0
 # The tests of all packages share one PostgreSQL server.
 SHARED := go run ./tests/oneserver
 
-# Packages with goroutines or locks of their own, tested with the race detector too, then those tests of mailings and of the whole program
-# in which people sign while its workers mail, pages are read while it sends, or it starts and stops. Packages that only share a database are not here: the detector does not see
-# what happens there.
-SIDE_BY_SIDE := campaigns/abuse campaigns/groupcommit campaigns/jobs campaigns/vault campaigns/deliveries campaigns/petitions \
-	campaigns/today campaigns/supporters campaigns/exports models/database mailer app/web
-MAILINGS := -run 'Once|Clicks|Scheduled|Watch|Subjects|LocalHour|Archive' ./campaigns/mailings
+# What runs side by side is tested with the race detector too: all of the packages that are goroutines and locks, of the others those tests
+# in which many do something at once, and of the whole program those in which people sign while its workers mail, pages are read while it
+# sends, or it starts and stops. What only shares a database is not here: the detector does not see what happens there.
+SIDE_BY_SIDE := campaigns/abuse campaigns/groupcommit campaigns/jobs campaigns/vault campaigns/today models/database app/web
+AT_ONCE := -run 'AtOnce|Once|Together|Thousand|Pressure|Nodes|Graceful|Fence|Connections|Overtakes|SameTime|Breaker|Job|Chunks|Pool|Memory|Clicks|Scheduled|Watch|Archive|Outcomes' \
+	./campaigns/deliveries ./campaigns/exports ./campaigns/mailings ./campaigns/petitions ./campaigns/rosters ./campaigns/supporters ./mailer
 WHOLE := -run 'Sign|Code|Unsubscribe|Stop|Metrics|Exposition|DemoInAFolder' ./app ./app/public
 RACE = $(sort $(dir $(wildcard $(patsubst %,./%/*.go,$(SIDE_BY_SIDE)))))
 
@@ -66,7 +66,7 @@ RACED = go test -race $(NOT_RACED) $(QUICK) -short -count=1 -timeout 18m
 
 race: ## run the shorter tests of what runs side by side with the race detector
 	$(call step,race detector)
-	$(SHARED) env CGO_ENABLED=1 sh -c "$(RACED) $(RACE) && $(RACED) $(MAILINGS) && $(RACED) $(WHOLE)"
+	$(SHARED) env CGO_ENABLED=1 sh -c "$(RACED) $(RACE) && $(RACED) $(AT_ONCE) && $(RACED) $(WHOLE)"
 
 lint: ## look for mistakes and for what is not in the house style
 	$(call step,lint)
