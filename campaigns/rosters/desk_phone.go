@@ -70,8 +70,8 @@ const (
 )
 
 // Phones lists the shifts of a roster with places open and whom to call for each: those whom the search for cover left to a telephone
-// first, then who stands by or offered time and can be reached by telephone alone; and who has a place and no mail address. It needs actor.ManageRosters, of the roster's chapter,
-// and actor.SeeSupporters.
+// first, then who stands by or offered time and can be reached by telephone alone; and who has a place and no mail address. It needs
+// actor.ManageRosters, of the roster's chapter, and actor.SeeSupporters.
 func (s *Service) Phones(ctx context.Context, a actor.Actor, id uuid.UUID) (PhoneList, error) {
 	if err := a.Need(actor.SeeSupporters); err != nil {
 		return PhoneList{}, err

@@ -19,6 +19,7 @@ import (
 	"kithline/campaigns/actor"
 	"kithline/campaigns/exports"
 	"kithline/campaigns/inbound"
+	"kithline/campaigns/letters"
 	"kithline/campaigns/mailboxes"
 	"kithline/campaigns/petitions"
 	"kithline/campaigns/rosters"
@@ -86,6 +87,8 @@ func lettingGo(t *testing.T, url, how string) (after, forgotten map[string]strin
 	_, err = a.Petitions.Confirm(ctx, a.Signer.Make(tokens.Confirm, box.ID, a.Clock.Now().AddDate(0, 0, 7)), nil)
 	must(err)
 	settled(t, a)
+	write, err := a.Letters.Create(ctx, owner, letters.CreateInput{CampaignID: p.CampaignID, Plan: letters.Plan{Said: letters.Said{Title: "Write about twenty visits", Locale: "en"}}})
+	must(err)
 	take := func(sh models.Shift) uuid.UUID {
 		t.Helper()
 		took, err := a.Rosters.Take(ctx, rosters.TakeInput{
@@ -128,7 +131,7 @@ func lettingGo(t *testing.T, url, how string) (after, forgotten map[string]strin
 	a.Clock.Add(time.Hour)
 	_, err = a.Rosters.Settle(ctx) // takes the answer to an answer away
 	must(err)
-	w := twoWorlds{t, a, owner, p, box.ID, strings.NewReplacer(r.ID.String(), "ROSTER", shifts[0].ID.String(), "KEPT", shifts[1].ID.String(), "OTHER")}
+	w := twoWorlds{t, a, owner, p.ID, write.ID, box.ID, strings.NewReplacer(r.ID.String(), "ROSTER", shifts[0].ID.String(), "KEPT", shifts[1].ID.String(), "OTHER")}
 	after = w.all()
 	a.Clock.Set(a.Clock.Now().AddDate(0, 0, 45))
 	n, err := a.Rosters.Settle(ctx)
@@ -142,12 +145,11 @@ func lettingGo(t *testing.T, url, how string) (after, forgotten map[string]strin
 
 // twoWorlds is one of the worlds that are compared.
 type twoWorlds struct {
-	t        *testing.T
-	a        *testapp.App
-	owner    actor.Actor
-	petition models.Petition
-	june     uuid.UUID // her mailbox
-	known    *strings.Replacer
+	t                       *testing.T
+	a                       *testapp.App
+	owner                   actor.Actor
+	petition, letters, june uuid.UUID // hers is her mailbox
+	known                   *strings.Replacer
 }
 
 // same is a text without what differs by chance.
@@ -191,7 +193,7 @@ func (w twoWorlds) files(out map[string]string) {
 	w.t.Helper()
 	asked := map[string]exports.Input{
 		"supporters": {Kind: exports.KindSupporters, Columns: exports.Columns}, "supporters who agreed": {Kind: exports.KindSupporters, Purpose: models.PurposeVolunteering, Columns: exports.Columns},
-		"signatures": {Kind: exports.KindSignatures, PetitionID: w.petition.ID}, "suppressions": {Kind: exports.KindSuppressions}, "everything": {Kind: exports.KindEverything},
+		"signatures": {Kind: exports.KindSignatures, PetitionID: w.petition}, "letters": {Kind: exports.KindLetters, LetterCampaignID: w.letters}, "suppressions": {Kind: exports.KindSuppressions}, "everything": {Kind: exports.KindEverything},
 	}
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
 		in := asked[name]
@@ -288,7 +290,7 @@ func sameSeen(t *testing.T, when string, a, b map[string]string, but []string) {
 	if len(a) < 120 {
 		t.Errorf("%s: %d pages and files only", when, len(a))
 	}
-	for _, name := range but {
+	for _, name := range append([]string{"/admin/rosters/ROSTER/report", "/admin/rosters/ROSTER/print?day=2027-03-03", "supporters.csv", "letters.jsonl", "signatures.xlsx/xl/worksheets/sheet1.xml"}, but...) {
 		if a[name] == "" && b[name] == "" {
 			t.Errorf("%s: there is no %s", when, name)
 		}
