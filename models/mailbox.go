@@ -7,7 +7,8 @@ import (
 )
 
 // Mailbox is one e-mail address. Everything that can be mailed points to a mailbox, so that no other row holds a copy of
-// an address, suppression outlives erasure, and what an unconfirmed form says waits here.
+// an address, suppression outlives erasure, and what an unconfirmed form says waits here. One without an address, AddressSealed is nil,
+// stands for somebody who has none: what they hold points to it, and nothing is mailed there.
 type Mailbox struct {
 	ID               uuid.UUID
 	AddressHash      []byte // keyed hash of the canonical address, unique

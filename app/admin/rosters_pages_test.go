@@ -28,7 +28,7 @@ func TestRosterPages(t *testing.T) {
 				{ID: uuid.New(), Name: "Ilse H.", As: models.AsPlace, State: models.AssignmentPending},
 				{ID: uuid.New(), Name: "Hal B.", As: models.AsStandby, State: models.AssignmentHeld, AskBy: models.AskByPhone, AskFrom: &from},
 				{ID: uuid.New(), Name: "June O.", As: models.AsUnderstudy, State: models.AssignmentHeld, AskBy: models.AskByMail},
-				{ID: uuid.New(), Name: "Bo L.", As: models.AsBuddy, State: models.AssignmentConfirmed},
+				{ID: uuid.New(), Name: "Bo L.", As: models.AsBuddy, State: models.AssignmentConfirmed, NoMail: true},
 			}
 			var lines []rosters.Line
 			for n, risk := range []rosters.Risk{rosters.Empty, rosters.Below, rosters.Short, rosters.NoStandby, rosters.NoRisk} {
@@ -116,6 +116,9 @@ func TestRosterPages(t *testing.T) {
 						{Mailbox: uuid.New(), Offer: uuid.New(), Name: "Hal B.", Phone: "+15550142", Standby: true, From: 540, Until: 1200, Zone: "America/New_York", Good: true, Expires: at(2)},
 						{Mailbox: uuid.New(), Name: "Rosa V.", Zone: "UTC"},
 					}}, {Line: lines[0]}}
+					phones.List.Told = []rosters.PhoneTold{
+						{Line: lines[0], Name: "Olu <A.>", Phone: "+15550142", As: models.AsPlace, Zone: "UTC", Soon: true}, {Line: lines[3], Name: "Bo", As: models.AsUnderstudy, Zone: "America/New_York"},
+					}
 					msg.Look, msg.Count, msg.Form.Subject, msg.Form.Body = true, 12, "The <gate>", "North.\nThank you."
 					msg.Page, msg.Sent = p, []models.RosterMessage{{ID: uuid.New(), Subject: "x", Recipients: 1, CreatedAt: now}}
 					sheet.Back, sheet.Plan = &web.Link{URL: "/x", Label: "Back"}, rosters.DayPlan{Day: "2027-02-23", Days: show.Cover.Days, Lines: append(lines[:3:3], tasks...)}

@@ -324,7 +324,7 @@ func (s *Service) Look(ctx context.Context, a actor.Actor, supporter uuid.UUID) 
 	}
 	var n struct{ Addresses, Signatures, Mails, Accounts int }
 	const boxes = "(SELECT id FROM mailboxes WHERE supporter_id = ?)"
-	err := db.Raw(`SELECT (SELECT COUNT(*) FROM mailboxes WHERE supporter_id = ?) AS addresses,
+	err := db.Raw(`SELECT (SELECT COUNT(*) FROM mailboxes WHERE supporter_id = ? AND address_sealed IS NOT NULL) AS addresses,
 			(SELECT COUNT(*) FROM signatures WHERE state = 'confirmed' AND mailbox_id IN `+boxes+`) AS signatures,
 			(SELECT COUNT(*) FROM deliveries WHERE state IN ('queued', 'deferred', 'claimed') AND mailbox_id IN `+boxes+`) AS mails,
 			(SELECT COUNT(*) FROM users WHERE mailbox_id IN `+boxes+`) AS accounts`, supporter, supporter, supporter, supporter).Scan(&n).Error

@@ -202,7 +202,7 @@ func (c *chunk) lookups(p *plan, needs need, purpose models.Purpose, scope uuid.
 		with, args = " AND EXISTS (SELECT 1 FROM "+agreedIn(purpose)+" AND y.purpose = ? AND y.scope_id = ?)", []any{string(purpose), scope}
 	}
 	add(boxes, lookup{
-		query:  "SELECT m.supporter_id, m.address_hash, m.address_sealed, m.suppressed_reason, CASE WHEN m.suppressed_at IS NULL THEN '' ELSE 'x' END FROM mailboxes m WHERE {ids}" + with + " ORDER BY m.supporter_id, m.created_at, m.id",
+		query:  "SELECT m.supporter_id, m.address_hash, m.address_sealed, m.suppressed_reason, CASE WHEN m.suppressed_at IS NULL THEN '' ELSE 'x' END FROM mailboxes m WHERE m.address_sealed IS NOT NULL AND {ids}" + with + " ORDER BY m.supporter_id, m.created_at, m.id",
 		column: "m.supporter_id", args: args,
 	}, func(o *person, v [][]byte) {
 		o.boxes = append(o.boxes, box{hash: c.keep(v[1]), sealed: c.keep(v[2]), reason: c.keep(v[3]), suppressed: len(v[4]) > 0})

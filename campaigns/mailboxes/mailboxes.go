@@ -26,7 +26,16 @@ func Ensure(ctx context.Context, tx *gorm.DB, v *vault.Vault, typed string, now 
 	if err != nil {
 		return models.Mailbox{}, err
 	}
-	tx = tx.WithContext(ctx)
+	return ensure(tx.WithContext(ctx), row)
+}
+
+// WithoutAddress returns the mailbox of somebody who has no mail address, made when it was not there: what they hold points to it, and
+// nothing is ever mailed there. who tells them from others, and is kept as a keyed hash.
+func WithoutAddress(ctx context.Context, tx *gorm.DB, v *vault.Vault, now time.Time, who ...[]byte) (models.Mailbox, error) {
+	return ensure(tx.WithContext(ctx), models.Mailbox{ID: models.NewID(), AddressHash: v.Hash("mailbox without address", who...), CreatedAt: now, UpdatedAt: now})
+}
+
+func ensure(tx *gorm.DB, row models.Mailbox) (models.Mailbox, error) {
 	for {
 		m := row
 		if err := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "address_hash"}}, DoNothing: true}).Create(&m).Error; err != nil {

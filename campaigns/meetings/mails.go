@@ -41,7 +41,7 @@ func (s *Service) mailTo(ctx context.Context, tx *gorm.DB, m models.Meeting, shi
 		return 0, nil
 	}
 	var people []models.Assignment
-	err := tx.WithContext(ctx).Select("id", "mailbox_id").Where("shift_id IN ? AND state <> ?", shifts, models.AssignmentPending).Order("id").Find(&people).Error
+	err := tx.WithContext(ctx).Select("id", "mailbox_id").Where("shift_id IN ? AND state <> ? AND mailbox_id IN (SELECT id FROM mailboxes WHERE address_sealed IS NOT NULL)", shifts, models.AssignmentPending).Order("id").Find(&people).Error
 	if err != nil {
 		return 0, err
 	}

@@ -16,6 +16,7 @@ import (
 	"kithline/campaigns/fault"
 	"kithline/campaigns/meetings"
 	"kithline/campaigns/organisation"
+	"kithline/campaigns/rosters"
 	"kithline/campaigns/tokens"
 	"kithline/campaigns/vault"
 	"kithline/models"
@@ -737,6 +738,36 @@ func TestNotesThanksAndReport(t *testing.T) {
 		again, err := w.svc.Report(bg, w.viewer, w.roster.ID)
 		if err != nil || again.Minutes != 15 {
 			t.Errorf("%d minutes once it is settled: %v", again.Minutes, err)
+		}
+	})
+}
+
+// A copy of a roster, and a pattern of it, has the roles of the teams, and nobody in it is asked to thank an office for last year's meeting.
+func TestACopyThanksNobody(t *testing.T) {
+	eachDesk(t, func(w *desk) {
+		m := w.add(w.ada, "10:00")
+		w.create(&models.Shift{ // a task of the roster itself
+			ID: models.NewID(), RosterID: w.roster.ID, Role: "Fold the leaflets", RoleKind: models.RoleWriting, Kind: models.ShiftTask, Minutes: 10, Mode: models.ShiftHome, Places: 1, Energy: 1, Revision: 1, CreatedAt: start, UpdatedAt: start,
+		})
+		w.clk.Set(m.StartsAt.Add(20 * time.Minute))
+		n := meetings.Notes{Outcomes: map[int]models.AskOutcome{1: models.AskYes, 2: models.AskMaybe}, Text: "They will look.", Revision: 1}
+		w.must(w.svc.Note(bg, w.organizer, w.roster.ID, m.ID, n))
+		d, err := w.svc.Get(bg, w.organizer, w.roster.ID, m.ID)
+		w.must(err)
+		copies := rosters.New(rosters.Options{DB: w.db, Vault: w.vault, Clock: w.clk, Signer: w.signer})
+		for _, in := range []rosters.CopyInput{{Day: "2028-03-14"}, {Template: true}} {
+			c, err := copies.Copy(bg, w.organizer, w.roster.ID, in)
+			w.must(err)
+			var roles []string
+			w.must(w.db.Model(&models.Shift{}).Where("roster_id = ?", c.ID).Order("role").Pluck("role", &roles).Error)
+			if len(roles) != len(w.shifts(m))+1 || !slices.Contains(roles, "Fold the leaflets") {
+				t.Errorf("%+v has %q", in, roles)
+			}
+		}
+		var still int64
+		w.must(w.db.Model(&models.Shift{}).Where("id = ? AND cancelled_at IS NULL", *d.ThanksShiftID).Count(&still).Error)
+		if still != 1 {
+			t.Error("the office of the meeting itself is not thanked")
 		}
 	})
 }

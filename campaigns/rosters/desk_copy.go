@@ -44,7 +44,8 @@ func deskFirst(ctx context.Context, tx *gorm.DB, roster uuid.UUID) (*time.Time, 
 }
 
 // Copy makes a draft of a roster with all its teams and shifts, moved by whole days of its zone so that each begins at the same time by
-// the clock, and with nobody in them. What was called off is left out. It needs actor.ManageRosters; a chapter's account copies what it sees
+// the clock, and with nobody in them. What was called off is left out, and so is thanking an
+// office for a meeting, which comes with the notes of a meeting. It needs actor.ManageRosters; a chapter's account copies what it sees
 // into its chapter. The fault is Invalid with the fields title and day.
 func (s *Service) Copy(ctx context.Context, a actor.Actor, id uuid.UUID, in CopyInput) (models.Roster, error) {
 	now := s.Clock.Now()
@@ -121,7 +122,8 @@ func (s *Service) deskCopyTeams(tx *gorm.DB, from, to uuid.UUID, now time.Time) 
 func (s *Service) deskCopyShifts(tx *gorm.DB, from, to models.Roster, teams map[uuid.UUID]uuid.UUID, days int, joins bool, now time.Time) (int, error) {
 	zone := Zone(from)
 	var shifts []models.Shift
-	if err := tx.Where("roster_id = ? AND cancelled_at IS NULL", from.ID).Order("starts_at, position, id").Find(&shifts).Error; err != nil || len(shifts) == 0 {
+	thanks := tx.Model(&models.Meeting{}).Select("thanks_shift_id").Where("roster_id = ? AND thanks_shift_id IS NOT NULL", from.ID)
+	if err := tx.Where("roster_id = ? AND cancelled_at IS NULL AND id NOT IN (?)", from.ID, thanks).Order("starts_at, position, id").Find(&shifts).Error; err != nil || len(shifts) == 0 {
 		return 0, err
 	}
 	for i := range shifts {

@@ -54,6 +54,7 @@ type Holder struct {
 	AskBy    models.AskBy
 	AskFrom  *int // minutes after midnight
 	Zone     string
+	NoMail   bool // they are reached by telephone alone
 }
 
 // Line is a shift and how it stands.
@@ -373,6 +374,20 @@ func (s *Service) deskNames(ctx context.Context, tx *gorm.DB, lines []*Line) err
 	if err != nil {
 		return err
 	}
+	boxes := make([]uuid.UUID, len(rows))
+	for i, a := range rows {
+		boxes[i] = a.MailboxID
+	}
+	noMail := map[uuid.UUID]bool{}
+	for part := range slices.Chunk(boxes, 500) {
+		var list []uuid.UUID
+		if err := tx.WithContext(ctx).Model(&models.Mailbox{}).Where("id IN ? AND address_sealed IS NULL", part).Pluck("id", &list).Error; err != nil {
+			return err
+		}
+		for _, id := range list {
+			noMail[id] = true
+		}
+	}
 	for _, a := range rows {
 		given, family, err := s.deskOpen(a)
 		if err != nil {
@@ -380,6 +395,7 @@ func (s *Service) deskNames(ctx context.Context, tx *gorm.DB, lines []*Line) err
 		}
 		h := Holder{
 			ID: a.ID, Mailbox: a.MailboxID, Name: shortName(given, family), As: a.AsWhat, State: a.State, StartsAt: a.StartsAt, AskBy: a.AskBy, AskFrom: a.AskFrom, Zone: a.TimeZone,
+			NoMail: noMail[a.MailboxID],
 		}
 		for _, l := range at[a.ShiftID] {
 			l.Holders = append(l.Holders, h)

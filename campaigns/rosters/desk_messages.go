@@ -70,10 +70,10 @@ func (s *Service) deskMail(ctx context.Context, tx *gorm.DB, kind string, as mod
 }
 
 // deskTell tells everybody on a shift, in tx, what is new; of mails that did not go yet only the newest stays. It returns how many were
-// told.
+// told. Who has no mail address is told by telephone: Phones lists them.
 func (s *Service) deskTell(ctx context.Context, tx *gorm.DB, kind string, sh models.Shift, now time.Time) (int, error) {
 	var rows []models.Assignment
-	if err := tx.WithContext(ctx).Where("shift_id = ? AND state <> ?", sh.ID, models.AssignmentPending).Order("id").Find(&rows).Error; err != nil || len(rows) == 0 {
+	if err := tx.WithContext(ctx).Where("shift_id = ? AND state <> ? AND "+mailed, sh.ID, models.AssignmentPending).Order("id").Find(&rows).Error; err != nil || len(rows) == 0 {
 		return 0, err
 	}
 	err := tx.Model(&models.Delivery{}).
@@ -233,7 +233,7 @@ func (s *Service) deskReach(ctx context.Context, tx *gorm.DB, r models.Roster, i
 	best := map[uuid.UUID]int{}
 	for start := 0; start < len(ids); start += 500 {
 		var rows []models.Assignment
-		err := tx.WithContext(ctx).Select("id", "shift_id", "mailbox_id").Where("shift_id IN ? AND state <> ?", ids[start:min(start+500, len(ids))], models.AssignmentPending).Order("id").Find(&rows).Error
+		err := tx.WithContext(ctx).Select("id", "shift_id", "mailbox_id").Where("shift_id IN ? AND state <> ? AND "+mailed, ids[start:min(start+500, len(ids))], models.AssignmentPending).Order("id").Find(&rows).Error
 		if err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -14,13 +15,15 @@ import (
 	"kithline/campaigns/chapters"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/mailboxes"
+	"kithline/campaigns/supporters"
 	"kithline/models"
 )
 
-// SeatInput puts somebody on a shift on their word: a supporter, or an address as it was typed. The comments name its fields.
+// SeatInput puts somebody on a shift on their word: a supporter, or an address as it was typed, or for who has none a telephone number. The
+// comments name its fields.
 type SeatInput struct {
 	SupporterID uuid.UUID      // supporter
-	Email       string         // email
+	Email       string         // email: "" for somebody who has none
 	GivenName   string         // given_name
 	FamilyName  string         // family_name
 	Phone       string         // phone
@@ -32,7 +35,8 @@ type SeatInput struct {
 
 const nameMax = 80
 
-// Seat puts somebody on a shift on their word, given by telephone or face to face, and mails them what they hold and how to let it go. It
+// Seat puts somebody on a shift on their word, given by telephone or face to face, and mails them what they hold and how to let it go. Who
+// has no mail address gets no mail and is asked by telephone alone; who is not known yet gets a record, of the actor's chapter. It
 // needs actor.ManageRosters, of the roster's chapter, and actor.SeeSupporters. The faults: Invalid with the fields of SeatInput; NotFound,
 // error.supporter_unknown; Conflict, error.shift_full, error.shift_twice, or error.rosterdesk_no_ and why this person cannot take it.
 func (s *Service) Seat(ctx context.Context, a actor.Actor, shift uuid.UUID, in SeatInput) (models.Assignment, error) {
@@ -70,8 +74,11 @@ func (s *Service) Seat(ctx context.Context, a actor.Actor, shift uuid.UUID, in S
 		deskLength(&bad, "given_name", in.GivenName, nameMax)
 		deskLength(&bad, "family_name", in.FamilyName, nameMax)
 		deskLength(&bad, "phone", in.Phone, phoneMax)
+		in.Email = strings.TrimSpace(in.Email)
 		var e *fault.Error
-		if _, err := mailboxes.NewRow(s.Vault, in.Email, now); errors.As(err, &e) {
+		if in.Email == "" {
+			deskPhoneOnly(&bad, in.Phone)
+		} else if _, err := mailboxes.NewRow(s.Vault, in.Email, now); errors.As(err, &e) {
 			bad.Add("email", e.Key, e.Args...)
 		} else if err != nil {
 			return made, err
@@ -86,16 +93,23 @@ func (s *Service) Seat(ctx context.Context, a actor.Actor, shift uuid.UUID, in S
 			return err
 		}
 		who := deskWho{given: in.GivenName, family: in.FamilyName, phone: in.Phone, locale: r.Locale}
-		if in.SupporterID != uuid.Nil {
-			if who, err = s.deskSupporter(ctx, tx, a, in.SupporterID, r.Locale); err != nil {
-				return err
-			}
-		} else {
-			box, err := mailboxes.Ensure(ctx, tx, s.Vault, in.Email, now)
-			if err != nil {
-				return err
-			}
+		switch {
+		case in.SupporterID != uuid.Nil:
+			who, err = s.deskSupporter(ctx, tx, a, in.SupporterID, r.Locale, now)
+		case in.Email == "":
+			var box models.Mailbox
+			box, _, err = supporters.Caller(ctx, tx, s.Vault, a.Chapter(), supporters.Facts{GivenName: in.GivenName, FamilyName: in.FamilyName, Phone: in.Phone, Locale: r.Locale, Source: supporters.SourceHand}, now)
+			who.mailbox, who.noMail = box.ID, true
+		default:
+			var box models.Mailbox
+			box, err = mailboxes.Ensure(ctx, tx, s.Vault, in.Email, now)
 			who.mailbox = box.ID
+		}
+		if err != nil {
+			return err
+		}
+		if who.noMail && in.AskBy == models.AskByMail {
+			return fault.Fields{{Name: "ask_by", Key: "error.rosterdesk_ask_no_mail"}}.Err()
 		}
 		if err := s.deskMay(ctx, tx, r, sh, who.mailbox, standby, now); err != nil {
 			return err
@@ -110,8 +124,10 @@ func (s *Service) Seat(ctx context.Context, a actor.Actor, shift uuid.UUID, in S
 		if err := deskWhenFull(ctx, tx, sh, now); err != nil {
 			return err
 		}
-		if err := s.deskMail(ctx, tx, KindPlaced, made, now, made.UpdatedAt.Format(time.RFC3339Nano)); err != nil {
-			return err
+		if !who.noMail {
+			if err := s.deskMail(ctx, tx, KindPlaced, made, now, made.UpdatedAt.Format(time.RFC3339Nano)); err != nil {
+				return err
+			}
 		}
 		return audit.Write(ctx, tx, a, now, "roster.seat", "shifts", sh.ID, nil)
 	})
@@ -123,11 +139,31 @@ type deskWho struct {
 	mailbox                      uuid.UUID
 	given, family, phone, locale string
 	zone                         string
+	noMail                       bool // they have no mail address
+}
+
+// mailed is the condition on rows with a mailbox_id that mail can go there.
+const mailed = "mailbox_id IN (SELECT id FROM mailboxes WHERE address_sealed IS NOT NULL)"
+
+// deskPhoneOnly notes where somebody without a mail address cannot be reached by telephone either.
+func deskPhoneOnly(bad *fault.Fields, phone string) {
+	digits := 0
+	for _, r := range phone {
+		if unicode.IsDigit(r) {
+			digits++
+		}
+	}
+	switch {
+	case phone == "":
+		bad.Add("email", "error.rosterdesk_reach")
+	case digits < 5 || digits > 20:
+		bad.Add("phone", "error.phone_invalid")
+	}
 }
 
 // deskSupporter reads a supporter whom the actor may see, at the mailbox that mail goes to. The fault is Conflict, error.rosterdesk_no_address,
-// for one without.
-func (s *Service) deskSupporter(ctx context.Context, tx *gorm.DB, a actor.Actor, id uuid.UUID, locale string) (deskWho, error) {
+// for one with neither a mail address nor a telephone number.
+func (s *Service) deskSupporter(ctx context.Context, tx *gorm.DB, a actor.Actor, id uuid.UUID, locale string, now time.Time) (deskWho, error) {
 	var p models.Supporter
 	w := deskWho{locale: locale}
 	err := tx.WithContext(ctx).Scopes(chapters.Scope(a, "supporters.chapter_id")).Where("id = ?", id).Take(&p).Error
@@ -138,13 +174,10 @@ func (s *Service) deskSupporter(ctx context.Context, tx *gorm.DB, a actor.Actor,
 		return w, err
 	}
 	var boxes []models.Mailbox
-	if err := tx.Select("id").Where("supporter_id = ?", id).Order("CASE WHEN suppressed_at IS NULL THEN 0 ELSE 1 END, CASE WHEN verified_at IS NULL THEN 1 ELSE 0 END, created_at, id").Limit(1).Find(&boxes).Error; err != nil {
+	if err := tx.Select("id").Where("supporter_id = ? AND address_sealed IS NOT NULL", id).Order("CASE WHEN suppressed_at IS NULL THEN 0 ELSE 1 END, CASE WHEN verified_at IS NULL THEN 1 ELSE 0 END, created_at, id").Limit(1).Find(&boxes).Error; err != nil {
 		return w, err
 	}
-	if len(boxes) == 0 {
-		return w, fault.New(fault.Conflict, "error.rosterdesk_no_address")
-	}
-	w.mailbox, w.zone = boxes[0].ID, p.TimeZone
+	w.zone, w.noMail = p.TimeZone, len(boxes) == 0
 	if p.Locale != "" {
 		w.locale = p.Locale
 	}
@@ -159,9 +192,36 @@ func (s *Service) deskSupporter(ctx context.Context, tx *gorm.DB, a actor.Actor,
 		return w, err
 	}
 	if len(phone) > 0 {
-		w.phone, err = s.Vault.Open("phones", "number_sealed", phone[0].ID, phone[0].NumberSealed)
+		if w.phone, err = s.Vault.Open("phones", "number_sealed", phone[0].ID, phone[0].NumberSealed); err != nil {
+			return w, err
+		}
 	}
+	switch {
+	case !w.noMail:
+		w.mailbox = boxes[0].ID
+		return w, nil
+	case w.phone == "":
+		return w, fault.New(fault.Conflict, "error.rosterdesk_no_address")
+	}
+	w.mailbox, err = s.deskNoMail(ctx, tx, id, now)
 	return w, err
+}
+
+// deskNoMail returns the mailbox of a supporter who has no mail address, made where there is none yet.
+func (s *Service) deskNoMail(ctx context.Context, tx *gorm.DB, supporter uuid.UUID, now time.Time) (uuid.UUID, error) {
+	var boxes []models.Mailbox
+	err := tx.WithContext(ctx).Select("id").Where("supporter_id = ?", supporter).Order("created_at, id").Limit(1).Find(&boxes).Error
+	switch {
+	case err != nil:
+		return uuid.Nil, err
+	case len(boxes) > 0:
+		return boxes[0].ID, nil
+	}
+	box, err := mailboxes.WithoutAddress(ctx, tx, s.Vault, now, []byte("record"), supporter[:])
+	if err != nil {
+		return uuid.Nil, err
+	}
+	return box.ID, supporters.SetMailbox(ctx, tx, box.ID, supporter, now)
 }
 
 // deskMay asks whether somebody can take a place of a shift. What they planned with their energy is theirs alone and is not asked here;

@@ -36,11 +36,22 @@ type PhoneLine struct {
 	Call []Callable
 }
 
+// PhoneTold is a place of somebody whom no mail reaches: what a mail would tell others, they hear by telephone.
+type PhoneTold struct {
+	Line
+	Name  string
+	Phone string
+	As    models.PlaceAs
+	Zone  string
+	Soon  bool // it is the day before, or the day itself: time to remind them
+}
+
 // PhoneList is what is left for a person with a telephone.
 type PhoneList struct {
 	Roster models.Roster
 	Lines  []PhoneLine
-	More   int // further shifts with places open
+	More   int         // further shifts with places open
+	Told   []PhoneTold // by the time of their shifts, those that are not over
 	At     time.Time
 }
 
@@ -49,6 +60,7 @@ const (
 	phoneLines = 50
 	phoneEach  = 10
 	phoneMost  = 2000 // volunteers who are looked at
+	phoneTold  = 500  // places of people whom no mail reaches
 )
 
 // dayFrom and dayUntil are the hours in which somebody is called who said nothing about hours.
@@ -58,8 +70,8 @@ const (
 )
 
 // Phones lists the shifts of a roster with places open and whom to call for each: those whom the search for cover left to a telephone
-// first, then who stands by or offered time and can be reached by telephone alone. It needs actor.ManageRosters, of the roster's chapter,
-// and actor.SeeSupporters.
+// first, then who stands by or offered time and can be reached by telephone alone; and who has a place and no mail address. It needs
+// actor.ManageRosters, of the roster's chapter, and actor.SeeSupporters.
 func (s *Service) Phones(ctx context.Context, a actor.Actor, id uuid.UUID) (PhoneList, error) {
 	if err := a.Need(actor.SeeSupporters); err != nil {
 		return PhoneList{}, err
@@ -71,7 +83,10 @@ func (s *Service) Phones(ctx context.Context, a actor.Actor, id uuid.UUID) (Phon
 	}
 	out := PhoneList{Roster: r, At: now}
 	lines, _, err := s.deskLines(ctx, db, r, now)
-	if err != nil || r.State != models.RosterPublished {
+	if err != nil {
+		return out, err
+	}
+	if out.Told, err = s.phoneTold(db, r, lines, now); err != nil || r.State != models.RosterPublished {
 		return out, err
 	}
 	for _, l := range lines {
@@ -95,6 +110,47 @@ func (s *Service) Phones(ctx context.Context, a actor.Actor, id uuid.UUID) (Phon
 		return out, nil
 	}
 	return out, s.callables(ctx, db, a, &out, now)
+}
+
+// phoneTold lists the places of people whom no mail reaches.
+func (s *Service) phoneTold(db *gorm.DB, r models.Roster, lines []Line, now time.Time) ([]PhoneTold, error) {
+	var rows []models.Assignment
+	err := db.Table("assignments").Select("assignments.*").Joins("JOIN shifts s ON s.id = assignments.shift_id").
+		Where("s.roster_id = ? AND s.settled_at IS NULL AND assignments.state <> ? AND NOT assignments."+mailed, r.ID, models.AssignmentPending).
+		Order("COALESCE(s.starts_at, s.ends_at), assignments.created_at, assignments.id").Limit(phoneTold).Scan(&rows).Error
+	if err != nil {
+		return nil, err
+	}
+	at := make(map[uuid.UUID]Line, len(lines))
+	for _, l := range lines {
+		at[l.ID] = l
+	}
+	var out []PhoneTold
+	for _, x := range rows {
+		l := at[x.ShiftID]
+		if l.Over {
+			continue
+		}
+		given, family, err := s.deskOpen(x)
+		if err != nil {
+			return nil, err
+		}
+		zone := takeZone(x.TimeZone, Zone(r))
+		t := PhoneTold{Line: l, Name: shortName(given, family), As: x.AsWhat, Zone: zone.String()}
+		if t.Phone, err = s.Vault.Open("assignments", "phone_sealed", x.ID, x.PhoneSealed); err != nil {
+			return nil, err
+		}
+		begins := deskDue(l.Shift)
+		if x.StartsAt != nil {
+			begins = x.StartsAt
+		}
+		if begins != nil && !x.Standby() && l.CancelledAt == nil {
+			day := begins.In(zone)
+			t.Soon = !now.Before(time.Date(day.Year(), day.Month(), day.Day()-1, 0, 0, 0, 0, zone))
+		}
+		out = append(out, t)
+	}
+	return out, nil
 }
 
 // callables finds who can be called for each shift of a phone list.
@@ -376,12 +432,19 @@ func (s *Service) deskAccept(ctx context.Context, tx *gorm.DB, a actor.Actor, r 
 		return fault.New(fault.Conflict, "error.shift_full")
 	}
 	who := deskWho{mailbox: o.MailboxID, locale: r.Locale}
+	var mail int64
+	if err := tx.Model(&models.Mailbox{}).Where("id = ? AND address_sealed IS NOT NULL", o.MailboxID).Count(&mail).Error; err != nil {
+		return err
+	}
+	who.noMail = mail == 0
 	var v models.Volunteer
 	switch err := tx.Where("mailbox_id = ?", o.MailboxID).Take(&v).Error; {
 	case err == nil:
+		noMail := who.noMail
 		if who, err = s.deskVolunteer(v); err != nil {
 			return err
 		}
+		who.noMail = noMail
 	case !errors.Is(err, gorm.ErrRecordNotFound):
 		return err
 	}
@@ -389,7 +452,7 @@ func (s *Service) deskAccept(ctx context.Context, tx *gorm.DB, a actor.Actor, r 
 	if err != nil {
 		return err
 	}
-	if err := note(tx, sh.ID, models.PlaceCovered, now); err != nil {
+	if err := note(tx, sh.ID, models.PlaceCovered, now); err != nil || who.noMail {
 		return err
 	}
 	return s.deskMail(ctx, tx, KindPlaced, made, now, made.UpdatedAt.Format(time.RFC3339Nano))

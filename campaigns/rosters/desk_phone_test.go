@@ -1,6 +1,7 @@
 package rosters
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"kithline/campaigns/actor"
 	"kithline/campaigns/fault"
+	"kithline/campaigns/supporters"
 	"kithline/models"
 )
 
@@ -238,6 +240,140 @@ func TestDeskReport(t *testing.T) {
 		}
 		if rep, err = w.Report(w.ctx, w.a, r.ID); err != nil || rep.Held != 2 {
 			t.Errorf("%+v, %v", rep, err)
+		}
+	})
+}
+
+// Somebody without a mail address has a place like anybody: no mail is ever queued for them, who calls is told whom to call and when, and a
+// call is enough to let it go.
+func TestDeskWithoutMail(t *testing.T) {
+	deskEach(t, func(w *deskWorld) {
+		r := w.roster()
+		sh, next, third := w.shift(r, fixed("Host", "2027-03-09", "10:00", "10:45")), w.shift(r, fixed("Door", "2027-03-09", "12:00", "12:45")), w.shift(r, fixed("Tea", "2027-03-09", "14:00", "14:45"))
+		w.publish(r)
+		in := SeatInput{GivenName: "Olu", FamilyName: "Ade", Phone: "+1 617 555 0123", As: models.AsPlace, SaidYes: true}
+		for _, c := range []struct {
+			change func(*SeatInput)
+			want   string
+		}{
+			{func(in *SeatInput) { in.Phone = "" }, "email=reach"},
+			{func(in *SeatInput) { in.Phone = "call me" }, "phone=error.phone_invalid"},
+			{func(in *SeatInput) { in.As, in.AskBy = models.AsStandby, models.AskByMail }, "ask_by=ask_no_mail"},
+		} {
+			x := in
+			c.change(&x)
+			_, err := w.Seat(w.ctx, w.a, sh.ID, x)
+			w.fields(err, c.want)
+		}
+		olu, err := w.Seat(w.ctx, w.a, sh.ID, in)
+		w.must(err)
+		_, err = w.Seat(w.ctx, w.a, sh.ID, in)
+		w.fails(err, fault.Conflict, "error.shift_twice")
+		in.GivenName, in.Phone = "OLU", "(617) 555-0123" // the same person on another day
+		by := in
+		by.As, by.AskBy = models.AsStandby, models.AskByPhone
+		stands, err := w.Seat(w.ctx, w.a, next.ID, by)
+		w.must(err)
+		in.GivenName = "Bola" // of the same house
+		bola, err := w.Seat(w.ctx, w.a, third.ID, in)
+		w.must(err)
+		if stands.MailboxID != olu.MailboxID || bola.MailboxID == olu.MailboxID {
+			t.Error("people are told apart by their number and name")
+		}
+		var p models.Supporter
+		w.must(w.DB.Take(&p, "id = (SELECT supporter_id FROM mailboxes WHERE id = ?)", olu.MailboxID).Error)
+		if n := w.count(&models.Phone{}, "supporter_id = ?", p.ID); n != 1 || w.count(&models.Supporter{}, "1 = 1") != 2 {
+			t.Errorf("%d numbers", n)
+		}
+		// Chosen from the list, and one of whom nothing is known.
+		_, err = w.Seat(w.ctx, w.a, third.ID, SeatInput{SupporterID: p.ID, As: models.AsPlace, SaidYes: true})
+		w.must(err)
+		known := models.Supporter{ID: models.NewID(), Locale: "es", Source: "import", CreatedAt: deskStart, UpdatedAt: deskStart}
+		w.must(w.DB.Create(&known).Error)
+		_, err = w.Seat(w.ctx, w.a, next.ID, SeatInput{SupporterID: known.ID, As: models.AsPlace, SaidYes: true})
+		w.fails(err, fault.Conflict, "error.rosterdesk_no_address")
+		w.must(supporters.AddPhone(w.ctx, w.DB.DB, w.Vault, known.ID, "555-0142", "", deskStart))
+		held, err := w.Seat(w.ctx, w.a, next.ID, SeatInput{SupporterID: known.ID, As: models.AsPlace, SaidYes: true})
+		w.must(err)
+		w.must(w.Release(w.ctx, w.a, next.ID, held.ID, true))
+		held, err = w.Seat(w.ctx, w.a, next.ID, SeatInput{SupporterID: known.ID, As: models.AsPlace, SaidYes: true})
+		w.must(err)
+		if n := w.count(&models.Mailbox{}, "supporter_id = ?", known.ID); n != 1 || held.Locale != "es" {
+			t.Errorf("%d mailboxes, %q", n, held.Locale)
+		}
+
+		// What a mail would say, somebody with a telephone says.
+		crew, err := w.Crew(w.ctx, w.a, sh.ID)
+		w.must(err)
+		if len(crew.Line.Holders) != 1 || !crew.Line.Holders[0].NoMail {
+			t.Errorf("%+v", crew.Line.Holders)
+		}
+		told := func() (out string) {
+			t.Helper()
+			list, err := w.Phones(w.ctx, w.a, r.ID)
+			w.must(err)
+			for _, x := range list.Told {
+				out += fmt.Sprint(x.Role, " ", x.Name, " ", x.Phone, " ", x.Soon, "; ")
+			}
+			return out
+		}
+		const number = "+1 617 555 0123"
+		calm := "Host Olu A. " + number + " false; Door OLU A. (617) 555-0123 false; Door  555-0142 false; Tea Bola A. (617) 555-0123 false; Tea Olu A. +16175550123 false; "
+		if got := told(); got != calm {
+			t.Errorf("%s, want %s", got, calm)
+		}
+		w.clk.Set(time.Date(2027, 3, 8, 4, 59, 0, 0, time.UTC)) // the evening before the day before, in New York
+		if got := told(); got != calm {
+			t.Errorf("%s, want %s", got, calm)
+		}
+		w.clk.Set(time.Date(2027, 3, 8, 23, 30, 0, 0, time.UTC)) // the evening on which others are reminded
+		if n, err := w.Remind(w.ctx); err != nil || n != 0 {
+			t.Errorf("%d reminders, %v", n, err)
+		}
+		if got := told(); strings.Count(got, "true") != 4 || !strings.Contains(got, "Door OLU A. (617) 555-0123 false") {
+			t.Errorf("who stands by is not reminded: %s", got)
+		}
+		change := ShiftInputOf(r, sh, "")
+		change.Place = "Room 4"
+		_, n, err := w.SaveShift(w.ctx, w.a, sh.ID, change)
+		w.must(err)
+		if n != 0 {
+			t.Errorf("%d were told by mail", n)
+		}
+		msg := MessageInput{Subject: "The car park", Body: "Use the north gate."}
+		_, err = w.CheckMessage(w.ctx, w.a, r.ID, msg)
+		w.fails(err, fault.Conflict, "error.rosterdesk_nobody")
+		_, err = w.Message(w.ctx, w.a, r.ID, msg)
+		w.fails(err, fault.Conflict, "error.rosterdesk_nobody")
+
+		// Let go by telephone: the search asks who stands by, by telephone alone.
+		w.must(w.Release(w.ctx, w.a, next.ID, held.ID, true))
+		w.clk.Set(time.Date(2027, 3, 9, 14, 30, 0, 0, time.UTC)) // 09:30 there
+		w.must(w.Cover(w.ctx, next.ID))
+		var o models.Offer
+		w.must(w.DB.Take(&o, "shift_id = ? AND mailbox_id = ?", next.ID, olu.MailboxID).Error)
+		if o.ByWhat != models.AskByPhone || o.State != models.OfferOpen {
+			t.Errorf("%+v", o)
+		}
+		list, err := w.Phones(w.ctx, w.a, r.ID)
+		w.must(err)
+		if called(list.Lines[0]) != "OLU A." || list.Lines[0].Role != "Door" || list.Lines[0].PhoneAt == nil || list.Lines[0].Call[0].Offer != o.ID || list.Lines[0].Call[0].Phone != "(617) 555-0123" {
+			t.Errorf("%+v", list.Lines[0])
+		}
+		_, err = w.Answer(w.ctx, w.a, o.ID, true)
+		w.must(err)
+		w.must(w.DB.Take(&stands, "id = ?", stands.ID).Error)
+		if stands.AsWhat != models.AsPlace || stands.State != models.AssignmentConfirmed {
+			t.Errorf("%+v", stands)
+		}
+		w.must(w.Release(w.ctx, w.a, sh.ID, olu.ID, true))
+		_, n, err = w.CancelShift(w.ctx, w.a, third.ID)
+		w.must(err)
+		if got := told(); n != 0 || strings.Contains(got, "Host") || strings.Count(got, "Tea") != 2 {
+			t.Errorf("%d told by mail; %s", n, got)
+		}
+		if n := w.count(&models.Delivery{}, "1 = 1"); n != 0 {
+			t.Errorf("%d mails are queued", n)
 		}
 	})
 }

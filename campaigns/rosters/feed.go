@@ -102,14 +102,23 @@ func (s *Service) calendar(places []takeOwn, lang string) string {
 			continue
 		}
 		e := c.AddEvent(h.Assignment.ID.String() + "@" + s.host())
-		e.SetDtStampTime(h.Assignment.UpdatedAt)
+		changed := h.Assignment.UpdatedAt
+		if h.OnOffer.UpdatedAt.After(changed) {
+			changed = h.OnOffer.UpdatedAt
+		}
+		e.SetDtStampTime(changed)
+		e.SetLastModifiedAt(changed)
 		e.SetSequence(h.OnOffer.Revision)
 		e.SetSummary(takeLine(h.Role))
 		e.SetStatus(ics.ObjectStatusConfirmed)
 		e.SetClass(ics.ClassificationPrivate)
 		if whole {
 			e.SetAllDayStartAt(begin.In(zone))
-			e.SetAllDayEndAt(end.In(zone).AddDate(0, 0, 1))
+			last := end.In(zone)
+			if begin.Before(*end) { // at midnight it ends with the day before
+				last = end.Add(-time.Second).In(zone)
+			}
+			e.SetAllDayEndAt(last.AddDate(0, 0, 1))
 			e.SetTimeTransparency(ics.TransparencyTransparent)
 		} else {
 			e.SetStartAt(*begin)

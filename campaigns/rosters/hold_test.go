@@ -12,10 +12,8 @@ import (
 
 	ics "github.com/arran4/golang-ical"
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"kithline/campaigns/fault"
-	"kithline/campaigns/inbound"
 	"kithline/campaigns/pacing"
 	"kithline/models"
 	"kithline/models/database"
@@ -105,47 +103,6 @@ func TestCannot(t *testing.T) {
 			t.Errorf("%.60q: %t", text, got)
 		}
 	}
-}
-
-func TestAReplyLetsGo(t *testing.T) {
-	eachTaking(t, func(t *testing.T, w *taking) {
-		sh := w.shift("2027-03-09 09:00", 60)
-		w.box("june@example.org")
-		a := w.took(sh, "june@example.org")
-		d := w.mails(KindReceipt)[0]
-		reply := func(in inbound.Answer) (passed bool) {
-			t.Helper()
-			w.must(w.DB.Tx(w.ctx, func(tx *gorm.DB) (err error) {
-				passed, err = w.Replied(w.ctx, tx, d, in)
-				return err
-			}))
-			return passed
-		}
-		for _, in := range []inbound.Answer{{Text: "Which floor?"}, {Text: "can't today", Automatic: true}, {Text: "On Monday Rosa wrote:\n> can't today"}} {
-			if reply(in) || w.count(&models.Assignment{}, "id = ?", a.ID) != 1 {
-				t.Errorf("%+v let go", in)
-			}
-		}
-		if !reply(inbound.Answer{Text: "I can't today"}) || w.count(&models.Assignment{}, "id = ?", a.ID) != 0 {
-			t.Error("it did not let go")
-		}
-		if !reply(inbound.Answer{Text: "I can't today"}) {
-			t.Error("said twice it is somebody's to read")
-		}
-		answers := w.mails(KindLetGo)
-		if len(answers) != 1 {
-			t.Fatalf("%d answers", len(answers))
-		}
-		c, err := w.TakingMails()[KindLetGo](w.ctx, answers[0])
-		w.must(err)
-		if c.Data.(LetGoMail).Role != sh.Role {
-			t.Errorf("%+v", c)
-		}
-		w.must(w.DB.Model(&models.Delivery{}).Where("id = ?", answers[0].ID).Updates(map[string]any{"state": models.DeliverySent, "sent_at": takeStart}).Error)
-		if _, err := w.Settle(w.ctx); err != nil || len(w.mails(KindLetGo)) != 0 {
-			t.Errorf("the answer stays: %v", err)
-		}
-	})
 }
 
 // The evening before, where the person lives, over both changes of the clock; not at night, not in hours of their own, and not where the

@@ -45,7 +45,7 @@ func remindNow(begins, now time.Time, zone *time.Location, plan pacing.Plan) boo
 }
 
 // Remind queues the mails on the evening before something that people hold, and returns how many. Whoever took it later than that evening
-// began has the receipt. It may run on several nodes at once, and again.
+// began has the receipt; who has no mail address is reminded by telephone: see Phones. It may run on several nodes at once, and again.
 func (s *Service) Remind(ctx context.Context) (int, error) {
 	now := s.Clock.Now()
 	const begins = "COALESCE(assignments.starts_at, CASE WHEN s.kind = 'fixed' THEN s.starts_at ELSE s.ends_at END)"
@@ -54,7 +54,7 @@ func (s *Service) Remind(ctx context.Context) (int, error) {
 		var rows []models.Assignment
 		err := s.DB.WithContext(ctx).Table("assignments").Select("assignments.*").Joins("JOIN shifts s ON s.id = assignments.shift_id").
 			Where("assignments.state = ? AND assignments.as_what IN ? AND assignments.reminded_at IS NULL AND assignments.id > ?", models.AssignmentConfirmed, []models.PlaceAs{models.AsPlace, models.AsBuddy}, last).
-			Where("s.cancelled_at IS NULL AND s.settled_at IS NULL AND "+begins+" > ? AND "+begins+" < ?", now, now.Add(remindAhead)).
+			Where("s.cancelled_at IS NULL AND s.settled_at IS NULL AND assignments."+mailed+" AND "+begins+" > ? AND "+begins+" < ?", now, now.Add(remindAhead)).
 			Order("assignments.id").Limit(takeBatch).Scan(&rows).Error
 		if err != nil || len(rows) == 0 {
 			return n, err

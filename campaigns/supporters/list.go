@@ -226,7 +226,7 @@ func (s *Service) rows(ctx context.Context, people []models.Supporter) ([]Row, e
 		}
 		n, stopped := 0, 0
 		for _, m := range boxes {
-			if *m.SupporterID != p.ID {
+			if *m.SupporterID != p.ID || len(m.AddressSealed) == 0 {
 				continue
 			}
 			n++

@@ -116,6 +116,9 @@ func (s *Service) Show(ctx context.Context, a actor.Actor, id uuid.UUID) (View, 
 			return View{}, err
 		}
 		ids[i], addresses[m.ID] = m.ID, address
+		if address == "" { // it stands for somebody who has none
+			continue
+		}
 		v.Mailboxes = append(v.Mailboxes, Mailbox{m.ID, address, m.VerifiedAt, m.SuppressedAt, m.SuppressedReason, m.PausedUntil})
 	}
 	if v.Districts, err = divisions.Of(ctx, db, id, s.clk.Now()); err != nil {

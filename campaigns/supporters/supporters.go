@@ -24,6 +24,7 @@ import (
 
 	"kithline/campaigns/chapters"
 	"kithline/campaigns/divisions"
+	"kithline/campaigns/mailboxes"
 	"kithline/campaigns/postal"
 	"kithline/campaigns/vault"
 	"kithline/models"
@@ -110,6 +111,25 @@ func Attach(ctx context.Context, tx *gorm.DB, v *vault.Vault, m models.Mailbox, 
 		return s.ID, nil
 	}
 	return s.ID, Placed(ctx, tx, []uuid.UUID{s.ID}, now)
+}
+
+// Caller returns the mailbox and the record of somebody who has a telephone number and no mail address, made where there are none: they are
+// known by the number and the given name. A chapter has records of its own; nil is the whole organisation. Call it on their word, with
+// number and name in f.
+func Caller(ctx context.Context, tx *gorm.DB, v *vault.Vault, chapter *uuid.UUID, f Facts, now time.Time) (m models.Mailbox, id uuid.UUID, err error) {
+	f = f.Trim()
+	number := NewPhone(v, uuid.Nil, f.Phone, f.Country, now).NumberHash
+	var of uuid.UUID
+	if chapter != nil {
+		of = *chapter
+	}
+	if m, err = mailboxes.WithoutAddress(ctx, tx, v, now, []byte("phone"), number, []byte(strings.ToLower(f.GivenName)), of[:]); err != nil {
+		return m, uuid.Nil, err
+	}
+	if id, err = Attach(ctx, tx, v, m, f, now); err != nil || m.SupporterID != nil || chapter == nil {
+		return m, id, err
+	}
+	return m, id, tx.WithContext(ctx).Model(&models.Supporter{}).Where("id = ?", id).Updates(map[string]any{"chapter_id": of, "updated_at": now}).Error
 }
 
 // Placed tells what follows from where people live, once their postal areas became known or changed: the chapter and the

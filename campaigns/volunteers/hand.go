@@ -2,7 +2,7 @@ package volunteers
 
 import (
 	"context"
-	"errors"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,7 +22,7 @@ import (
 // HandInput is what somebody told a coordinator. The names of its fields are email, where, on and those of Said.
 type HandInput struct {
 	Said
-	Email  string
+	Email  string // "" for who has no mail address, and a telephone number
 	Locale string // of the mails to the person
 	Where  string // how they said it: on the telephone, at a meeting
 	On     string // the day, 2006-01-02
@@ -30,7 +30,8 @@ type HandInput struct {
 
 const whereMax = 300
 
-// Add writes down somebody who offers time, on their word, and returns the id. They get the mail of welcome. Where they want to be asked,
+// Add writes down somebody who offers time, on their word, and returns the id. They get the mail of welcome, where they have a mail address;
+// else they are asked by telephone alone. Where they want to be asked,
 // their yes is recorded in the words of the form, with where and when it was said. It needs actor.ManageRosters and actor.SeeSupporters; a
 // new record belongs to the actor's chapter. The fault is Invalid with fields; on the field email for somebody who is there
 // (error.volunteer_there), and error.volunteer_not_added for whoever cannot be added, which does not tell why.
@@ -40,13 +41,18 @@ func (s *Service) Add(ctx context.Context, a actor.Actor, in HandInput) (uuid.UU
 	}
 	now := s.Clock.Now()
 	var bad fault.Fields
-	typed, err := mailboxes.NewRow(s.Vault, in.Email, now)
 	d := in.check(&bad)
-	var e *fault.Error
-	if errors.As(err, &e) && e.Kind == fault.Invalid {
-		bad.Add("email", address.Key(err))
-	} else if err != nil {
-		return uuid.Nil, err
+	in.Email = strings.TrimSpace(in.Email)
+	var typed models.Mailbox
+	if in.Email == "" {
+		noMail(&bad, d)
+	} else {
+		var err error
+		if typed, err = mailboxes.NewRow(s.Vault, in.Email, now); fault.Is(err, fault.Invalid) {
+			bad.Add("email", address.Key(err))
+		} else if err != nil {
+			return uuid.Nil, err
+		}
 	}
 	if !localeForm.MatchString(in.Locale) {
 		bad.Add("locale", "error.value_unknown")
@@ -73,18 +79,13 @@ func (s *Service) Add(ctx context.Context, a actor.Actor, in HandInput) (uuid.UU
 	s.write(&v, d)
 	return v.ID, s.DB.Tx(ctx, func(tx *gorm.DB) error {
 		tx = tx.WithContext(ctx)
-		box, err := s.addable(ctx, tx, a, typed)
+		f := d.facts(in.Locale)
+		f.Source = supporters.SourceHand
+		box, person, fresh, err := s.added(ctx, tx, a, typed, f, now)
 		if err != nil {
 			return err
 		}
 		v.MailboxID = box.ID
-		fresh := box.SupporterID == nil
-		f := d.facts(in.Locale)
-		f.Source = supporters.SourceHand
-		person, err := supporters.Attach(ctx, tx, s.Vault, box, f, now)
-		if err != nil {
-			return err
-		}
 		if c := a.Chapter(); fresh && c != nil {
 			if err := tx.Model(&models.Supporter{}).Where("id = ?", person).Updates(map[string]any{"chapter_id": *c, "updated_at": now}).Error; err != nil {
 				return err
@@ -99,42 +100,71 @@ func (s *Service) Add(ctx context.Context, a actor.Actor, in HandInput) (uuid.UU
 		if err := audit.Write(ctx, tx, a, now, "volunteer.add", "volunteers", v.ID, nil); err != nil {
 			return err
 		}
+		if in.Email == "" {
+			return nil
+		}
 		return s.welcome(ctx, tx, v, now)
 	})
 }
 
-// addable returns the mailbox of an address, held, at which a coordinator may add a volunteer.
-func (s *Service) addable(ctx context.Context, tx *gorm.DB, a actor.Actor, typed models.Mailbox) (models.Mailbox, error) {
-	refuse := func(key string) error { return fault.Fields{{Name: "email", Key: key}}.Err() }
+// noMail notes what is missing of somebody without a mail address.
+func noMail(bad *fault.Fields, d Said) {
+	switch {
+	case d.Phone == "" && !bad.Has("phone"):
+		bad.Add("email", "error.volunteer_reach")
+	case d.AskBy == models.AskByMail:
+		bad.Add("ask_by", "error.volunteer_ask_no_mail")
+	}
+}
+
+// added returns the mailbox of an address, or of somebody who has none, with the record of the person; fresh says that the record is new and of
+// no chapter yet.
+func (s *Service) added(ctx context.Context, tx *gorm.DB, a actor.Actor, typed models.Mailbox, f supporters.Facts, now time.Time) (box models.Mailbox, person uuid.UUID, fresh bool, err error) {
+	if len(typed.AddressHash) == 0 {
+		if box, person, err = supporters.Caller(ctx, tx, s.Vault, a.Chapter(), f, now); err == nil {
+			err = s.addable(tx, a, box)
+		}
+		return box, person, false, err
+	}
 	boxes, _, err := mailboxes.EnsureAll(ctx, tx, []models.Mailbox{typed})
 	if err != nil {
-		return models.Mailbox{}, err
+		return box, uuid.Nil, false, err
 	}
-	box := boxes[string(typed.AddressHash)]
+	box = boxes[string(typed.AddressHash)] // held
+	if err := s.addable(tx, a, box); err != nil {
+		return box, uuid.Nil, false, err
+	}
+	person, err = supporters.Attach(ctx, tx, s.Vault, box, f, now)
+	return box, person, box.SupporterID == nil, err
+}
+
+// addable says whether a coordinator may add a volunteer at a mailbox.
+func (s *Service) addable(tx *gorm.DB, a actor.Actor, box models.Mailbox) error {
+	refuse := func(key string) error { return fault.Fields{{Name: "email", Key: key}}.Err() }
 	var erased int64
-	if err := tx.Model(&models.Erasure{}).Where("address_hash = ?", typed.AddressHash).Count(&erased).Error; err != nil {
-		return box, err
+	if err := tx.Model(&models.Erasure{}).Where("address_hash = ?", box.AddressHash).Count(&erased).Error; err != nil {
+		return err
 	}
 	if erased > 0 || box.SuppressedAt != nil {
-		return box, refuse("error.volunteer_not_added")
+		return refuse("error.volunteer_not_added")
 	}
 	if box.SupporterID != nil {
 		var p models.Supporter
 		if err := tx.Select("id", "chapter_id").Where("id = ?", *box.SupporterID).Take(&p).Error; err != nil {
-			return box, err
+			return err
 		}
 		if !chapters.May(a, p.ChapterID) {
-			return box, refuse("error.volunteer_not_added")
+			return refuse("error.volunteer_not_added")
 		}
 	}
 	var there int64
 	if err := tx.Model(&models.Volunteer{}).Where("mailbox_id = ? AND state <> ?", box.ID, models.VolunteerPending).Count(&there).Error; err != nil {
-		return box, err
+		return err
 	}
 	if there > 0 {
-		return box, refuse("error.volunteer_there")
+		return refuse("error.volunteer_there")
 	}
-	return box, nil
+	return nil
 }
 
 // recordYes records what somebody agreed to who wants to be asked. A no of the same day or later counts more.

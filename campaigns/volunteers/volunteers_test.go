@@ -664,6 +664,53 @@ func TestAdd(t *testing.T) {
 	})
 }
 
+// Somebody without a mail address offers time too: asked by telephone, never by mail.
+func TestAddWithoutMail(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		north := w.chapter("north")
+		all, ours := w.user(actor.Coordinator, uuid.Nil), w.user(actor.Coordinator, north)
+		in := HandInput{Said: Said{GivenName: "Olu", FamilyName: "Ade", Phone: "+1 617 555 0123", AskBy: models.AskByPhone}, Locale: "en", Where: "On the telephone", On: "2027-01-30"}
+		for _, c := range []struct {
+			change     func(in *HandInput)
+			field, key string
+		}{
+			{func(in *HandInput) { in.Phone, in.AskBy = "", models.AskNot }, "email", "error.volunteer_reach"},
+			{func(in *HandInput) { in.AskBy = models.AskByMail }, "ask_by", "error.volunteer_ask_no_mail"},
+			{func(in *HandInput) { in.Phone = "none" }, "phone", "error.phone_invalid"},
+		} {
+			in := in
+			c.change(&in)
+			if _, err := w.Add(w.ctx, ours, in); len(asFields(err)) != 1 || asFields(err)[0].Name != c.field || asFields(err)[0].Key != c.key {
+				t.Errorf("%s: %v", c.field, asFields(err))
+			}
+		}
+		id, err := w.Add(w.ctx, ours, in)
+		w.must(err)
+		view, err := w.Get(w.ctx, ours, id)
+		w.must(err)
+		if view.Address != "" || view.Phone == "" || view.Chapter != "north" || len(view.Agreed) != 2 {
+			t.Errorf("%+v", view)
+		}
+		if _, err := w.Add(w.ctx, ours, in); len(asFields(err)) != 1 || asFields(err)[0].Key != "error.volunteer_there" {
+			t.Errorf("%v", err)
+		}
+		other, err := w.Add(w.ctx, all, in) // whom a chapter wrote down is nothing that others learn of
+		w.must(err)
+		if view, err := w.Get(w.ctx, all, other); err != nil || view.Chapter != "" {
+			t.Errorf("%+v, %v", view, err)
+		}
+		w.must(w.CSV(w.ctx, w.user(actor.Owner, uuid.Nil), Filter{}, func(_ Row, address string) error {
+			if address != "" {
+				t.Errorf("an address: %q", address)
+			}
+			return nil
+		}))
+		if n := w.count(&models.Delivery{}, "1 = 1"); n != 0 {
+			t.Errorf("%d mails", n)
+		}
+	})
+}
+
 func TestCertificates(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		north := w.chapter("north")
