@@ -24,6 +24,6 @@ func TestBadTuesday(t *testing.T) {
 		t.Errorf("nothing was tried: %d mornings, %d places let go, %d that could be filled", sum.mornings, sum.released, sum.possible)
 	}
 	if sum.share() < 0.9 {
-		t.Errorf("%d of %d places were filled: %.1f %%", sum.counted, sum.possible, 100*sum.share())
+		t.Errorf("%d of %d places were filled: %.1f %%", sum.done, sum.possible, 100*sum.share())
 	}
 }
