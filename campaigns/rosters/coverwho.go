@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -38,14 +39,8 @@ type coverCandidate struct {
 
 // askStandbys asks up to so many of those who stand by and may be asked now, and tells when the next of the others may be.
 func (q *coverSearch) askStandbys(ctx context.Context, need int) (asked int, soonest time.Time, err error) {
-	var left int64 // of those who stand by, whom nobody asked yet
-	err = q.tx.Model(&models.Assignment{}).Where("shift_id = ? AND state = ? AND as_what IN ?", q.sh.ID, models.AssignmentHeld, []models.PlaceAs{models.AsStandby, models.AsUnderstudy}).
-		Where("NOT EXISTS (SELECT 1 FROM offers o WHERE o.shift_id = assignments.shift_id AND o.mailbox_id = assignments.mailbox_id)").Count(&left).Error
-	if err != nil || left == 0 {
-		return 0, soonest, err
-	}
 	w, err := q.world(ctx)
-	if err != nil {
+	if err != nil || w == nil {
 		return 0, soonest, err
 	}
 	var list []coverCandidate
@@ -75,6 +70,11 @@ func (q *coverSearch) askStandbys(ctx context.Context, need int) (asked int, soo
 		}
 	}
 	list = slices.DeleteFunc(list, func(c coverCandidate) bool { return c.a.AskBy == models.AskByPhone })
+	if slices.ContainsFunc(list, func(c coverCandidate) bool { return !c.at.After(q.now) }) {
+		if err := w.others(ctx); err != nil {
+			return 0, soonest, err
+		}
+	}
 	for asked < need {
 		c, ok, err := w.choose(q, list)
 		if err != nil {
@@ -129,56 +129,85 @@ type coverWorld struct {
 	silent   map[uuid.UUID]bool                // no mail goes there now
 }
 
+// world is what is known of those who stand by for the shift; nil where nobody is left whom nobody asked yet.
 func (q *coverSearch) world(ctx context.Context) (*coverWorld, error) {
 	w := &coverWorld{
-		q: q, shifts: map[uuid.UUID]models.Shift{q.sh.ID: q.sh}, need: map[uuid.UUID]int{}, standbys: map[uuid.UUID][]models.Assignment{}, asked: map[uuid.UUID]map[uuid.UUID]bool{},
-		zones: map[string]*time.Location{},
+		q: q, shifts: map[uuid.UUID]models.Shift{}, need: map[uuid.UUID]int{}, standbys: map[uuid.UUID][]models.Assignment{}, asked: map[uuid.UUID]map[uuid.UUID]bool{},
+		people: map[uuid.UUID]Person{}, zones: map[string]*time.Location{}, places: map[uuid.UUID]Places{q.sh.ID: q.places}, mine: map[uuid.UUID][]models.Assignment{}, silent: map[uuid.UUID]bool{},
 	}
+	standbys, err := w.add([]models.Shift{q.sh}, q.offers)
+	if err != nil || !slices.ContainsFunc(standbys, func(a models.Assignment) bool { return !w.asked[q.sh.ID][a.MailboxID] }) {
+		return nil, err
+	}
+	return w, w.meet(ctx, standbys)
+}
+
+// others adds the other gaps of the roster, and those who stand by for them.
+func (w *coverWorld) others(ctx context.Context) error {
+	q := w.q
 	var gaps []models.Shift
 	err := q.tx.Where("roster_id = ? AND id <> ? AND cancelled_at IS NULL AND settled_at IS NULL AND id IN (SELECT shift_id FROM covers)", q.roster.ID, q.sh.ID).Order("starts_at, id").Limit(coverMost).Find(&gaps).Error
 	if err != nil {
-		return nil, err
+		return err
 	}
-	ids := []uuid.UUID{q.sh.ID}
-	for _, g := range gaps {
-		if !over(g, q.now) {
-			ids, w.shifts[g.ID] = append(ids, g.ID), g
-		}
+	gaps = slices.DeleteFunc(gaps, func(g models.Shift) bool { return over(g, q.now) })
+	if len(gaps) == 0 {
+		return nil
 	}
-	var standbys []models.Assignment
-	err = q.tx.Where("shift_id IN ? AND as_what IN ? AND state IN ?", ids, []models.PlaceAs{models.AsStandby, models.AsUnderstudy}, []models.AssignmentState{models.AssignmentHeld, models.AssignmentOffered}).
-		Order("CASE as_what WHEN 'understudy' THEN 0 ELSE 1 END, created_at, id").Find(&standbys).Error
-	if err != nil {
-		return nil, err
-	}
-	var boxes []uuid.UUID
-	for _, a := range standbys {
-		w.standbys[a.ShiftID] = append(w.standbys[a.ShiftID], a)
-		if !slices.Contains(boxes, a.MailboxID) {
-			boxes = append(boxes, a.MailboxID)
-		}
+	ids := make([]uuid.UUID, len(gaps))
+	for i, g := range gaps {
+		ids[i] = g.ID
 	}
 	var offers []models.Offer
 	if err := q.tx.Where("shift_id IN ?", ids).Find(&offers).Error; err != nil {
-		return nil, err
+		return err
 	}
-	live := map[uuid.UUID]int{}
-	for _, id := range ids {
-		w.asked[id] = map[uuid.UUID]bool{}
+	places, err := placesOf(ctx, q.tx, ids, q.now)
+	if err != nil {
+		return err
+	}
+	maps.Copy(w.places, places)
+	standbys, err := w.add(gaps, offers)
+	if err != nil {
+		return err
+	}
+	return w.meet(ctx, standbys)
+}
+
+// add adds gaps, whose places are known, and all offers of them. It returns who stands by for them.
+func (w *coverWorld) add(gaps []models.Shift, offers []models.Offer) ([]models.Assignment, error) {
+	ids := make([]uuid.UUID, len(gaps))
+	for i, g := range gaps {
+		ids[i], w.shifts[g.ID], w.asked[g.ID] = g.ID, g, map[uuid.UUID]bool{}
+		w.need[g.ID] = g.Minimum - w.places[g.ID].Held()
 	}
 	for _, o := range offers {
 		w.asked[o.ShiftID][o.MailboxID] = true
 		if o.State == models.OfferOpen && o.ByWhat == models.AskByMail && o.AssignmentID != nil {
-			live[o.ShiftID]++
+			w.need[o.ShiftID]--
 		}
 	}
-	if w.places, err = placesOf(ctx, q.tx, ids, q.now); err != nil {
-		return nil, err
+	var standbys []models.Assignment
+	err := w.q.tx.Where("shift_id IN ? AND as_what IN ? AND state IN ?", ids, []models.PlaceAs{models.AsStandby, models.AsUnderstudy}, []models.AssignmentState{models.AssignmentHeld, models.AssignmentOffered}).
+		Order("CASE as_what WHEN 'understudy' THEN 0 ELSE 1 END, created_at, id").Find(&standbys).Error
+	for _, a := range standbys {
+		w.standbys[a.ShiftID] = append(w.standbys[a.ShiftID], a)
 	}
-	for _, id := range ids {
-		w.need[id] = w.shifts[id].Minimum - w.places[id].Held() - live[id]
+	return standbys, err
+}
+
+// meet reads what is known of those of some who stand by of whom nothing is known yet.
+func (w *coverWorld) meet(ctx context.Context, standbys []models.Assignment) error {
+	var boxes []uuid.UUID
+	for _, a := range standbys {
+		if _, known := w.people[a.MailboxID]; !known && !slices.Contains(boxes, a.MailboxID) {
+			boxes = append(boxes, a.MailboxID)
+		}
 	}
-	return w, w.read(ctx, boxes)
+	if len(boxes) == 0 {
+		return nil
+	}
+	return w.read(ctx, boxes)
 }
 
 // read reads what is known of people at mailboxes. What they are being asked for counts as held: nobody is asked for two things of which
@@ -207,16 +236,11 @@ func (w *coverWorld) read(ctx context.Context, boxes []uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	for id, p := range places {
-		w.places[id] = p
-	}
+	maps.Copy(w.places, places)
 	var silent []uuid.UUID
 	err = q.tx.Model(&models.Mailbox{}).Where("id IN ? AND (suppressed_at IS NOT NULL OR address_sealed IS NULL OR paused_until > ?)", boxes, q.now).Pluck("id", &silent).Error
 	if err != nil {
 		return err
-	}
-	if w.people == nil {
-		w.people, w.mine, w.silent = map[uuid.UUID]Person{}, map[uuid.UUID][]models.Assignment{}, map[uuid.UUID]bool{}
 	}
 	for _, b := range boxes {
 		w.people[b], w.mine[b], w.silent[b] = people[b], held[b], slices.Contains(silent, b)

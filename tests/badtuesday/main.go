@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ func main() {
 	first := flag.Int64("first", 1, "the seed of the first")
 	side := flag.Int("parallel", runtime.NumCPU(), "how many at once")
 	flag.Parse()
+	debug.SetGCPercent(400) // mornings are short, and leave much behind
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := play(ctx, *first, *seeds, *side); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -270,11 +271,11 @@ func (d *day) reads(now time.Time) error {
 		if !d.people[who].out.IsZero() && !now.Before(d.people[who].out) {
 			d.violates("%s is asked, who let go of everything", m.To)
 		}
-		holds, err := d.holds(o)
+		holds, then, err := d.holds(o)
 		if err != nil {
 			return err
 		}
-		if !d.fits(who, sh, holds) {
+		if !d.fits(who, sh, holds) || !d.fits(who, sh, then) {
 			d.violates("%s is asked for more than they planned: %s", m.To, d.shifts[sh].Role)
 		}
 		if yes, says, after := d.willing(who, sh); says {
@@ -285,20 +286,31 @@ func (d *day) reads(now time.Time) error {
 	return nil
 }
 
-// holds is what somebody holds now, or is being asked for by other mails, but for the place that a yes to an offer lets go.
-func (d *day) holds(o models.Offer) ([]int, error) {
-	but := uuid.Nil
-	if o.SwapID != nil {
-		but = *o.SwapID
+// holds is what somebody holds now, and what they would after a yes to all else that they are being asked for; but for the place that a
+// yes to an offer lets go.
+func (d *day) holds(o models.Offer) (now, then []int, err error) {
+	var held []models.Assignment
+	if err := d.db.Where("mailbox_id = ? AND as_what = 'place'", o.MailboxID).Find(&held).Error; err != nil {
+		return nil, nil, err
 	}
-	var ids []uuid.UUID
-	err := d.db.Raw(`SELECT shift_id FROM assignments WHERE mailbox_id = ? AND as_what = 'place' AND id <> ? UNION SELECT shift_id FROM offers WHERE mailbox_id = ? AND state = 'open' AND id <> ?`,
-		o.MailboxID, but, o.MailboxID, o.ID).Scan(&ids).Error
-	out := make([]int, len(ids))
-	for i, id := range ids {
-		out[i] = d.at[id]
+	var others []models.Offer
+	if err := d.db.Where("mailbox_id = ? AND state = 'open' AND id <> ?", o.MailboxID, o.ID).Find(&others).Error; err != nil {
+		return nil, nil, err
 	}
-	return out, err
+	leaves := func(o models.Offer, a models.Assignment) bool { return o.SwapID != nil && *o.SwapID == a.ID }
+	for _, a := range held {
+		if leaves(o, a) {
+			continue
+		}
+		now = append(now, d.at[a.ShiftID])
+		if !slices.ContainsFunc(others, func(o models.Offer) bool { return leaves(o, a) }) {
+			then = append(then, d.at[a.ShiftID])
+		}
+	}
+	for _, o := range others {
+		then = append(then, d.at[o.ShiftID])
+	}
+	return now, then, nil
 }
 
 // answers presses the buttons of those whose answer is due.

@@ -123,9 +123,10 @@ func (g *ground) copy(ctx context.Context) (db *database.DB, end func() error, e
 	if err := os.WriteFile(file, g.file, 0o600); err != nil {
 		return nil, nil, err
 	}
-	if db, err = database.Open(ctx, database.Options{URL: file, Building: true, Connections: 2}); err != nil {
+	if db, err = database.Open(ctx, database.Options{URL: file, Building: true, Connections: 4}); err != nil {
 		return nil, nil, err
 	}
+	readOnce(db)
 	return db, func() error {
 		err := db.Close()
 		for _, end := range []string{"", "-wal", "-shm"} {
