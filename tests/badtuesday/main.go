@@ -40,17 +40,20 @@ func play(ctx context.Context, first int64, seeds, side int) error {
 	}
 	defer ground.close()
 	sum, err := mornings(ctx, ground, first, seeds, side)
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		return err
 	}
 	sum.print(os.Stdout, time.Since(start))
+	if err != nil {
+		return fmt.Errorf("%d mornings were not played: %w", seeds-sum.mornings, err)
+	}
 	if len(sum.violations) > 0 || sum.share() < 0.9 {
 		return fmt.Errorf("the promise does not hold")
 	}
 	return nil
 }
 
-// mornings plays a number of mornings, some at once.
+// mornings plays a number of mornings, some at once. Where ctx ends, what was begun is played to its end.
 func mornings(ctx context.Context, g *ground, first int64, seeds, side int) (total, error) {
 	var (
 		mu   sync.Mutex
@@ -69,7 +72,7 @@ func mornings(ctx context.Context, g *ground, first int64, seeds, side int) (tot
 					return
 				}
 				mu.Unlock()
-				r, err := morning(ctx, g, seed)
+				r, err := morning(context.WithoutCancel(ctx), g, seed)
 				mu.Lock()
 				if err != nil {
 					errs = append(errs, fmt.Errorf("seed %d: %w", seed, err))

@@ -62,22 +62,31 @@ type day struct {
 
 // morning plays one.
 func morning(ctx context.Context, g *ground, seed int64) (_ result, err error) {
-	db, end, err := g.copy(ctx)
+	d, end, err := begin(ctx, g, seed)
 	if err != nil {
 		return result{}, err
 	}
 	defer func() { err = errors.Join(err, end()) }()
-	d := &day{
-		ground: g, ctx: ctx, r: rand.New(rand.NewPCG(uint64(seed), 9)), db: db, clk: clock.NewFixed(g.when(6 * 60)), signer: tokens.New(g.v), mail: mailer.NewMemory(),
-		at: map[uuid.UUID]int{}, who: map[uuid.UUID]int{}, asked: map[[2]int]bool{}, res: result{seed: seed},
-	}
-	if err := d.build(); err != nil {
-		return d.res, err
-	}
 	if err := d.play(); err != nil {
 		return d.res, err
 	}
 	return d.res, d.measure()
+}
+
+// begin makes a morning that can be played; end takes away what it needs.
+func begin(ctx context.Context, g *ground, seed int64) (d *day, end func() error, err error) {
+	db, end, err := g.copy(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	d = &day{
+		ground: g, ctx: ctx, r: rand.New(rand.NewPCG(uint64(seed), 9)), db: db, clk: clock.NewFixed(g.when(6 * 60)), signer: tokens.New(g.v), mail: mailer.NewMemory(),
+		at: map[uuid.UUID]int{}, who: map[uuid.UUID]int{}, asked: map[[2]int]bool{}, res: result{seed: seed},
+	}
+	if err := d.build(); err != nil {
+		return nil, nil, errors.Join(err, end())
+	}
+	return d, end, nil
 }
 
 var link = regexp.MustCompile(`/offers/(\S+)`)
