@@ -48,7 +48,7 @@ func (q *coverSearch) askStandbys(ctx context.Context, need int) (asked int, soo
 		if w.asked[q.sh.ID][a.MailboxID] {
 			continue
 		}
-		c, ok, err := w.candidate(q.sh, a)
+		c, ok, err := w.candidate(ctx, q.sh, a, true)
 		if err != nil {
 			return 0, soonest, err
 		}
@@ -76,7 +76,7 @@ func (q *coverSearch) askStandbys(ctx context.Context, need int) (asked int, soo
 		}
 	}
 	for asked < need {
-		c, ok, err := w.choose(q, list)
+		c, ok, err := w.choose(ctx, q, list)
 		if err != nil {
 			return asked, soonest, err
 		}
@@ -125,15 +125,14 @@ type coverWorld struct {
 	people   map[uuid.UUID]Person
 	zones    map[string]*time.Location
 	places   map[uuid.UUID]Places
-	mine     map[uuid.UUID][]models.Assignment // places they hold in shifts of this roster
-	silent   map[uuid.UUID]bool                // no mail goes there now
+	silent   map[uuid.UUID]bool // no mail goes there now
 }
 
 // world is what is known of those who stand by for the shift; nil where nobody is left whom nobody asked yet.
 func (q *coverSearch) world(ctx context.Context) (*coverWorld, error) {
 	w := &coverWorld{
 		q: q, shifts: map[uuid.UUID]models.Shift{}, need: map[uuid.UUID]int{}, standbys: map[uuid.UUID][]models.Assignment{}, asked: map[uuid.UUID]map[uuid.UUID]bool{},
-		people: map[uuid.UUID]Person{}, zones: map[string]*time.Location{}, places: map[uuid.UUID]Places{q.sh.ID: q.places}, mine: map[uuid.UUID][]models.Assignment{}, silent: map[uuid.UUID]bool{},
+		people: map[uuid.UUID]Person{}, zones: map[string]*time.Location{}, places: map[uuid.UUID]Places{q.sh.ID: q.places}, silent: map[uuid.UUID]bool{},
 	}
 	standbys, err := w.add([]models.Shift{q.sh}, q.offers)
 	if err != nil || !slices.ContainsFunc(standbys, func(a models.Assignment) bool { return !w.asked[q.sh.ID][a.MailboxID] }) {
@@ -221,29 +220,13 @@ func (w *coverWorld) read(ctx context.Context, boxes []uuid.UUID) error {
 	if err := coverBusy(q.tx, people, boxes, q.sh.ID); err != nil {
 		return err
 	}
-	var mine []models.Assignment
-	err = q.tx.Where("mailbox_id IN ? AND as_what = ? AND state = ? AND shift_id IN (SELECT id FROM shifts WHERE roster_id = ?)", boxes, models.AsPlace, models.AssignmentConfirmed, q.roster.ID).Find(&mine).Error
-	if err != nil {
-		return err
-	}
-	held := map[uuid.UUID][]models.Assignment{}
-	var at []uuid.UUID
-	for _, m := range mine {
-		held[m.MailboxID] = append(held[m.MailboxID], m)
-		at = append(at, m.ShiftID)
-	}
-	places, err := placesOf(ctx, q.tx, at, q.now)
-	if err != nil {
-		return err
-	}
-	maps.Copy(w.places, places)
 	var silent []uuid.UUID
 	err = q.tx.Model(&models.Mailbox{}).Where("id IN ? AND (suppressed_at IS NOT NULL OR address_sealed IS NULL OR paused_until > ?)", boxes, q.now).Pluck("id", &silent).Error
 	if err != nil {
 		return err
 	}
 	for _, b := range boxes {
-		w.people[b], w.mine[b], w.silent[b] = people[b], held[b], slices.Contains(silent, b)
+		w.people[b], w.silent[b] = people[b], slices.Contains(silent, b)
 	}
 	return nil
 }
@@ -276,8 +259,9 @@ func (w *coverWorld) zone(a models.Assignment) (*time.Location, error) {
 	return z, err
 }
 
-// candidate says whether somebody who stands by could take a place of a shift, and from when on they may be asked.
-func (w *coverWorld) candidate(sh models.Shift, a models.Assignment) (coverCandidate, bool, error) {
+// candidate says whether somebody who stands by could take a place of a shift, with swap also instead of another, and from when on they
+// may be asked.
+func (w *coverWorld) candidate(ctx context.Context, sh models.Shift, a models.Assignment, swap bool) (coverCandidate, bool, error) {
 	q := w.q
 	c := coverCandidate{a: a, p: w.people[a.MailboxID]}
 	if a.AskBy == models.AskNot || a.AskBy == models.AskByMail && w.silent[a.MailboxID] {
@@ -288,14 +272,12 @@ func (w *coverWorld) candidate(sh models.Shift, a models.Assignment) (coverCandi
 		return c, false, err
 	}
 	c.p.Zone = zone
-	switch no := refusal(q.roster, sh, c.p, q.now); no.Code {
-	case "":
-	case "clash":
-		i := slices.IndexFunc(w.mine[a.MailboxID], func(m models.Assignment) bool { return m.ShiftID == no.With.ID })
-		if i < 0 || w.places[no.With.ID].Confirmed-1 < no.With.Minimum { // not theirs yet, or the other would be short
-			return c, false, nil
+	switch no := refusal(q.roster, sh, c.p, q.now); {
+	case no.Code == "":
+	case no.Code == "clash" && swap:
+		if c.swap, err = w.leaves(ctx, a.MailboxID, no.With); err != nil || c.swap == nil {
+			return c, false, err
 		}
-		c.swap = &w.mine[a.MailboxID][i]
 		c.p.Held = slices.DeleteFunc(slices.Clone(c.p.Held), func(h models.Shift) bool { return h.ID == no.With.ID })
 		if refusal(q.roster, sh, c.p, q.now).Code != "" {
 			return c, false, nil
@@ -311,8 +293,26 @@ func (w *coverWorld) candidate(sh models.Shift, a models.Assignment) (coverCandi
 	return c, ok, nil
 }
 
+// leaves is the place in another shift of the roster that somebody could leave: nil where it is not theirs yet, or the shift would be short
+// of people.
+func (w *coverWorld) leaves(ctx context.Context, box uuid.UUID, sh models.Shift) (*models.Assignment, error) {
+	if sh.RosterID != w.q.roster.ID {
+		return nil, nil
+	}
+	var theirs []models.Assignment
+	err := w.q.tx.Where("mailbox_id = ? AND shift_id = ? AND as_what = ? AND state = ?", box, sh.ID, models.AsPlace, models.AssignmentConfirmed).Find(&theirs).Error
+	if err != nil || len(theirs) == 0 {
+		return nil, err
+	}
+	places, err := placesOf(ctx, w.q.tx, []uuid.UUID{sh.ID}, w.q.now)
+	if err != nil || places[sh.ID].Confirmed-1 < sh.Minimum {
+		return nil, err
+	}
+	return &theirs[0], nil
+}
+
 // choose picks the first who may be asked now and is not needed by a gap that has nobody else.
-func (w *coverWorld) choose(q *coverSearch, list []coverCandidate) (coverCandidate, bool, error) {
+func (w *coverWorld) choose(ctx context.Context, q *coverSearch, list []coverCandidate) (coverCandidate, bool, error) {
 	var now []coverCandidate
 	for _, c := range list {
 		if !c.at.After(q.now) {
@@ -322,7 +322,7 @@ func (w *coverWorld) choose(q *coverSearch, list []coverCandidate) (coverCandida
 	if len(now) == 0 {
 		return coverCandidate{}, false, nil
 	}
-	could, err := w.edges()
+	could, err := w.edges(ctx)
 	if err != nil {
 		return coverCandidate{}, false, err
 	}
@@ -352,7 +352,7 @@ func (w *coverWorld) choose(q *coverSearch, list []coverCandidate) (coverCandida
 }
 
 // edges says who could take a place of each gap, now or later, without leaving another.
-func (w *coverWorld) edges() (map[uuid.UUID][]uuid.UUID, error) {
+func (w *coverWorld) edges(ctx context.Context) (map[uuid.UUID][]uuid.UUID, error) {
 	out := map[uuid.UUID][]uuid.UUID{}
 	for id, sh := range w.shifts {
 		if w.need[id] <= 0 {
@@ -362,11 +362,11 @@ func (w *coverWorld) edges() (map[uuid.UUID][]uuid.UUID, error) {
 			if a.AskBy != models.AskByMail || w.asked[id][a.MailboxID] {
 				continue
 			}
-			c, ok, err := w.candidate(sh, a)
+			_, ok, err := w.candidate(ctx, sh, a, false)
 			if err != nil {
 				return nil, err
 			}
-			if ok && c.swap == nil {
+			if ok {
 				out[id] = append(out[id], a.MailboxID)
 			}
 		}
@@ -411,7 +411,7 @@ func (w *coverWorld) still(ctx context.Context, sh models.Shift, c *coverCandida
 	if err := w.read(ctx, []uuid.UUID{c.a.MailboxID}); err != nil {
 		return false, err
 	}
-	again, ok, err := w.candidate(sh, c.a)
+	again, ok, err := w.candidate(ctx, sh, c.a, true)
 	if err != nil || !ok || again.at.After(w.q.now) {
 		return false, err
 	}
