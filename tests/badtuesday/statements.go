@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"strings"
 	"sync"
 
 	"gorm.io/gorm"
@@ -23,24 +25,28 @@ func readOnce(db *database.DB) {
 	db.ConnPool, db.Statement.ConnPool = s, s
 }
 
-func (s *statements) of(ctx context.Context, query string) (*sql.Stmt, error) {
+// of is the statement of a text, and what is left to be put in. A limit is put in here: SQLite plans by it, and would read the text again.
+func (s *statements) of(ctx context.Context, query string, args []any) (*sql.Stmt, []any, error) {
+	if head, ok := strings.CutSuffix(strings.TrimSpace(query), " LIMIT ?"); ok && len(args) > 0 {
+		query, args = head+" LIMIT "+fmt.Sprint(args[len(args)-1]), args[:len(args)-1]
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if st, ok := s.read[query]; ok {
-		return st, nil
+		return st, args, nil
 	}
 	st, err := s.PrepareContext(ctx, query)
 	if err == nil {
 		s.read[query] = st
 	}
-	return st, err
+	return st, args, err
 }
 
 // GetDBConn gives GORM the pool below.
 func (s *statements) GetDBConn() (*sql.DB, error) { return s.DB, nil }
 
 func (s *statements) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	st, err := s.of(ctx, query)
+	st, args, err := s.of(ctx, query, args)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +54,7 @@ func (s *statements) ExecContext(ctx context.Context, query string, args ...any)
 }
 
 func (s *statements) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	st, err := s.of(ctx, query)
+	st, args, err := s.of(ctx, query, args)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +73,7 @@ type statementsTx struct {
 }
 
 func (t *statementsTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	st, err := t.s.of(ctx, query)
+	st, args, err := t.s.of(ctx, query, args)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +81,7 @@ func (t *statementsTx) ExecContext(ctx context.Context, query string, args ...an
 }
 
 func (t *statementsTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	st, err := t.s.of(ctx, query)
+	st, args, err := t.s.of(ctx, query, args)
 	if err != nil {
 		return nil, err
 	}
