@@ -114,8 +114,8 @@ func coverLast(a, b bool) int {
 	return -1
 }
 
-// coverWorld is what a search knows of the other gaps of the roster, and of those who stand by for them: so that nobody is asked for one gap who
-// is all that another has.
+// coverWorld is what a search knows of those who stand by for its shift and, once one of them may be asked, of the other gaps of the roster and
+// those who stand by for them: so that nobody is asked for one gap who is all that another has.
 type coverWorld struct {
 	q        *coverSearch
 	shifts   map[uuid.UUID]models.Shift

@@ -19,7 +19,7 @@ type statements struct {
 	read map[string]*sql.Stmt
 }
 
-// readOnce has a database read each text once. What it closes, it closes with its connections.
+// readOnce has a database read each text once, until it is closed.
 func readOnce(db *database.DB) {
 	s := &statements{DB: db.SQL, read: map[string]*sql.Stmt{}}
 	db.ConnPool, db.Statement.ConnPool = s, s
