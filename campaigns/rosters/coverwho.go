@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -38,14 +39,8 @@ type coverCandidate struct {
 
 // askStandbys asks up to so many of those who stand by and may be asked now, and tells when the next of the others may be.
 func (q *coverSearch) askStandbys(ctx context.Context, need int) (asked int, soonest time.Time, err error) {
-	var left int64 // of those who stand by, whom nobody asked yet
-	err = q.tx.Model(&models.Assignment{}).Where("shift_id = ? AND state = ? AND as_what IN ?", q.sh.ID, models.AssignmentHeld, []models.PlaceAs{models.AsStandby, models.AsUnderstudy}).
-		Where("NOT EXISTS (SELECT 1 FROM offers o WHERE o.shift_id = assignments.shift_id AND o.mailbox_id = assignments.mailbox_id)").Count(&left).Error
-	if err != nil || left == 0 {
-		return 0, soonest, err
-	}
 	w, err := q.world(ctx)
-	if err != nil {
+	if err != nil || w == nil {
 		return 0, soonest, err
 	}
 	var list []coverCandidate
@@ -53,7 +48,7 @@ func (q *coverSearch) askStandbys(ctx context.Context, need int) (asked int, soo
 		if w.asked[q.sh.ID][a.MailboxID] {
 			continue
 		}
-		c, ok, err := w.candidate(q.sh, a)
+		c, ok, err := w.candidate(ctx, q.sh, a, true)
 		if err != nil {
 			return 0, soonest, err
 		}
@@ -75,8 +70,13 @@ func (q *coverSearch) askStandbys(ctx context.Context, need int) (asked int, soo
 		}
 	}
 	list = slices.DeleteFunc(list, func(c coverCandidate) bool { return c.a.AskBy == models.AskByPhone })
+	if slices.ContainsFunc(list, func(c coverCandidate) bool { return !c.at.After(q.now) }) {
+		if err := w.others(ctx); err != nil {
+			return 0, soonest, err
+		}
+	}
 	for asked < need {
-		c, ok, err := w.choose(q, list)
+		c, ok, err := w.choose(ctx, q, list)
 		if err != nil {
 			return asked, soonest, err
 		}
@@ -114,8 +114,8 @@ func coverLast(a, b bool) int {
 	return -1
 }
 
-// coverWorld is what a search knows of the other gaps of the roster, and of those who stand by for them: so that nobody is asked for one gap who
-// is all that another has.
+// coverWorld is what a search knows of those who stand by for its shift and, once one of them may be asked, of the other gaps of the roster and
+// those who stand by for them: so that nobody is asked for one gap who is all that another has.
 type coverWorld struct {
 	q        *coverSearch
 	shifts   map[uuid.UUID]models.Shift
@@ -125,60 +125,88 @@ type coverWorld struct {
 	people   map[uuid.UUID]Person
 	zones    map[string]*time.Location
 	places   map[uuid.UUID]Places
-	mine     map[uuid.UUID][]models.Assignment // places they hold in shifts of this roster
-	silent   map[uuid.UUID]bool                // no mail goes there now
+	silent   map[uuid.UUID]bool // no mail goes there now
 }
 
+// world is what is known of those who stand by for the shift; nil where nobody is left whom nobody asked yet.
 func (q *coverSearch) world(ctx context.Context) (*coverWorld, error) {
 	w := &coverWorld{
-		q: q, shifts: map[uuid.UUID]models.Shift{q.sh.ID: q.sh}, need: map[uuid.UUID]int{}, standbys: map[uuid.UUID][]models.Assignment{}, asked: map[uuid.UUID]map[uuid.UUID]bool{},
-		zones: map[string]*time.Location{},
+		q: q, shifts: map[uuid.UUID]models.Shift{}, need: map[uuid.UUID]int{}, standbys: map[uuid.UUID][]models.Assignment{}, asked: map[uuid.UUID]map[uuid.UUID]bool{},
+		people: map[uuid.UUID]Person{}, zones: map[string]*time.Location{}, places: map[uuid.UUID]Places{q.sh.ID: q.places}, silent: map[uuid.UUID]bool{},
 	}
+	standbys, err := w.add([]models.Shift{q.sh}, q.offers)
+	if err != nil || !slices.ContainsFunc(standbys, func(a models.Assignment) bool { return !w.asked[q.sh.ID][a.MailboxID] }) {
+		return nil, err
+	}
+	return w, w.meet(ctx, standbys)
+}
+
+// others adds the other gaps of the roster, and those who stand by for them.
+func (w *coverWorld) others(ctx context.Context) error {
+	q := w.q
 	var gaps []models.Shift
 	err := q.tx.Where("roster_id = ? AND id <> ? AND cancelled_at IS NULL AND settled_at IS NULL AND id IN (SELECT shift_id FROM covers)", q.roster.ID, q.sh.ID).Order("starts_at, id").Limit(coverMost).Find(&gaps).Error
 	if err != nil {
-		return nil, err
+		return err
 	}
-	ids := []uuid.UUID{q.sh.ID}
-	for _, g := range gaps {
-		if !over(g, q.now) {
-			ids, w.shifts[g.ID] = append(ids, g.ID), g
-		}
+	gaps = slices.DeleteFunc(gaps, func(g models.Shift) bool { return over(g, q.now) })
+	if len(gaps) == 0 {
+		return nil
 	}
-	var standbys []models.Assignment
-	err = q.tx.Where("shift_id IN ? AND as_what IN ? AND state IN ?", ids, []models.PlaceAs{models.AsStandby, models.AsUnderstudy}, []models.AssignmentState{models.AssignmentHeld, models.AssignmentOffered}).
-		Order("CASE as_what WHEN 'understudy' THEN 0 ELSE 1 END, created_at, id").Find(&standbys).Error
-	if err != nil {
-		return nil, err
-	}
-	var boxes []uuid.UUID
-	for _, a := range standbys {
-		w.standbys[a.ShiftID] = append(w.standbys[a.ShiftID], a)
-		if !slices.Contains(boxes, a.MailboxID) {
-			boxes = append(boxes, a.MailboxID)
-		}
+	ids := make([]uuid.UUID, len(gaps))
+	for i, g := range gaps {
+		ids[i] = g.ID
 	}
 	var offers []models.Offer
 	if err := q.tx.Where("shift_id IN ?", ids).Find(&offers).Error; err != nil {
-		return nil, err
+		return err
 	}
-	live := map[uuid.UUID]int{}
-	for _, id := range ids {
-		w.asked[id] = map[uuid.UUID]bool{}
+	places, err := placesOf(ctx, q.tx, ids, q.now)
+	if err != nil {
+		return err
+	}
+	maps.Copy(w.places, places)
+	standbys, err := w.add(gaps, offers)
+	if err != nil {
+		return err
+	}
+	return w.meet(ctx, standbys)
+}
+
+// add adds gaps, whose places are known, and all offers of them. It returns who stands by for them.
+func (w *coverWorld) add(gaps []models.Shift, offers []models.Offer) ([]models.Assignment, error) {
+	ids := make([]uuid.UUID, len(gaps))
+	for i, g := range gaps {
+		ids[i], w.shifts[g.ID], w.asked[g.ID] = g.ID, g, map[uuid.UUID]bool{}
+		w.need[g.ID] = g.Minimum - w.places[g.ID].Held()
 	}
 	for _, o := range offers {
 		w.asked[o.ShiftID][o.MailboxID] = true
 		if o.State == models.OfferOpen && o.ByWhat == models.AskByMail && o.AssignmentID != nil {
-			live[o.ShiftID]++
+			w.need[o.ShiftID]--
 		}
 	}
-	if w.places, err = placesOf(ctx, q.tx, ids, q.now); err != nil {
-		return nil, err
+	var standbys []models.Assignment
+	err := w.q.tx.Where("shift_id IN ? AND as_what IN ? AND state IN ?", ids, []models.PlaceAs{models.AsStandby, models.AsUnderstudy}, []models.AssignmentState{models.AssignmentHeld, models.AssignmentOffered}).
+		Order("CASE as_what WHEN 'understudy' THEN 0 ELSE 1 END, created_at, id").Find(&standbys).Error
+	for _, a := range standbys {
+		w.standbys[a.ShiftID] = append(w.standbys[a.ShiftID], a)
 	}
-	for _, id := range ids {
-		w.need[id] = w.shifts[id].Minimum - w.places[id].Held() - live[id]
+	return standbys, err
+}
+
+// meet reads what is known of those of some who stand by of whom nothing is known yet.
+func (w *coverWorld) meet(ctx context.Context, standbys []models.Assignment) error {
+	var boxes []uuid.UUID
+	for _, a := range standbys {
+		if _, known := w.people[a.MailboxID]; !known && !slices.Contains(boxes, a.MailboxID) {
+			boxes = append(boxes, a.MailboxID)
+		}
 	}
-	return w, w.read(ctx, boxes)
+	if len(boxes) == 0 {
+		return nil
+	}
+	return w.read(ctx, boxes)
 }
 
 // read reads what is known of people at mailboxes. What they are being asked for counts as held: nobody is asked for two things of which
@@ -192,34 +220,13 @@ func (w *coverWorld) read(ctx context.Context, boxes []uuid.UUID) error {
 	if err := coverBusy(q.tx, people, boxes, q.sh.ID); err != nil {
 		return err
 	}
-	var mine []models.Assignment
-	err = q.tx.Where("mailbox_id IN ? AND as_what = ? AND state = ? AND shift_id IN (SELECT id FROM shifts WHERE roster_id = ?)", boxes, models.AsPlace, models.AssignmentConfirmed, q.roster.ID).Find(&mine).Error
-	if err != nil {
-		return err
-	}
-	held := map[uuid.UUID][]models.Assignment{}
-	var at []uuid.UUID
-	for _, m := range mine {
-		held[m.MailboxID] = append(held[m.MailboxID], m)
-		at = append(at, m.ShiftID)
-	}
-	places, err := placesOf(ctx, q.tx, at, q.now)
-	if err != nil {
-		return err
-	}
-	for id, p := range places {
-		w.places[id] = p
-	}
 	var silent []uuid.UUID
 	err = q.tx.Model(&models.Mailbox{}).Where("id IN ? AND (suppressed_at IS NOT NULL OR address_sealed IS NULL OR paused_until > ?)", boxes, q.now).Pluck("id", &silent).Error
 	if err != nil {
 		return err
 	}
-	if w.people == nil {
-		w.people, w.mine, w.silent = map[uuid.UUID]Person{}, map[uuid.UUID][]models.Assignment{}, map[uuid.UUID]bool{}
-	}
 	for _, b := range boxes {
-		w.people[b], w.mine[b], w.silent[b] = people[b], held[b], slices.Contains(silent, b)
+		w.people[b], w.silent[b] = people[b], slices.Contains(silent, b)
 	}
 	return nil
 }
@@ -252,8 +259,9 @@ func (w *coverWorld) zone(a models.Assignment) (*time.Location, error) {
 	return z, err
 }
 
-// candidate says whether somebody who stands by could take a place of a shift, and from when on they may be asked.
-func (w *coverWorld) candidate(sh models.Shift, a models.Assignment) (coverCandidate, bool, error) {
+// candidate says whether somebody who stands by could take a place of a shift, with swap also instead of another, and from when on they
+// may be asked.
+func (w *coverWorld) candidate(ctx context.Context, sh models.Shift, a models.Assignment, swap bool) (coverCandidate, bool, error) {
 	q := w.q
 	c := coverCandidate{a: a, p: w.people[a.MailboxID]}
 	if a.AskBy == models.AskNot || a.AskBy == models.AskByMail && w.silent[a.MailboxID] {
@@ -264,14 +272,12 @@ func (w *coverWorld) candidate(sh models.Shift, a models.Assignment) (coverCandi
 		return c, false, err
 	}
 	c.p.Zone = zone
-	switch no := refusal(q.roster, sh, c.p, q.now); no.Code {
-	case "":
-	case "clash":
-		i := slices.IndexFunc(w.mine[a.MailboxID], func(m models.Assignment) bool { return m.ShiftID == no.With.ID })
-		if i < 0 || w.places[no.With.ID].Confirmed-1 < no.With.Minimum { // not theirs yet, or the other would be short
-			return c, false, nil
+	switch no := refusal(q.roster, sh, c.p, q.now); {
+	case no.Code == "":
+	case no.Code == "clash" && swap:
+		if c.swap, err = w.leaves(ctx, a.MailboxID, no.With); err != nil || c.swap == nil {
+			return c, false, err
 		}
-		c.swap = &w.mine[a.MailboxID][i]
 		c.p.Held = slices.DeleteFunc(slices.Clone(c.p.Held), func(h models.Shift) bool { return h.ID == no.With.ID })
 		if refusal(q.roster, sh, c.p, q.now).Code != "" {
 			return c, false, nil
@@ -287,8 +293,26 @@ func (w *coverWorld) candidate(sh models.Shift, a models.Assignment) (coverCandi
 	return c, ok, nil
 }
 
+// leaves is the place in another shift of the roster that somebody could leave: nil where it is not theirs yet, or the shift would be short
+// of people.
+func (w *coverWorld) leaves(ctx context.Context, box uuid.UUID, sh models.Shift) (*models.Assignment, error) {
+	if sh.RosterID != w.q.roster.ID {
+		return nil, nil
+	}
+	var theirs []models.Assignment
+	err := w.q.tx.Where("mailbox_id = ? AND shift_id = ? AND as_what = ? AND state = ?", box, sh.ID, models.AsPlace, models.AssignmentConfirmed).Find(&theirs).Error
+	if err != nil || len(theirs) == 0 {
+		return nil, err
+	}
+	places, err := placesOf(ctx, w.q.tx, []uuid.UUID{sh.ID}, w.q.now)
+	if err != nil || places[sh.ID].Confirmed-1 < sh.Minimum {
+		return nil, err
+	}
+	return &theirs[0], nil
+}
+
 // choose picks the first who may be asked now and is not needed by a gap that has nobody else.
-func (w *coverWorld) choose(q *coverSearch, list []coverCandidate) (coverCandidate, bool, error) {
+func (w *coverWorld) choose(ctx context.Context, q *coverSearch, list []coverCandidate) (coverCandidate, bool, error) {
 	var now []coverCandidate
 	for _, c := range list {
 		if !c.at.After(q.now) {
@@ -298,7 +322,7 @@ func (w *coverWorld) choose(q *coverSearch, list []coverCandidate) (coverCandida
 	if len(now) == 0 {
 		return coverCandidate{}, false, nil
 	}
-	could, err := w.edges()
+	could, err := w.edges(ctx)
 	if err != nil {
 		return coverCandidate{}, false, err
 	}
@@ -328,7 +352,7 @@ func (w *coverWorld) choose(q *coverSearch, list []coverCandidate) (coverCandida
 }
 
 // edges says who could take a place of each gap, now or later, without leaving another.
-func (w *coverWorld) edges() (map[uuid.UUID][]uuid.UUID, error) {
+func (w *coverWorld) edges(ctx context.Context) (map[uuid.UUID][]uuid.UUID, error) {
 	out := map[uuid.UUID][]uuid.UUID{}
 	for id, sh := range w.shifts {
 		if w.need[id] <= 0 {
@@ -338,11 +362,11 @@ func (w *coverWorld) edges() (map[uuid.UUID][]uuid.UUID, error) {
 			if a.AskBy != models.AskByMail || w.asked[id][a.MailboxID] {
 				continue
 			}
-			c, ok, err := w.candidate(sh, a)
+			_, ok, err := w.candidate(ctx, sh, a, false)
 			if err != nil {
 				return nil, err
 			}
-			if ok && c.swap == nil {
+			if ok {
 				out[id] = append(out[id], a.MailboxID)
 			}
 		}
@@ -387,7 +411,7 @@ func (w *coverWorld) still(ctx context.Context, sh models.Shift, c *coverCandida
 	if err := w.read(ctx, []uuid.UUID{c.a.MailboxID}); err != nil {
 		return false, err
 	}
-	again, ok, err := w.candidate(sh, c.a)
+	again, ok, err := w.candidate(ctx, sh, c.a, true)
 	if err != nil || !ok || again.at.After(w.q.now) {
 		return false, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"kithline/campaigns/deliveries"
@@ -133,7 +132,7 @@ func (s *Service) offerLang(tx *gorm.DB, o models.Offer, r models.Roster) (strin
 func (s *Service) offerMail(ctx context.Context, d models.Delivery) (deliveries.Content, error) {
 	db, now := s.DB.WithContext(ctx), s.Clock.Now()
 	v, o, err := s.offerView(ctx, db, d.SubjectID, now)
-	if fault.Is(err, fault.Gone) || err == nil && (o.State != models.OfferOpen || v.Is != OfferFree || v.flaring) {
+	if fault.Is(err, fault.Gone) || err == nil && (o.State != models.OfferOpen || v.Is != OfferFree || v.person.Plan.InFlare(now)) {
 		return deliveries.Content{}, offerGone()
 	}
 	if err != nil {
@@ -166,11 +165,7 @@ func (s *Service) offerHour(ctx context.Context, db *gorm.DB, o models.Offer, v 
 	if err != nil {
 		return err
 	}
-	people, err := s.people(ctx, db, []uuid.UUID{o.MailboxID}, now)
-	if err != nil {
-		return err
-	}
-	p := people[o.MailboxID]
+	p := v.person
 	var at time.Time
 	var ok bool
 	if o.AssignmentID != nil {

@@ -150,7 +150,7 @@ type Offered struct {
 	AnswerBy  time.Time      // after it somebody else may be asked too; zero: the mail did not leave yet
 	Place     uuid.UUID      // their assignment, where it is theirs
 
-	flaring bool
+	person Person
 }
 
 // Offered shows an offer to whoever has its link. It changes nothing. The faults are those of tokens.Signer.Read, and Gone,
@@ -187,7 +187,7 @@ func (s *Service) offerView(ctx context.Context, tx *gorm.DB, id uuid.UUID, now 
 		return v, o, err
 	}
 	p := people[o.MailboxID]
-	v.flaring = p.Plan.InFlare(now)
+	v.person = p
 	if o.SentAt != nil && o.State == models.OfferOpen {
 		v.AnswerBy = o.ExpiresAt
 	}

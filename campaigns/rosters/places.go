@@ -46,18 +46,18 @@ func placesOf(ctx context.Context, tx *gorm.DB, shifts []uuid.UUID, now time.Tim
 	tx = tx.WithContext(ctx)
 	var rows []struct {
 		ShiftID uuid.UUID
-		AsWhat  models.PlaceAs
+		AsWhat  models.PlaceAs // "" for offers
 		State   models.AssignmentState
 		N       int
 	}
-	err := tx.Model(&models.Assignment{}).Select("shift_id, as_what, state, count(*) AS n").
-		Where("shift_id IN ? AND (state <> ? OR expires_at > ?)", shifts, models.AssignmentPending, now).Group("shift_id, as_what, state").Scan(&rows).Error
-	if err != nil {
-		return nil, err
-	}
+	err := tx.Raw(`SELECT shift_id, as_what, state, count(*) AS n FROM assignments WHERE shift_id IN ? AND (state <> ? OR expires_at > ?) GROUP BY shift_id, as_what, state
+		UNION ALL SELECT shift_id, '', '', count(*) FROM offers WHERE shift_id IN ? AND state = ? GROUP BY shift_id`,
+		shifts, models.AssignmentPending, now, shifts, models.OfferOpen).Scan(&rows).Error
 	for _, r := range rows {
 		p := out[r.ShiftID]
 		switch {
+		case r.AsWhat == "":
+			p.Asking = r.N
 		case r.AsWhat == models.AsPlace && r.State == models.AssignmentConfirmed:
 			p.Confirmed += r.N
 		case r.AsWhat == models.AsPlace && r.State == models.AssignmentPending:
@@ -66,16 +66,6 @@ func placesOf(ctx context.Context, tx *gorm.DB, shifts []uuid.UUID, now time.Tim
 			p.Standbys += r.N
 		}
 		out[r.ShiftID] = p
-	}
-	var asked []struct {
-		ShiftID uuid.UUID
-		N       int
-	}
-	err = tx.Model(&models.Offer{}).Select("shift_id, count(*) AS n").Where("shift_id IN ? AND state = ?", shifts, models.OfferOpen).Group("shift_id").Scan(&asked).Error
-	for _, a := range asked {
-		p := out[a.ShiftID]
-		p.Asking = a.N
-		out[a.ShiftID] = p
 	}
 	return out, err
 }

@@ -131,7 +131,7 @@ func (s *Service) people(ctx context.Context, tx *gorm.DB, boxes []uuid.UUID, no
 		return out, nil
 	}
 	var vs []models.Volunteer
-	if err := tx.Where("mailbox_id IN ? AND state <> ?", boxes, models.VolunteerPending).Find(&vs).Error; err != nil {
+	if err := tx.Where("mailbox_id IN ? AND state <> 'pending'", boxes).Find(&vs).Error; err != nil {
 		return nil, err
 	}
 	for _, v := range vs {
