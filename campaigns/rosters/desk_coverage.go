@@ -133,16 +133,22 @@ type Coverage struct {
 	At     time.Time
 }
 
-// deskFact is what a coverage page reads of every shift: of the Shift what deskFacts selects, and how it stands.
+// deskFact is what a coverage page reads of every shift, and how it stands: little, since there may be thousands.
 type deskFact struct {
-	models.Shift
-	Is   Places
-	Risk Risk
-	Over bool
+	id                        uuid.UUID
+	team                      uuid.NullUUID
+	roleKind                  models.RoleKind
+	kind                      models.ShiftKind
+	starts, ends              sql.NullTime
+	minimum, places, standbys int
+	cancelled, settled        bool
+	is                        Places
+	risk                      Risk
+	over                      bool
 }
 
 // gap reports whether something is missing that can still be had.
-func (f *deskFact) gap() bool { return f.Risk != NoRisk && f.CancelledAt == nil && !f.Over }
+func (f *deskFact) gap() bool { return f.risk != NoRisk && !f.cancelled && !f.over }
 
 // deskSlim is what a Line has of its shift.
 var deskSlim = []string{
@@ -167,16 +173,16 @@ func (s *Service) Coverage(ctx context.Context, a actor.Actor, id uuid.UUID, f C
 	var shown, gaps []*deskFact
 	for i := range facts {
 		l := &facts[i]
-		if l.CancelledAt == nil && !l.Over {
-			c.Places += l.Shift.Places
-			c.Held += l.Is.Held()
-			c.Open += max(0, l.Shift.Places-l.Is.Held())
-			c.Asking += l.Is.Asking
-			if l.Is.Standbys < l.Standbys {
+		if !l.cancelled && !l.over {
+			c.Places += l.places
+			c.Held += l.is.Held()
+			c.Open += max(0, l.places-l.is.Held())
+			c.Asking += l.is.Asking
+			if l.is.Standbys < l.standbys {
 				c.Thin++
 			}
 		}
-		if f.RoleKind != models.RoleAny && l.RoleKind != f.RoleKind || f.Team != uuid.Nil && (l.TeamID == nil || *l.TeamID != f.Team) {
+		if f.RoleKind != models.RoleAny && l.roleKind != f.RoleKind || f.Team != uuid.Nil && l.team.UUID != f.Team {
 			continue
 		}
 		if l.gap() {
@@ -184,7 +190,7 @@ func (s *Service) Coverage(ctx context.Context, a actor.Actor, id uuid.UUID, f C
 		} else if f.GapsOnly {
 			continue
 		}
-		if deskOn(&l.Shift, c.Day, zone) {
+		if l.on(c.Day, zone) {
 			shown = append(shown, l)
 		}
 	}
@@ -206,8 +212,8 @@ func (s *Service) Coverage(ctx context.Context, a actor.Actor, id uuid.UUID, f C
 	if err != nil {
 		return c, err
 	}
-	c.Gaps = lines[len(shown):]
-	for _, l := range lines[:len(shown)] {
+	c.Gaps = slices.DeleteFunc(lines[len(shown):], Line.gone)
+	for _, l := range slices.DeleteFunc(lines[:len(shown):len(shown)], Line.gone) {
 		if l.Kind == models.ShiftFixed {
 			c.Rows = append(c.Rows, l)
 		} else {
@@ -234,7 +240,7 @@ func (s *Service) Teams(ctx context.Context, a actor.Actor, id uuid.UUID) ([]Tea
 	}
 	var of []*deskFact
 	for i := range facts {
-		if facts[i].TeamID != nil && facts[i].CancelledAt == nil {
+		if facts[i].team.Valid && !facts[i].cancelled {
 			of = append(of, &facts[i])
 		}
 	}
@@ -242,7 +248,7 @@ func (s *Service) Teams(ctx context.Context, a actor.Actor, id uuid.UUID) ([]Tea
 	out := deskAhead(teams, facts)
 	for i := range out {
 		for _, l := range lines {
-			if *l.TeamID == out[i].ID {
+			if l.TeamID != nil && *l.TeamID == out[i].ID {
 				out[i].Shifts = append(out[i].Shifts, l)
 			}
 		}
@@ -255,8 +261,8 @@ func (c *Coverage) days(facts []deskFact, zone *time.Location, wanted string, no
 	seen := map[string]bool{}
 	today := now.In(zone).Format(time.DateOnly)
 	for i := range facts {
-		if at := facts[i].StartsAt; at != nil && facts[i].Kind == models.ShiftFixed {
-			seen[at.In(zone).Format(time.DateOnly)] = true
+		if f := &facts[i]; f.starts.Valid && f.kind == models.ShiftFixed {
+			seen[f.starts.Time.In(zone).Format(time.DateOnly)] = true
 		}
 	}
 	for d := range seen {
@@ -273,24 +279,29 @@ func (c *Coverage) days(facts []deskFact, zone *time.Location, wanted string, no
 }
 
 // deskOn reports whether a shift belongs to a day: a fixed one that begins then, and any other that can be done then.
-func deskOn(sh *models.Shift, day string, zone *time.Location) bool {
-	on := func(t *time.Time) string { return t.In(zone).Format(time.DateOnly) }
-	if sh.Kind == models.ShiftFixed {
-		return sh.StartsAt != nil && on(sh.StartsAt) == day
+func deskOn(kind models.ShiftKind, starts *time.Time, day string, zone *time.Location) bool {
+	if kind == models.ShiftFixed {
+		return starts != nil && starts.In(zone).Format(time.DateOnly) == day
 	}
 	return true
 }
 
-// deskWorse puts the worst first, and of the same the soonest.
-func deskWorse(a, b *deskFact) int {
-	if d := slices.Index(Risks, a.Risk) - slices.Index(Risks, b.Risk); d != 0 {
-		return d
-	}
-	return deskSooner(&a.Shift, &b.Shift)
+func (f *deskFact) on(day string, zone *time.Location) bool {
+	return deskOn(f.kind, deskTime(&f.starts), day, zone)
 }
 
-func deskSooner(a, b *models.Shift) int {
-	x, y := deskDue(a), deskDue(b)
+// deskWorse puts the worst first, and of the same the soonest.
+func deskWorse(a, b *deskFact) int {
+	if d := slices.Index(Risks, a.risk) - slices.Index(Risks, b.risk); d != 0 {
+		return d
+	}
+	return deskSooner(a.due(), b.due())
+}
+
+func (f *deskFact) due() *time.Time { return deskDue(f.kind, deskTime(&f.starts), deskTime(&f.ends)) }
+
+// deskSooner compares by when shifts want their people; one without such a time comes last.
+func deskSooner(x, y *time.Time) int {
 	switch {
 	case x == nil && y == nil:
 		return 0
@@ -303,11 +314,11 @@ func deskSooner(a, b *models.Shift) int {
 }
 
 // deskDue is by when a shift wants its people: its start, or else its end.
-func deskDue(sh *models.Shift) *time.Time {
-	if sh.Kind == models.ShiftFixed && sh.StartsAt != nil {
-		return sh.StartsAt
+func deskDue(kind models.ShiftKind, starts, ends *time.Time) *time.Time {
+	if kind == models.ShiftFixed && starts != nil {
+		return starts
 	}
-	return sh.EndsAt
+	return ends
 }
 
 // deskFacts reads what a coverage page needs to know of every shift of a roster, in the order of time. It is a hot path: rows are read
@@ -317,45 +328,40 @@ func deskFacts(ctx context.Context, tx *gorm.DB, roster uuid.UUID, now time.Time
 	if err != nil {
 		return nil, err
 	}
-	rows, err := tx.WithContext(ctx).Raw(`SELECT id, team_id, role_kind, kind, starts_at, ends_at, minimum, places, standbys, cancelled_at, settled_at
+	rows, err := tx.WithContext(ctx).Raw(`SELECT id, team_id, role_kind, kind, starts_at, ends_at, minimum, places, standbys, cancelled_at IS NOT NULL, settled_at IS NOT NULL
 		FROM shifts WHERE roster_id = ? ORDER BY starts_at, position, id`, roster).Rows()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	out = make([]deskFact, 0, len(counts)+len(counts)/8)
-	var team uuid.NullUUID
-	var starts, ends, cancelled, settled sql.NullTime
 	for rows.Next() {
 		var f deskFact
-		if err := rows.Scan(&f.ID, &team, &f.RoleKind, &f.Kind, &starts, &ends, &f.Minimum, &f.Shift.Places, &f.Shift.Standbys, &cancelled, &settled); err != nil {
+		if err := rows.Scan(&f.id, &f.team, &f.roleKind, &f.kind, &f.starts, &f.ends, &f.minimum, &f.places, &f.standbys, &f.cancelled, &f.settled); err != nil {
 			return nil, err
 		}
-		if team.Valid {
-			f.TeamID = &team.UUID
-		}
-		f.RosterID, f.StartsAt, f.EndsAt, f.CancelledAt, f.SettledAt = roster, deskTime(starts), deskTime(ends), deskTime(cancelled), deskTime(settled)
-		f.Is, f.Over = counts[f.ID], over(f.Shift, now)
-		f.Risk = RiskOf(f.Shift, f.Is)
+		f.is = counts[f.id]
+		sh := models.Shift{Kind: f.kind, StartsAt: deskTime(&f.starts), EndsAt: deskTime(&f.ends), Minimum: f.minimum, Places: f.places, Standbys: f.standbys}
+		f.risk, f.over = RiskOf(sh, f.is), f.settled || over(sh, now)
 		out = append(out, f)
 	}
 	return out, rows.Err()
 }
 
-func deskTime(t sql.NullTime) *time.Time {
+func deskTime(t *sql.NullTime) *time.Time {
 	if !t.Valid {
 		return nil
 	}
 	return &t.Time
 }
 
-// deskShown reads the lines of some shifts, in their order, with who is on them where names are shown.
+// deskShown reads the line of each of some shifts, with who is on it where names are shown. One that was deleted meanwhile has no id.
 func (s *Service) deskShown(ctx context.Context, tx *gorm.DB, facts []*deskFact, teams []models.Team, names bool) ([]Line, error) {
 	ids := make([]uuid.UUID, 0, len(facts))
 	at := make(map[uuid.UUID]models.Shift, len(facts))
 	for _, f := range facts {
-		if _, twice := at[f.ID]; !twice {
-			ids, at[f.ID] = append(ids, f.ID), models.Shift{}
+		if _, twice := at[f.id]; !twice {
+			ids, at[f.id] = append(ids, f.id), models.Shift{}
 		}
 	}
 	var shifts []models.Shift
@@ -367,9 +373,7 @@ func (s *Service) deskShown(ctx context.Context, tx *gorm.DB, facts []*deskFact,
 	}
 	lines := make([]Line, 0, len(facts))
 	for _, f := range facts {
-		if sh := at[f.ID]; sh.ID == f.ID { // it is there still
-			lines = append(lines, Line{Shift: sh, Is: f.Is, Risk: f.Risk, Over: f.Over})
-		}
+		lines = append(lines, Line{Shift: at[f.id], Is: f.is, Risk: f.risk, Over: f.over})
 	}
 	if err := deskAsks(ctx, tx, lines, teams); err != nil || !names {
 		return lines, err
@@ -526,6 +530,8 @@ func shortName(given, family string) string {
 	return given
 }
 
+func (l Line) gone() bool { return l.ID == uuid.Nil }
+
 // deskAhead says of each team whether it goes ahead.
 func deskAhead(teams []models.Team, facts []deskFact) []TeamStands {
 	out := make([]TeamStands, len(teams))
@@ -536,11 +542,12 @@ func deskAhead(teams []models.Team, facts []deskFact) []TeamStands {
 	short := map[uuid.UUID]bool{}
 	for i := range facts {
 		f := &facts[i]
-		if f.TeamID == nil || f.CancelledAt != nil || at[*f.TeamID] == nil {
+		team := f.team.UUID
+		if f.cancelled || at[team] == nil {
 			continue
 		}
-		short[*f.TeamID] = short[*f.TeamID] || f.SettledAt == nil && f.Is.Confirmed < f.Minimum
-		at[*f.TeamID].Ahead = !short[*f.TeamID]
+		short[team] = short[team] || !f.settled && f.is.Confirmed < f.minimum
+		at[team].Ahead = !short[team]
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package rosters
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -188,11 +189,12 @@ func (s *Service) DayPlan(ctx context.Context, a actor.Actor, id uuid.UUID, day 
 	out := DayPlan{Roster: r, Day: c.Day, Days: c.Days}
 	var shown []*deskFact
 	for i := range facts {
-		if f := &facts[i]; f.CancelledAt == nil && deskOn(&f.Shift, c.Day, zone) {
+		if f := &facts[i]; !f.cancelled && f.on(c.Day, zone) {
 			shown = append(shown, f)
 		}
 	}
-	out.Lines, err = s.deskShown(ctx, s.DB.DB, shown, teams, true)
+	lines, err := s.deskShown(ctx, s.DB.DB, shown, teams, true)
+	out.Lines = slices.DeleteFunc(lines, Line.gone)
 	return out, err
 }
 
