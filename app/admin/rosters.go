@@ -483,8 +483,9 @@ func (h *rosterAdmin) teamsPage(c *fiber.Ctx) (*rosterTeams, error) {
 	if err != nil {
 		return nil, err
 	}
-	cover, err := h.rosters.Coverage(c.UserContext(), h.web.Actor(c), base.Roster.ID, rosters.CoverageFilter{})
-	return &rosterTeams{rosterPage: base, Teams: cover.Teams}, err
+	p := &rosterTeams{rosterPage: base}
+	p.Teams, err = h.rosters.Teams(c.UserContext(), h.web.Actor(c), base.Roster.ID)
+	return p, err
 }
 
 func (h *rosterAdmin) teams(c *fiber.Ctx) error {

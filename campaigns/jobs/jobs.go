@@ -12,8 +12,8 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivertype"
@@ -45,7 +45,7 @@ type Options struct {
 	Workers *river.Workers
 	Regular []Regular
 	Log     *slog.Logger
-	Poll    time.Duration // how often to look for jobs of other nodes; 0 = one second
+	Poll    time.Duration // how often to look for jobs that nobody told of; 0 = one second
 }
 
 // Regular is housekeeping that runs by itself: once soon after the start and then every so often, on one node at a time.
@@ -116,7 +116,7 @@ func New(db *database.DB, o Options) (*Client, error) {
 	if db.Postgres() {
 		err = bind(c, riverpgxv5.New(db.Pool), cfg, database.PgxTx)
 	} else {
-		err = bindLite(c, cfg)
+		err = bind(c, riversqlite.New(db.SQL), cfg, func(tx *gorm.DB) (*sql.Tx, error) { return database.SQLTx(tx) })
 	}
 	if err != nil {
 		return nil, fmt.Errorf("jobs: %w", err)
@@ -124,36 +124,30 @@ func New(db *database.DB, o Options) (*Client, error) {
 	return c, nil
 }
 
-func bind(c *Client, driver *riverpgxv5.Driver, cfg *river.Config, unwrap func(*gorm.DB) (pgx.Tx, error)) error {
+// inserted is what River's listeners hear of a job that waits: its topic and its words.
+var inserted = riverdriver.NotifyManyParams{Topic: "river_insert", Payload: []string{`{"queue": "` + river.QueueDefault + `"}`}}
+
+func bind[T any](c *Client, driver riverdriver.Driver[T], cfg *river.Config, unwrap func(*gorm.DB) (T, error)) error {
 	r, err := river.NewClient(driver, cfg)
 	if err != nil {
 		return err
 	}
-	fill(c, r, unwrap)
-	return nil
-}
-
-func bindLite(c *Client, cfg *river.Config) error {
-	r, err := river.NewClient(riversqlite.New(c.db.SQL), cfg)
-	if err != nil {
-		return err
-	}
-	fill(c, r, func(tx *gorm.DB) (*sql.Tx, error) { return database.SQLTx(tx) })
-	return nil
-}
-
-func fill[T any](c *Client, r *river.Client[T], unwrap func(*gorm.DB) (T, error)) {
 	c.insert = func(ctx context.Context, tx *gorm.DB, args river.JobArgs, o *river.InsertOpts) error {
 		t, err := unwrap(tx)
 		if err != nil {
 			return err
 		}
-		_, err = r.InsertTx(ctx, t, args, o)
-		return err
+		if _, err = r.InsertTx(ctx, t, args, o); err != nil {
+			return err
+		}
+		// River tells of one job within FetchCooldown and is silent about the next, which is committed later or instead of the first: each
+		// is told of with its own commit, so that none waits for the poll.
+		return driver.UnwrapExecutor(t).NotifyMany(ctx, &inserted)
 	}
 	c.start, c.stop, c.kill = r.Start, r.Stop, r.StopAndCancel
 	c.list, c.retry, c.cancel = r.JobList, r.JobRetry, r.JobCancel
 	c.events = r.Subscribe
+	return nil
 }
 
 // Enqueue inserts a job in tx. It runs once tx is committed, and never if it is not.

@@ -41,9 +41,14 @@ func (g *greeter) NextRetry(*river.Job[greet]) time.Time { return time.Now() }
 
 func client(t *testing.T, db *database.DB, g *greeter, regular ...jobs.Regular) *jobs.Client {
 	t.Helper()
+	return polling(t, db, g, 50*time.Millisecond, regular...)
+}
+
+func polling(t *testing.T, db *database.DB, g *greeter, poll time.Duration, regular ...jobs.Regular) *jobs.Client {
+	t.Helper()
 	w := river.NewWorkers()
 	river.AddWorker(w, g)
-	c, err := jobs.New(db, jobs.Options{Workers: w, Regular: regular, Log: slog.New(slog.DiscardHandler), Poll: 50 * time.Millisecond})
+	c, err := jobs.New(db, jobs.Options{Workers: w, Regular: regular, Log: slog.New(slog.DiscardHandler), Poll: poll})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +108,28 @@ func TestAJobLivesAndDiesWithItsTransaction(t *testing.T) {
 		list, err := c.List(ctx, actor.TheSystem(), "")
 		if err != nil || len(list) != 1 {
 			t.Fatalf("%d jobs, %v", len(list), err)
+		}
+	})
+}
+
+// A job runs once it is committed and waits for no poll, also right after another one, and after one that was rolled back.
+func TestNoJobWaitsForThePoll(t *testing.T) {
+	testdb.Each(t, func(t *testing.T, db *database.DB) {
+		ctx := context.Background()
+		g := &greeter{ran: make(chan string, 10)}
+		c := polling(t, db, g, time.Hour)
+		start(t, c)
+		enqueue := func(name string, end error) {
+			if err := db.Tx(ctx, func(tx *gorm.DB) error { return errors.Join(c.Enqueue(ctx, tx, greet{name}), end) }); !errors.Is(err, end) {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range []string{"June", "Cal", "Ilse", "Hal", "Rosa"} {
+			enqueue("nobody", errors.New("boom"))
+			enqueue(name, nil)
+			if got := take(t, g.ran); got != name {
+				t.Fatalf("ran %q", got)
+			}
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/riverqueue/river"
 	"gorm.io/gorm"
 
 	"kithline/campaigns/actor"
@@ -272,6 +273,56 @@ func (h *coverHall) onList(sh models.Shift) bool {
 
 // The understudy is asked first, then whoever stands by in the order in which they signed up, one at a time, each in the hours they agreed
 // to; the first yes has the place, and who is asked then is told.
+// Who wants more people than before has somebody looked for at once, as when a place comes free; but not before a shift is open to all,
+// and not where nothing is free.
+func TestCoverWhatIsRaised(t *testing.T) {
+	eachHall(t, func(t *testing.T, h *coverHall) {
+		enqueued := 0
+		h.Enqueue = func(context.Context, *gorm.DB, river.JobArgs) error { enqueued++; return nil }
+		raise := func(sh models.Shift, places, minimum int) int {
+			t.Helper()
+			was := enqueued
+			in := ShiftInputOf(h.roster, sh, "")
+			in.Places, in.Minimum = places, minimum
+			_, _, err := h.SaveShift(h.ctx, actor.TheSystem(), sh.ID, in)
+			h.must(err)
+			return enqueued - was
+		}
+		tomorrow := h.at("08:00")
+		full, closed := h.shift("Full", "13:00", "14:00", func(sh *models.Shift) { sh.Minimum, sh.Places = 0, 2 }), h.shift("Closed", "15:00", "16:00", func(sh *models.Shift) { sh.OpensAt = &tomorrow })
+		h.puts(full, h.person("ann"), models.AsPlace)
+		h.puts(full, h.person("ben"), models.AsPlace)
+		if raise(full, 2, 2) != 0 || raise(closed, 2, 2) != 0 {
+			t.Error("somebody is looked for where nothing is to be had")
+		}
+		table := h.shift("Table", "09:00", "10:00")
+		h.puts(table, h.person("june"), models.AsPlace)
+		h.puts(table, h.person("cal"), models.AsStandby)
+		h.looks()
+		if came := h.came(); came != "" {
+			t.Fatalf("asked too soon: %s", came)
+		}
+		if raise(table, 2, 1) != 1 {
+			t.Error("nobody is looked for")
+		}
+		h.looks()
+		if came := h.came(); !strings.Contains(came, "cal") {
+			t.Errorf("came: %q", came)
+		}
+		hall := h.shift("Hall", "11:00", "12:00", func(sh *models.Shift) { sh.Places = 2 })
+		h.puts(hall, h.person("ilse"), models.AsPlace)
+		if raise(hall, 2, 2) != 1 { // as many places, more of them needed
+			t.Error("nobody is looked for when more are needed")
+		}
+		h.roster.State = models.RosterDraft
+		h.must(h.DB.Model(&h.roster).Update("state", h.roster.State).Error)
+		h.must(h.DB.Where("id = ?", table.ID).Take(&table).Error)
+		if raise(table, 3, 3) != 0 {
+			t.Error("somebody is looked for in a draft")
+		}
+	})
+}
+
 func TestCoverAsksInTurn(t *testing.T) {
 	eachHall(t, func(t *testing.T, h *coverHall) {
 		sh := h.shift("Leader", "13:00", "13:45")

@@ -2,6 +2,8 @@ package rosters
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +13,7 @@ import (
 
 	"kithline/campaigns/actor"
 	"kithline/models"
+	"kithline/models/database"
 )
 
 // Risk says what is wrong with how a shift stands, the worst first.
@@ -92,7 +95,7 @@ func (l Line) as(what models.PlaceAs) (out []Holder) {
 // TeamStands is a team and whether it goes ahead.
 type TeamStands struct {
 	models.Team
-	Shifts []Line // without names
+	Shifts []Line // of Teams alone; without names
 	Ahead  bool   // each shift has its minimum
 }
 
@@ -131,7 +134,24 @@ type Coverage struct {
 	At     time.Time
 }
 
-// deskSlim is what a coverage page reads of every shift.
+// deskFact is what a coverage page reads of every shift, and how it stands: little, since there may be thousands.
+type deskFact struct {
+	id                        uuid.UUID
+	team                      uuid.NullUUID
+	roleKind                  models.RoleKind
+	kind                      models.ShiftKind
+	starts, ends              sql.NullTime
+	minimum, places, standbys int
+	cancelled, settled        bool
+	is                        Places
+	risk                      Risk
+	over                      bool
+}
+
+// gap reports whether something is missing that can still be had.
+func (f *deskFact) gap() bool { return f.risk != NoRisk && !f.cancelled && !f.over }
+
+// deskSlim is what a Line has of its shift.
 var deskSlim = []string{
 	"id", "roster_id", "team_id", "role", "role_kind", "kind", "starts_at", "ends_at", "minutes", "mode", "place", "minimum", "places", "standbys", "energy", "demands", "position",
 	"cancelled_at", "settled_at", "filled", "head_count", "revision",
@@ -145,41 +165,39 @@ func (s *Service) Coverage(ctx context.Context, a actor.Actor, id uuid.UUID, f C
 	}
 	now := s.Clock.Now()
 	c := Coverage{Roster: r, Names: Changes(a, r), At: now}
-	lines, teams, err := s.deskLines(ctx, s.DB.DB, r, now)
+	facts, err := deskFacts(ctx, s.DB.DB, r.ID, now)
 	if err != nil {
 		return c, err
 	}
 	zone := Zone(r)
-	c.days(lines, zone, f.Day, now)
-	var shown []*Line
-	for i := range lines {
-		l := &lines[i]
-		if l.CancelledAt == nil && !l.Over {
-			c.Places += l.Shift.Places
-			c.Held += l.Is.Held()
-			c.Open += max(0, l.Shift.Places-l.Is.Held())
-			c.Asking += l.Is.Asking
-			if l.Is.Standbys < l.Standbys {
+	c.days(facts, zone, f.Day, now)
+	var shown, gaps []*deskFact
+	for i := range facts {
+		l := &facts[i]
+		if !l.cancelled && !l.over {
+			c.Places += l.places
+			c.Held += l.is.Held()
+			c.Open += max(0, l.places-l.is.Held())
+			c.Asking += l.is.Asking
+			if l.is.Standbys < l.standbys {
 				c.Thin++
 			}
 		}
-		if f.RoleKind != models.RoleAny && l.RoleKind != f.RoleKind || f.Team != uuid.Nil && (l.TeamID == nil || *l.TeamID != f.Team) {
+		if f.RoleKind != models.RoleAny && l.roleKind != f.RoleKind || f.Team != uuid.Nil && l.team.UUID != f.Team {
 			continue
 		}
-		gap := l.Risk != NoRisk && l.CancelledAt == nil && !l.Over
-		if gap {
-			c.Gaps = append(c.Gaps, *l)
-		}
-		if f.GapsOnly && !gap {
+		if l.gap() {
+			gaps = append(gaps, l)
+		} else if f.GapsOnly {
 			continue
 		}
-		if deskOn(l.Shift, c.Day, zone) {
+		if l.on(c.Day, zone) {
 			shown = append(shown, l)
 		}
 	}
-	slices.SortStableFunc(c.Gaps, deskWorse)
-	if len(c.Gaps) > CoverageGaps {
-		c.Gaps, c.More = c.Gaps[:CoverageGaps], len(c.Gaps)-CoverageGaps
+	slices.SortStableFunc(gaps, deskWorse)
+	if len(gaps) > CoverageGaps {
+		gaps, c.More = gaps[:CoverageGaps], len(gaps)-CoverageGaps
 	}
 	from := min(max(f.From, 0), len(shown))
 	if to := from + CoverageRows; to < len(shown) {
@@ -187,33 +205,65 @@ func (s *Service) Coverage(ctx context.Context, a actor.Actor, id uuid.UUID, f C
 	} else {
 		shown = shown[from:]
 	}
-	if c.Names {
-		for i := range c.Gaps {
-			shown = append(shown, &c.Gaps[i])
-		}
-		if err := s.deskNames(ctx, s.DB.DB, shown); err != nil {
-			return c, err
-		}
-		shown = shown[:len(shown)-len(c.Gaps)]
+	teams, err := deskTeamsOf(ctx, s.DB.DB, r.ID)
+	if err != nil {
+		return c, err
 	}
-	for _, l := range shown {
+	lines, err := s.deskShown(ctx, s.DB.DB, append(slices.Clone(shown), gaps...), teams, c.Names)
+	if err != nil {
+		return c, err
+	}
+	c.Gaps = slices.DeleteFunc(lines[len(shown):], Line.gone)
+	for _, l := range slices.DeleteFunc(lines[:len(shown):len(shown)], Line.gone) {
 		if l.Kind == models.ShiftFixed {
-			c.Rows = append(c.Rows, *l)
+			c.Rows = append(c.Rows, l)
 		} else {
-			c.Tasks = append(c.Tasks, *l)
+			c.Tasks = append(c.Tasks, l)
 		}
 	}
-	c.Teams = deskTeams(teams, lines)
+	c.Teams = deskAhead(teams, facts)
 	return c, nil
 }
 
+// Teams says of each team of a roster how its shifts stand. It needs what Get needs.
+func (s *Service) Teams(ctx context.Context, a actor.Actor, id uuid.UUID) ([]TeamStands, error) {
+	r, err := deskSees(ctx, s.DB.DB, a, id)
+	if err != nil {
+		return nil, err
+	}
+	facts, err := deskFacts(ctx, s.DB.DB, r.ID, s.Clock.Now())
+	if err != nil {
+		return nil, err
+	}
+	teams, err := deskTeamsOf(ctx, s.DB.DB, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	var of []*deskFact
+	for i := range facts {
+		if facts[i].team.Valid && !facts[i].cancelled {
+			of = append(of, &facts[i])
+		}
+	}
+	lines, err := s.deskShown(ctx, s.DB.DB, of, teams, false)
+	out := deskAhead(teams, facts)
+	for i := range out {
+		for _, l := range lines {
+			if l.TeamID != nil && *l.TeamID == out[i].ID {
+				out[i].Shifts = append(out[i].Shifts, l)
+			}
+		}
+	}
+	return out, err
+}
+
 // days lists the days of a roster on which something begins, and chooses one.
-func (c *Coverage) days(lines []Line, zone *time.Location, wanted string, now time.Time) {
+func (c *Coverage) days(facts []deskFact, zone *time.Location, wanted string, now time.Time) {
 	seen := map[string]bool{}
 	today := now.In(zone).Format(time.DateOnly)
-	for _, l := range lines {
-		if l.StartsAt != nil && l.Kind == models.ShiftFixed {
-			seen[l.StartsAt.In(zone).Format(time.DateOnly)] = true
+	for i := range facts {
+		if f := &facts[i]; f.starts.Valid && f.kind == models.ShiftFixed {
+			seen[f.starts.Time.In(zone).Format(time.DateOnly)] = true
 		}
 	}
 	for d := range seen {
@@ -230,24 +280,29 @@ func (c *Coverage) days(lines []Line, zone *time.Location, wanted string, now ti
 }
 
 // deskOn reports whether a shift belongs to a day: a fixed one that begins then, and any other that can be done then.
-func deskOn(sh models.Shift, day string, zone *time.Location) bool {
-	on := func(t *time.Time) string { return t.In(zone).Format(time.DateOnly) }
-	if sh.Kind == models.ShiftFixed {
-		return sh.StartsAt != nil && on(sh.StartsAt) == day
+func deskOn(kind models.ShiftKind, starts *time.Time, day string, zone *time.Location) bool {
+	if kind == models.ShiftFixed {
+		return starts != nil && starts.In(zone).Format(time.DateOnly) == day
 	}
 	return true
 }
 
-// deskWorse puts the worst first, and of the same the soonest.
-func deskWorse(a, b Line) int {
-	if d := slices.Index(Risks, a.Risk) - slices.Index(Risks, b.Risk); d != 0 {
-		return d
-	}
-	return deskSooner(a, b)
+func (f *deskFact) on(day string, zone *time.Location) bool {
+	return deskOn(f.kind, deskTime(&f.starts), day, zone)
 }
 
-func deskSooner(a, b Line) int {
-	x, y := deskDue(a.Shift), deskDue(b.Shift)
+// deskWorse puts the worst first, and of the same the soonest.
+func deskWorse(a, b *deskFact) int {
+	if d := slices.Index(Risks, a.risk) - slices.Index(Risks, b.risk); d != 0 {
+		return d
+	}
+	return deskSooner(a.due(), b.due())
+}
+
+func (f *deskFact) due() *time.Time { return deskDue(f.kind, deskTime(&f.starts), deskTime(&f.ends)) }
+
+// deskSooner compares by when shifts want their people; one without such a time comes last.
+func deskSooner(x, y *time.Time) int {
 	switch {
 	case x == nil && y == nil:
 		return 0
@@ -260,86 +315,160 @@ func deskSooner(a, b Line) int {
 }
 
 // deskDue is by when a shift wants its people: its start, or else its end.
-func deskDue(sh models.Shift) *time.Time {
-	if sh.Kind == models.ShiftFixed && sh.StartsAt != nil {
-		return sh.StartsAt
+func deskDue(kind models.ShiftKind, starts, ends *time.Time) *time.Time {
+	if kind == models.ShiftFixed && starts != nil {
+		return starts
 	}
-	return sh.EndsAt
+	return ends
+}
+
+// deskFacts reads what a coverage page needs to know of every shift of a roster, in the order of time. It is a hot path: rows are read
+// as they come.
+func deskFacts(ctx context.Context, tx *gorm.DB, roster uuid.UUID, now time.Time) (out []deskFact, err error) {
+	counts, err := deskCounts(ctx, tx, roster, now)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.WithContext(ctx).Raw(`SELECT id, team_id, role_kind, kind, starts_at, ends_at, minimum, places, standbys, cancelled_at IS NOT NULL, settled_at IS NOT NULL
+		FROM shifts WHERE roster_id = ? ORDER BY starts_at, position, id`, roster).Rows()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	out = make([]deskFact, 0, len(counts)+len(counts)/8)
+	for rows.Next() {
+		var f deskFact
+		if err := rows.Scan(&f.id, &f.team, &f.roleKind, &f.kind, &f.starts, &f.ends, &f.minimum, &f.places, &f.standbys, &f.cancelled, &f.settled); err != nil {
+			return nil, err
+		}
+		f.is = counts[f.id]
+		sh := models.Shift{Kind: f.kind, StartsAt: deskTime(&f.starts), EndsAt: deskTime(&f.ends), Minimum: f.minimum, Places: f.places, Standbys: f.standbys}
+		f.risk, f.over = RiskOf(sh, f.is), f.settled || over(sh, now)
+		out = append(out, f)
+	}
+	return out, rows.Err()
+}
+
+func deskTime(t *sql.NullTime) *time.Time {
+	if !t.Valid {
+		return nil
+	}
+	return &t.Time
+}
+
+// deskShown reads the line of each of some shifts, with who is on it where names are shown. One that was deleted meanwhile has no id.
+func (s *Service) deskShown(ctx context.Context, tx *gorm.DB, facts []*deskFact, teams []models.Team, names bool) ([]Line, error) {
+	ids := make([]uuid.UUID, 0, len(facts))
+	at := make(map[uuid.UUID]models.Shift, len(facts))
+	for _, f := range facts {
+		if _, twice := at[f.id]; !twice {
+			ids, at[f.id] = append(ids, f.id), models.Shift{}
+		}
+	}
+	var shifts []models.Shift
+	if err := database.FindIn(tx.WithContext(ctx).Select(deskSlim), "id", ids, &shifts); err != nil {
+		return nil, err
+	}
+	for _, sh := range shifts {
+		at[sh.ID] = sh
+	}
+	lines := make([]Line, 0, len(facts))
+	for _, f := range facts {
+		lines = append(lines, Line{Shift: at[f.id], Is: f.is, Risk: f.risk, Over: f.over})
+	}
+	if err := deskAsks(ctx, tx, lines, teams); err != nil || !names {
+		return lines, err
+	}
+	return lines, s.deskNames(ctx, tx, lines)
 }
 
 // deskLines reads every shift of a roster and how it stands, in the order of time, and its teams.
 func (s *Service) deskLines(ctx context.Context, tx *gorm.DB, r models.Roster, now time.Time) ([]Line, []models.Team, error) {
-	tx = tx.WithContext(ctx)
 	var shifts []models.Shift
-	if err := tx.Select(deskSlim).Where("roster_id = ?", r.ID).Order("starts_at, position, id").Find(&shifts).Error; err != nil {
+	if err := tx.WithContext(ctx).Select(deskSlim).Where("roster_id = ?", r.ID).Order("starts_at, position, id").Find(&shifts).Error; err != nil {
 		return nil, nil, err
 	}
-	var teams []models.Team
-	if err := tx.Where("roster_id = ?", r.ID).Order("position, name, id").Find(&teams).Error; err != nil {
+	teams, err := deskTeamsOf(ctx, tx, r.ID)
+	if err != nil {
 		return nil, nil, err
-	}
-	called := make(map[uuid.UUID]string, len(teams))
-	for _, t := range teams {
-		called[t.ID] = t.Name
 	}
 	counts, err := deskCounts(ctx, tx, r.ID, now)
 	if err != nil {
 		return nil, nil, err
 	}
 	lines := make([]Line, len(shifts))
-	at := make(map[uuid.UUID]int, len(shifts))
 	for i, sh := range shifts {
-		l := Line{Shift: sh, Is: counts[sh.ID], Over: over(sh, now)}
-		l.Risk = RiskOf(sh, l.Is)
-		if sh.TeamID != nil {
-			l.Team = called[*sh.TeamID]
+		lines[i] = Line{Shift: sh, Is: counts[sh.ID], Over: over(sh, now)}
+		lines[i].Risk = RiskOf(sh, lines[i].Is)
+	}
+	return lines, teams, deskAsks(ctx, tx, lines, teams)
+}
+
+func deskTeamsOf(ctx context.Context, tx *gorm.DB, roster uuid.UUID) (teams []models.Team, err error) {
+	err = tx.WithContext(ctx).Where("roster_id = ?", roster).Order("position, name, id").Find(&teams).Error
+	return teams, err
+}
+
+// deskAsks says of lines whose team they are of, since when they stand on the phone list, and until when somebody is being asked.
+func deskAsks(ctx context.Context, tx *gorm.DB, lines []Line, teams []models.Team) error {
+	tx = tx.WithContext(ctx)
+	called := make(map[uuid.UUID]string, len(teams))
+	for _, t := range teams {
+		called[t.ID] = t.Name
+	}
+	var ids []uuid.UUID
+	at := make(map[uuid.UUID][]*Line, len(lines))
+	for i := range lines {
+		l := &lines[i]
+		if l.TeamID != nil {
+			l.Team = called[*l.TeamID]
 		}
-		lines[i], at[sh.ID] = l, i
+		if at[l.ID] == nil {
+			ids = append(ids, l.ID)
+		}
+		at[l.ID] = append(at[l.ID], l)
 	}
 	var covers []models.Cover
-	if err := tx.Where("shift_id IN (SELECT id FROM shifts WHERE roster_id = ?)", r.ID).Find(&covers).Error; err != nil {
-		return nil, nil, err
+	if err := database.FindIn(tx.Select("shift_id", "phone_at").Where("phone_at IS NOT NULL"), "shift_id", ids, &covers); err != nil {
+		return err
 	}
 	for _, c := range covers {
-		if i, ok := at[c.ShiftID]; ok {
-			lines[i].PhoneAt = c.PhoneAt
+		for _, l := range at[c.ShiftID] {
+			l.PhoneAt = c.PhoneAt
 		}
 	}
 	var offers []models.Offer
-	err = tx.Select("id", "shift_id", "expires_at").Where("state = ? AND shift_id IN (SELECT id FROM shifts WHERE roster_id = ?)", models.OfferOpen, r.ID).Find(&offers).Error
+	err := database.FindIn(tx.Select("shift_id", "expires_at").Where("state = ?", models.OfferOpen), "shift_id", ids, &offers)
 	for _, o := range offers {
-		if i, ok := at[o.ShiftID]; ok && (lines[i].Until == nil || o.ExpiresAt.After(*lines[i].Until)) {
-			lines[i].Until = &o.ExpiresAt
+		for _, l := range at[o.ShiftID] {
+			if l.Until == nil || o.ExpiresAt.After(*l.Until) {
+				l.Until = &o.ExpiresAt
+			}
 		}
 	}
-	return lines, teams, err
+	return err
 }
 
-// deskCounts is placesOf for all shifts of a roster, by two questions.
-func deskCounts(ctx context.Context, tx *gorm.DB, roster uuid.UUID, now time.Time) (map[uuid.UUID]Places, error) {
-	var rows []struct {
-		ShiftID uuid.UUID
-		AsWhat  models.PlaceAs
-		State   models.AssignmentState
-		N       int
-	}
-	err := tx.WithContext(ctx).Table("assignments a").Joins("JOIN shifts s ON s.id = a.shift_id").Select("a.shift_id, a.as_what, a.state, count(*) AS n").
-		Where("s.roster_id = ? AND (a.state <> ? OR a.expires_at > ?)", roster, models.AssignmentPending, now).Group("a.shift_id, a.as_what, a.state").Scan(&rows).Error
+// deskCounts is placesOf for all shifts of a roster, by two questions. It is a hot path: rows are read as they come.
+func deskCounts(ctx context.Context, tx *gorm.DB, roster uuid.UUID, now time.Time) (out map[uuid.UUID]Places, err error) {
+	rows, err := tx.WithContext(ctx).Raw(`SELECT a.shift_id, count(*) FILTER (WHERE a.as_what = 'place' AND a.state = 'confirmed'), count(*) FILTER (WHERE a.as_what = 'place' AND a.state = 'pending'),
+			count(*) FILTER (WHERE a.as_what IN ('standby', 'understudy') AND a.state <> 'pending')
+		FROM assignments a JOIN shifts s ON s.id = a.shift_id WHERE s.roster_id = ? AND (a.state <> 'pending' OR a.expires_at > ?) GROUP BY a.shift_id`, roster, now).Rows()
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[uuid.UUID]Places, len(rows))
-	for _, r := range rows {
-		p := out[r.ShiftID]
-		switch {
-		case r.AsWhat == models.AsPlace && r.State == models.AssignmentConfirmed:
-			p.Confirmed += r.N
-		case r.AsWhat == models.AsPlace && r.State == models.AssignmentPending:
-			p.Pending += r.N
-		case (r.AsWhat == models.AsStandby || r.AsWhat == models.AsUnderstudy) && r.State != models.AssignmentPending:
-			p.Standbys += r.N
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	out = map[uuid.UUID]Places{}
+	for rows.Next() {
+		var id uuid.UUID
+		var p Places
+		if err := rows.Scan(&id, &p.Confirmed, &p.Pending, &p.Standbys); err != nil {
+			return nil, err
 		}
-		out[r.ShiftID] = p
+		out[id] = p
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
 	}
 	var asked []struct {
 		ShiftID uuid.UUID
@@ -356,22 +485,19 @@ func deskCounts(ctx context.Context, tx *gorm.DB, roster uuid.UUID, now time.Tim
 }
 
 // deskNames reads who is on shifts. The caller may see who they are.
-func (s *Service) deskNames(ctx context.Context, tx *gorm.DB, lines []*Line) error {
+func (s *Service) deskNames(ctx context.Context, tx *gorm.DB, lines []Line) error {
 	ids := make([]uuid.UUID, 0, len(lines))
 	at := make(map[uuid.UUID][]*Line, len(lines))
-	for _, l := range lines {
+	for i := range lines {
+		l := &lines[i]
 		if at[l.ID] == nil {
 			ids = append(ids, l.ID)
 		}
 		at[l.ID] = append(at[l.ID], l)
 	}
-	if len(ids) == 0 {
-		return nil
-	}
 	var rows []models.Assignment
-	err := tx.WithContext(ctx).Select("id", "shift_id", "mailbox_id", "as_what", "state", "given_name_sealed", "family_name_sealed", "time_zone", "starts_at", "ask_by", "ask_from", "created_at").
-		Where("shift_id IN ?", ids).Order("created_at, id").Find(&rows).Error
-	if err != nil {
+	q := tx.WithContext(ctx).Select("id", "shift_id", "mailbox_id", "as_what", "state", "given_name_sealed", "family_name_sealed", "time_zone", "starts_at", "ask_by", "ask_from").Order("created_at, id")
+	if err := database.FindIn(q, "shift_id", ids, &rows); err != nil {
 		return err
 	}
 	boxes := make([]uuid.UUID, len(rows))
@@ -420,23 +546,24 @@ func shortName(given, family string) string {
 	return given
 }
 
-// deskTeams says of each team how its shifts stand.
-func deskTeams(teams []models.Team, lines []Line) []TeamStands {
+func (l Line) gone() bool { return l.ID == uuid.Nil }
+
+// deskAhead says of each team whether it goes ahead.
+func deskAhead(teams []models.Team, facts []deskFact) []TeamStands {
 	out := make([]TeamStands, len(teams))
-	at := make(map[uuid.UUID]int, len(teams))
+	at := make(map[uuid.UUID]*TeamStands, len(teams))
 	for i, t := range teams {
-		out[i].Team, at[t.ID] = t, i
+		out[i].Team, at[t.ID] = t, &out[i]
 	}
-	for _, l := range lines {
-		if l.TeamID == nil || l.CancelledAt != nil {
+	short := map[uuid.UUID]bool{}
+	for i := range facts {
+		f := &facts[i]
+		team := f.team.UUID
+		if f.cancelled || at[team] == nil {
 			continue
 		}
-		if i, ok := at[*l.TeamID]; ok {
-			out[i].Shifts = append(out[i].Shifts, l)
-		}
-	}
-	for i := range out {
-		out[i].Ahead = len(out[i].Shifts) > 0 && !slices.ContainsFunc(out[i].Shifts, func(l Line) bool { return l.SettledAt == nil && l.Is.Confirmed < l.Minimum })
+		short[team] = short[team] || !f.settled && f.is.Confirmed < f.minimum
+		at[team].Ahead = !short[team]
 	}
 	return out
 }

@@ -223,7 +223,7 @@ func (s *Service) deskReach(ctx context.Context, tx *gorm.DB, r models.Roster, i
 	var ids []uuid.UUID
 	order := map[uuid.UUID]int{}
 	for _, sh := range shifts {
-		if sh.EndsAt != nil && !now.Before(*sh.EndsAt) || in.Day != "" && (sh.Kind != models.ShiftFixed || !deskOn(sh, in.Day, zone)) {
+		if sh.EndsAt != nil && !now.Before(*sh.EndsAt) || in.Day != "" && (sh.Kind != models.ShiftFixed || !deskOn(sh.Kind, sh.StartsAt, in.Day, zone)) {
 			continue
 		}
 		order[sh.ID] = len(ids)

@@ -311,7 +311,7 @@ func (s *Service) Crew(ctx context.Context, a actor.Actor, shift uuid.UUID) (Cre
 	if err != nil {
 		return Crew{}, err
 	}
-	c := Crew{Roster: r, Line: Line{Shift: sh, Is: counts[shift], Over: over(sh, now)}, Join: join}
-	c.Line.Risk = RiskOf(sh, c.Line.Is)
-	return c, s.deskNames(ctx, s.DB.DB, []*Line{&c.Line})
+	lines := []Line{{Shift: sh, Is: counts[shift], Risk: RiskOf(sh, counts[shift]), Over: over(sh, now)}}
+	err = s.deskNames(ctx, s.DB.DB, lines)
+	return Crew{Roster: r, Line: lines[0], Join: join}, err
 }

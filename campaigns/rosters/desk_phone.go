@@ -101,7 +101,7 @@ func (s *Service) Phones(ctx context.Context, a actor.Actor, id uuid.UUID) (Phon
 			}
 			return 1
 		}
-		return deskSooner(a.Line, b.Line)
+		return deskSooner(deskDue(a.Kind, a.StartsAt, a.EndsAt), deskDue(b.Kind, b.StartsAt, b.EndsAt))
 	})
 	if len(out.Lines) > phoneLines {
 		out.Lines, out.More = out.Lines[:phoneLines], len(out.Lines)-phoneLines
@@ -322,7 +322,7 @@ func (s *Service) StartCall(ctx context.Context, a actor.Actor, shift, mailbox u
 			return fault.New(fault.Conflict, "error.rosterdesk_asked_before")
 		}
 		o = models.Offer{ID: models.NewID(), ShiftID: shift, MailboxID: mailbox, State: models.OfferOpen, ByWhat: models.AskByPhone, SentAt: &now, CreatedAt: now, ExpiresAt: now.Add(24 * time.Hour)}
-		if due := deskDue(sh); due != nil && due.Before(o.ExpiresAt) {
+		if due := deskDue(sh.Kind, sh.StartsAt, sh.EndsAt); due != nil && due.Before(o.ExpiresAt) {
 			o.ExpiresAt = *due
 		}
 		var as models.Assignment

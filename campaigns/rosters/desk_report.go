@@ -2,6 +2,7 @@ package rosters
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -174,29 +175,27 @@ func (s *Service) DayPlan(ctx context.Context, a actor.Actor, id uuid.UUID, day 
 		return DayPlan{}, err
 	}
 	now := s.Clock.Now()
-	lines, _, err := s.deskLines(ctx, s.DB.DB, r, now)
+	facts, err := deskFacts(ctx, s.DB.DB, r.ID, now)
+	if err != nil {
+		return DayPlan{}, err
+	}
+	teams, err := deskTeamsOf(ctx, s.DB.DB, r.ID)
 	if err != nil {
 		return DayPlan{}, err
 	}
 	c := Coverage{}
 	zone := Zone(r)
-	c.days(lines, zone, day, now)
+	c.days(facts, zone, day, now)
 	out := DayPlan{Roster: r, Day: c.Day, Days: c.Days}
-	var shown []*Line
-	for i := range lines {
-		if l := &lines[i]; l.CancelledAt == nil && deskOn(l.Shift, c.Day, zone) {
-			shown = append(shown, l)
+	var shown []*deskFact
+	for i := range facts {
+		if f := &facts[i]; !f.cancelled && f.on(c.Day, zone) {
+			shown = append(shown, f)
 		}
 	}
-	for start := 0; start < len(shown); start += CoverageRows {
-		if err := s.deskNames(ctx, s.DB.DB, shown[start:min(start+CoverageRows, len(shown))]); err != nil {
-			return out, err
-		}
-	}
-	for _, l := range shown {
-		out.Lines = append(out.Lines, *l)
-	}
-	return out, nil
+	lines, err := s.deskShown(ctx, s.DB.DB, shown, teams, true)
+	out.Lines = slices.DeleteFunc(lines, Line.gone)
+	return out, err
 }
 
 // soon is how far ahead the first page looks for shifts that cannot go ahead yet.

@@ -288,7 +288,8 @@ func ShiftInputOf(r models.Roster, sh models.Shift, join string) ShiftInput {
 }
 
 // SaveShift keeps a shift. Whoever holds a place of it or stands by is told once by mail where its time, its place or how to join changed;
-// it returns how many were. It needs what Save needs. The faults: Invalid with the fields of ShiftInput (places, where more are held),
+// it returns how many were. Where it wants more people than before, somebody is looked for as when a place comes free. It needs what Save
+// needs. The faults: Invalid with the fields of ShiftInput (places, where more are held),
 // Conflict, error.rosterdesk_shift_changed, where another page changed it since, and Gone, error.rosterdesk_shift_over, where it is cancelled or
 // settled.
 func (s *Service) SaveShift(ctx context.Context, a actor.Actor, id uuid.UUID, in ShiftInput) (sh models.Shift, told int, err error) {
@@ -310,7 +311,8 @@ func (s *Service) SaveShift(ctx context.Context, a actor.Actor, id uuid.UUID, in
 		if err != nil {
 			return err
 		}
-		if held := counts[id].Held(); to.Places < held && !bad.Has("places") {
+		held := counts[id].Held()
+		if to.Places < held && !bad.Has("places") {
 			bad.Add("places", "error.rosterdesk_places_held", "Count", held)
 		}
 		if err := bad.Err(); err != nil {
@@ -333,6 +335,12 @@ func (s *Service) SaveShift(ctx context.Context, a actor.Actor, id uuid.UUID, in
 			return err
 		}
 		sh = to
+		opens := later(r.OpensAt, to.OpensAt)
+		if (to.Places > was.Places || to.Minimum > was.Minimum) && held < to.Places && r.State == models.RosterPublished && !over(to, now) && (opens == nil || !now.Before(*opens)) {
+			if err := s.gap(ctx, tx, id, now); err != nil {
+				return err
+			}
+		}
 		moved := was.Kind != to.Kind || !deskSame(was.StartsAt, to.StartsAt) || !deskSame(was.EndsAt, to.EndsAt)
 		if moved || was.Mode != to.Mode || was.Place != to.Place || join != in.Join {
 			if told, err = s.deskTell(ctx, tx, KindChanged, to, now); err != nil {
