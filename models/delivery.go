@@ -56,7 +56,6 @@ type DeliveryState string
 // The states of a delivery.
 const (
 	DeliveryQueued     DeliveryState = "queued"
-	DeliveryClaimed    DeliveryState = "claimed" // by a node, for the length of a lease
 	DeliverySending    DeliveryState = "sending" // committed before the first byte is on the wire
 	DeliverySent       DeliveryState = "sent"
 	DeliveryDeferred   DeliveryState = "deferred" // refused for now: tried again at NotBefore
@@ -68,7 +67,7 @@ const (
 
 // DeliveryStates lists every state, in the order of the way.
 var DeliveryStates = []DeliveryState{
-	DeliveryQueued, DeliveryClaimed, DeliverySending, DeliverySent, DeliveryDeferred, DeliveryFailed, DeliverySuppressed,
+	DeliveryQueued, DeliverySending, DeliverySent, DeliveryDeferred, DeliveryFailed, DeliverySuppressed,
 	DeliveryExpired, DeliveryUnknown,
 }
 

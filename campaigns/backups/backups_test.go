@@ -295,7 +295,7 @@ func TestSettled(t *testing.T) {
 					ids[c] = d
 					wants[c] = state
 					switch state {
-					case models.DeliveryQueued, models.DeliveryClaimed, models.DeliverySending, models.DeliveryDeferred:
+					case models.DeliveryQueued, models.DeliverySending, models.DeliveryDeferred:
 						if receipt && age == old {
 							wants[c] = models.DeliveryExpired
 						} else if !receipt && state == models.DeliverySending {
@@ -336,7 +336,7 @@ func TestSettled(t *testing.T) {
 			if d.State != want || d.Attempt != 4 {
 				t.Errorf("%+v became %s, want %s", c, d.State, want)
 			}
-			if (c.state == models.DeliveryClaimed || c.state == models.DeliverySending) && (d.Node != "" || d.LeaseUntil != nil) {
+			if c.state == models.DeliverySending && (d.Node != "" || d.LeaseUntil != nil) {
 				t.Errorf("%+v is still held by %q until %v", c, d.Node, d.LeaseUntil)
 			}
 		}

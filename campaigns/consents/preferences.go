@@ -289,9 +289,9 @@ func End(ctx context.Context, tx *gorm.DB, mailboxID uuid.UUID, purpose models.P
 	if _, err := Withdraw(ctx, tx, mailboxID, purpose, scopeID, how, now); err != nil {
 		return err
 	}
-	// A claimed one too: the node that holds it asks for its state before it goes on the wire.
+	// One that a process has read too: it asks for its state before it goes on the wire.
 	return tx.WithContext(ctx).Exec(`UPDATE deliveries SET state = 'suppressed', lease_until = NULL, updated_at = ?
-		WHERE mailbox_id = ? AND purpose = ? AND scope_id = ? AND state IN ('queued', 'claimed', 'deferred')`, now, mailboxID, purpose, scopeID).Error
+		WHERE mailbox_id = ? AND purpose = ? AND scope_id = ? AND state IN ('queued', 'deferred')`, now, mailboxID, purpose, scopeID).Error
 }
 
 // EndAll is End for everything that a mailbox agreed to.
@@ -303,5 +303,5 @@ func EndAll(ctx context.Context, tx *gorm.DB, mailboxID uuid.UUID, how string, n
 		return err
 	}
 	return tx.Exec(`UPDATE deliveries SET state = 'suppressed', lease_until = NULL, updated_at = ?
-		WHERE mailbox_id = ? AND purpose <> 'receipt' AND state IN ('queued', 'claimed', 'deferred')`, now, mailboxID).Error
+		WHERE mailbox_id = ? AND purpose <> 'receipt' AND state IN ('queued', 'deferred')`, now, mailboxID).Error
 }

@@ -94,7 +94,7 @@ type addressee struct {
 	Domain, TimeZone           string
 }
 
-// jobs reads what claimed deliveries need to be made: who they go to, and what their kinds ask for. What cannot be read of one is
+// jobs reads what due deliveries need to be made: who they go to, and what their kinds ask for. What cannot be read of one is
 // that one's error.
 func (s *Service) jobs(ctx context.Context, w *way, ds []models.Delivery) []*job {
 	jobs, boxes, kinds := make([]*job, len(ds)), make([]uuid.UUID, len(ds)), map[string][]models.Delivery{}

@@ -2,10 +2,11 @@
 // it tells about, and sent afterwards by whichever node is up. Nothing that was accepted for sending is lost by a crash, and
 // what may arrive twice is bounded:
 //
-//   - A node claims rows for the length of a lease that it keeps renewing. A row is committed as "sending" before its first
-//     byte is on the wire, one row a connection, and the server's answer is recorded right after.
-//   - A claimed row whose node died goes back to the queue. A sending row whose node died is "unknown": nobody recorded the
-//     answer. Receipts are then sent again under the same Message-ID, everything else is parked until somebody decides.
+//   - A node reads what is due and takes it from nobody. A row is committed as "sending", for the length of a lease that the node keeps
+//     renewing, before its first byte is on the wire, two rows a connection at most; the server's answer is recorded right after. Of
+//     two nodes that have read a row, the one that commits that first has it.
+//   - A sending row whose node died is "unknown": nobody recorded the answer. Receipts are then sent again under the same Message-ID,
+//     everything else is parked until somebody decides.
 //   - Every change of state names the attempt it belongs to, so a node that stood still past its lease changes nothing that
 //     another node has taken over. Leases are measured by the database's clock.
 //   - A delivery that is not a receipt needs a consent for its purpose: a trigger refuses the row, and the same question is

@@ -40,12 +40,13 @@ type world struct {
 	lease  time.Duration
 	limits models.Limits
 	poll   time.Duration
+	asked  chan struct{} // the outbox is about to be read
 }
 
 func newWorld(t *testing.T, db *database.DB) *world {
 	t.Helper()
 	v := vault.New(vault.NewKey())
-	w := &world{t: t, db: db, vault: v, clk: clock.NewFixed(start), signer: tokens.New(v), wire: mailer.NewMemory(), lease: time.Minute}
+	w := &world{t: t, db: db, vault: v, clk: clock.NewFixed(start), signer: tokens.New(v), wire: mailer.NewMemory(), lease: time.Minute, asked: make(chan struct{}, 1000)}
 	w.sender = deliveries.Sender{Transport: w.wire, Connections: 2, FromName: "WCPC", FromAddress: "hello@act.example.org", ListDomain: "act.example.org", Letterhead: mailer.Letterhead{OrgName: "WCPC", SiteURL: "https://act.example.org"}}
 	w.out = w.node()
 	return w
@@ -59,7 +60,13 @@ func (w *world) node() *deliveries.Service {
 		w.t.Fatal(err)
 	}
 	s := deliveries.NewService(w.db, w.vault, w.clk, w.signer, words, deliveries.Options{
-		Sender: func(context.Context) (deliveries.Sender, error) { return w.sender, nil }, Lease: w.lease, Poll: w.poll,
+		Sender: func(context.Context) (deliveries.Sender, error) {
+			select {
+			case w.asked <- struct{}{}:
+			default:
+			}
+			return w.sender, nil
+		}, Lease: w.lease, Poll: w.poll,
 		Limits: func(context.Context) (models.Limits, error) { return w.limits, nil },
 	})
 	s.Handle("setup_test", func(context.Context, models.Delivery) (deliveries.Content, error) {
@@ -290,13 +297,13 @@ func TestNothingGoesToWhoMayNotBeMailed(t *testing.T) {
 	})
 }
 
-// A node dies with rows in every state of the way; another one finds them when the leases are over.
+// A node dies with rows on the wire; another one finds them when the leases are over.
 func TestRecovery(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
 		w := newWorld(t, db)
 		m := w.mailbox("a@example.org")
 		ids := map[string]uuid.UUID{}
-		for _, n := range []string{"claimed", "sending receipt", "sending mailing", "alive"} {
+		for _, n := range []string{"sending receipt", "sending mailing", "alive"} {
 			d := deliveries.New{MailboxID: m.ID, OnUnknown: models.Resend}
 			if n == "sending mailing" {
 				d.OnUnknown = models.Park
@@ -309,7 +316,6 @@ func TestRecovery(t *testing.T) {
 			}
 		}
 		over := "'2020-01-01 00:00:00+00:00'"
-		set(ids["claimed"], "claimed", over)
 		set(ids["sending receipt"], "sending", over)
 		set(ids["sending mailing"], "sending", over)
 		set(ids["alive"], "sending", "'2099-01-01 00:00:00+00:00'")
@@ -325,14 +331,13 @@ func TestRecovery(t *testing.T) {
 		if err := db.Model(&models.MailRate{}).Pluck("key", &kept).Error; err != nil || len(kept) != 1 || kept[0] != "domain/new.example.org/1h0m0s" {
 			t.Fatalf("counts of limits that are kept: %v, %v", kept, err)
 		}
-		w.state(ids["claimed"], models.DeliveryQueued)
 		w.state(ids["sending receipt"], models.DeliveryQueued)
 		w.state(ids["sending mailing"], models.DeliveryUnknown)
 		w.state(ids["alive"], models.DeliverySending)
 		w.drain()
 		w.state(ids["sending receipt"], models.DeliverySent)
 		w.state(ids["sending mailing"], models.DeliveryUnknown)
-		if n := len(w.wire.Messages()); n != 2 {
+		if n := len(w.wire.Messages()); n != 1 {
 			t.Fatalf("%d mails went out", n)
 		}
 	})
@@ -374,7 +379,7 @@ func TestTwoNodes(t *testing.T) {
 	})
 }
 
-// A stop ends what is on the wire and gives back what was only claimed; the next start sends the rest.
+// A stop ends what is on the wire and leaves what was only read; the next start sends the rest.
 func TestGracefulStop(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {
 		w := newWorld(t, db)
@@ -536,6 +541,43 @@ func TestAnswersGoWhereTheyAreRead(t *testing.T) {
 					t.Errorf("%s with %q: answers go to %q, it came from %q", kind, back, got, m.EnvelopeFrom)
 				}
 			}
+		}
+	})
+}
+
+// Two nodes have read the same deliveries: whoever begins one first has it, and the other lets it go.
+func TestWhoBeginsFirstHasIt(t *testing.T) {
+	testdb.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db)
+		w.sender.Connections = 1
+		for i := range 6 {
+			w.queue(deliveries.New{MailboxID: w.mailbox(fmt.Sprintf("p%d@example.org", i)).ID, OnUnknown: models.Park})
+		}
+		onWire, goOn := make(chan struct{}), make(chan struct{})
+		held := *w
+		held.sender.Transport = &slow{Transport: w.wire, onWire: onWire, goOn: goOn}
+		one := held.node()
+		done := make(chan error)
+		go func() { _, err := one.Drain(context.Background()); done <- err }()
+		<-onWire // it has read all of them, begun one, and begins the next
+		n := w.drain()
+		if n < 4 {
+			t.Fatalf("the other read %d of those that were not begun", n)
+		}
+		close(goOn)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		to := map[string]int{}
+		for _, m := range w.wire.Messages() {
+			to[m.To]++
+		}
+		if len(to) != 6 || len(w.wire.Messages()) != 6 {
+			t.Fatalf("%d mails to %d people: %v", len(w.wire.Messages()), len(to), to)
+		}
+		var states []string
+		if err := db.Model(&models.Delivery{}).Pluck("state || ' ' || attempt", &states).Error; err != nil || strings.Join(states, ", ") != strings.TrimSuffix(strings.Repeat("sent 1, ", 6), ", ") {
+			t.Fatalf("%v, %v", states, err)
 		}
 	})
 }

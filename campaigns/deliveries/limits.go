@@ -95,16 +95,17 @@ func (e *engine) rated() bool {
 }
 
 // permit takes from the limits of rate what the jobs of changes need. It returns the changes that may begin; the others wait: for the
-// account in this process, until the time that stands in them; for a domain in the outbox, as the deliveries it returns.
-func (e *engine) permit(tx *gorm.DB, begin []*change) (may []*change, later []models.Delivery, err error) {
+// account in this process, until the time that stands in them; for a domain in the outbox, as the deliveries it returns. count writes what
+// was taken, by those that were begun.
+func (e *engine) permit(tx *gorm.DB, begin []*change) (may []*change, later []models.Delivery, count func() error, err error) {
 	if len(begin) == 0 || !e.rated() {
-		return begin, nil, nil
+		return begin, nil, func() error { return nil }, nil
 	}
 	limits := e.current()
 	began := time.Now()
 	now, err := databaseTime(tx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	under, keys := make([][]rate, len(begin)), map[string]bool{}
 	for i, c := range begin {
@@ -115,8 +116,9 @@ func (e *engine) permit(tx *gorm.DB, begin []*change) (may []*change, later []mo
 	}
 	all, err := readRates(tx, slices.Sorted(maps.Keys(keys)), now)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
+	took := map[*change][]rate{}
 	order := slices.Clone(begin)
 	slices.SortStableFunc(order, func(a, b *change) int { return cmp.Compare(a.begin.d.Priority, b.begin.d.Priority) })
 	for _, c := range order {
@@ -143,7 +145,7 @@ func (e *engine) permit(tx *gorm.DB, begin []*change) (may []*change, later []mo
 			for _, r := range rates {
 				all[r.key][r.at(now)]++
 			}
-			c.before = began.Add(soonest(rates))
+			c.before, took[c] = began.Add(soonest(rates)), rates
 			may = append(may, c)
 		case full.account:
 			c.until = time.Now().Add(until.Sub(now))
@@ -153,7 +155,16 @@ func (e *engine) permit(tx *gorm.DB, begin []*change) (may []*change, later []mo
 			later = append(later, d)
 		}
 	}
-	return may, later, writeRates(tx, all, now)
+	return may, later, func() error {
+		for c, rates := range took {
+			for _, r := range rates {
+				if !c.begun { // another process has it, or there is nothing to send
+					all[r.key][r.at(now)]--
+				}
+			}
+		}
+		return writeRates(tx, all, now)
+	}, nil
 }
 
 // taken is what counts at a slice: of a warm-up, its day alone.
@@ -293,13 +304,13 @@ func (e *engine) readLimits(from *Sender) error {
 	e.mu.Lock()
 	e.limits = l
 	e.mu.Unlock()
-	if l.Connections > 0 || slices.ContainsFunc(l.Domains, func(d models.DomainLimit) bool { return d.Connections > 0 }) {
+	if e.s.db.Postgres() || l.Connections > 0 || slices.ContainsFunc(l.Domains, func(d models.DomainLimit) bool { return d.Connections > 0 }) {
 		if err := e.meet(e.work); err != nil {
 			return err
 		}
-		if l.Connections > 0 {
-			from.Connections = min(from.Connections, e.shareOf(l.Connections))
-		}
+	}
+	if l.Connections > 0 {
+		from.Connections = min(from.Connections, e.shareOf(l.Connections))
 	}
 	e.queue.reopen() // domains may have more now
 	return nil
@@ -324,6 +335,16 @@ type share struct {
 }
 
 var alone = share{members: 1, known: true}
+
+// part is this process's part of what is read of a mailing; on SQLite there is no other process.
+func (e *engine) part() share {
+	if !e.s.db.Postgres() {
+		return alone
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.share
+}
 
 // shareOf is this process's part of a number of connections.
 func (e *engine) shareOf(n int) int {

@@ -426,14 +426,15 @@ func TestAReceiptOvertakesAMailing(t *testing.T) {
 		for range 40 {
 			hold <- struct{}{}
 		}
+		for len(w.asked) > 0 {
+			<-w.asked
+		}
 		w.queue(deliveries.New{MailboxID: waits.ID, Priority: models.PriorityReceipt})
-		for { // it is claimed at once, as its commit wakes this process
-			var d models.Delivery
-			if err := db.Take(&d, "mailbox_id = ?", waits.ID).Error; err != nil || limit.Err() != nil {
-				t.Fatal(err, limit.Err())
-			}
-			if d.State != models.DeliveryQueued {
-				break
+		for range 2 { // it is read at once, as its commit wakes this process; the second time tells that the first is over
+			select {
+			case <-w.asked:
+			case <-limit.Done():
+				t.Fatal(limit.Err())
 			}
 		}
 		before := len(w.wire.All())

@@ -9,14 +9,14 @@ import (
 	"kithline/models"
 )
 
-// way is the way out as it was set when a batch was claimed.
+// way is the way out as it was set when a batch was read.
 type way struct {
 	Sender
 	pool  *mailer.Pool
 	ready chan struct{} // closed once the connections of the way before are
 }
 
-// job is one claimed delivery on its way through this process.
+// job is one delivery on its way through this process.
 type job struct {
 	d       models.Delivery
 	way     *way
@@ -31,7 +31,7 @@ type job struct {
 
 func (j *job) urgent() bool { return j.d.Priority < models.PriorityBulk }
 
-// queue holds what this process has claimed and not begun. What somebody waits for goes first; the rest keeps its order, but for
+// queue holds what this process has read and not begun. What somebody waits for goes first; the rest keeps its order, but for
 // domains that have as many mails on the wire as they may.
 type queue struct {
 	mu     sync.Mutex
@@ -86,7 +86,7 @@ func newQueue(allowed func(string) int) *queue {
 	return q
 }
 
-// add puts claimed jobs at the end.
+// add puts jobs at the end.
 func (q *queue) add(jobs []*job) {
 	q.mu.Lock()
 	for _, j := range jobs {

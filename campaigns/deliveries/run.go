@@ -10,10 +10,9 @@ import (
 	"kithline/campaigns/groupcommit"
 	"kithline/mailer"
 	"kithline/models"
-	"kithline/models/database"
 )
 
-// Run sends until ctx ends, then finishes what is on the wire, gives back what it had claimed, and returns. One call a
+// Run sends until ctx ends, then finishes what is on the wire, and returns. One call a
 // process; several processes may run on one database.
 func (s *Service) Run(ctx context.Context) error {
 	work := context.WithoutCancel(ctx) // what is under way is ended properly
@@ -47,10 +46,10 @@ func (s *Service) heartbeat(ctx context.Context) {
 	}
 }
 
-// engine is one run of the outbox in this process: it claims ahead of what the connections send.
+// engine is one run of the outbox in this process: it reads ahead of what the connections send.
 type engine struct {
 	s          *Service
-	stop, work context.Context // stop ends the claiming; what is under way runs on under work
+	stop, work context.Context // stop ends the reading; what is under way runs on under work
 	queue      *queue
 	group      *groupcommit.Group[change]
 	senders    sync.WaitGroup
@@ -77,18 +76,17 @@ func (s *Service) engine(stop, work context.Context) *engine {
 	return e
 }
 
-// batch is how many deliveries are held for so many connections: enough for the time of a claim, and few enough that a crash leaves
-// little to wait for.
+// batch is how many deliveries are held for so many connections: enough for the time of a read.
 func batch(connections int) int { return min(max(connections*16, 64), 1024) }
 
-// run claims and sends until stop ends, or where it drains until nothing is due. It returns how many it claimed; while it drains also
+// run reads and sends until stop ends, or where it drains until nothing is due. It returns how many it read; while it drains also
 // why there is no way out.
 func (e *engine) run(drain bool) (total int, err error) {
 	defer e.end()
 	wake := e.s.db.Listen(topic)
 	poll := time.NewTicker(e.s.opt.Poll)
 	defer poll.Stop()
-	look, more := true, false // look for work; there may be more than was claimed
+	look, more := true, false // look for work; there may be more than was read
 	for {
 		if e.stop.Err() != nil {
 			return total, nil
@@ -127,7 +125,7 @@ func (e *engine) run(drain bool) (total int, err error) {
 	}
 }
 
-// fill claims as much as there is room for. full says that the outbox has more that is due.
+// fill reads as much as there is room for. full says that the outbox has more that is due.
 func (e *engine) fill() (n int, full bool, err error) {
 	from, err := e.s.opt.Sender(e.work)
 	if err != nil {
@@ -148,12 +146,12 @@ func (e *engine) fill() (n int, full bool, err error) {
 	limit := batch(from.Connections)
 	e.start(from.Connections)
 	urgent, bulk := e.queue.room(limit)
-	take := func(room int, claim func(n int) ([]models.Delivery, error)) error {
+	take := func(room int, read func(n int) ([]models.Delivery, error)) error {
 		if room <= 0 {
 			full = true
 			return nil
 		}
-		ds, err := claim(room)
+		ds, err := read(room)
 		if err != nil || len(ds) == 0 {
 			return err
 		}
@@ -164,7 +162,7 @@ func (e *engine) fill() (n int, full bool, err error) {
 		n += len(ds)
 		return nil
 	}
-	if err := take(urgent, func(n int) ([]models.Delivery, error) { return e.s.claim(e.work, receipts, n) }); err != nil {
+	if err := take(urgent, func(n int) ([]models.Delivery, error) { return e.s.due(e.work, receipts, n, alone) }); err != nil {
 		return n, full, err
 	}
 	if bulk < limit/2 {
@@ -182,7 +180,7 @@ func (e *engine) fill() (n int, full bool, err error) {
 		if at := (e.turn + i) % (len(mailings) + 1); at > 0 {
 			what = lane{mailing: mailings[at-1]}
 		}
-		if err := take(bulk, func(n int) ([]models.Delivery, error) { return e.s.claim(e.work, what, n) }); err != nil {
+		if err := take(bulk, func(n int) ([]models.Delivery, error) { return e.s.due(e.work, what, n, e.part()) }); err != nil {
 			return n, full, err
 		}
 	}
@@ -236,25 +234,10 @@ func (e *engine) end() {
 	e.leave()
 }
 
-// giveAllBack returns everything to the outbox that nobody began.
-func (e *engine) giveAllBack() {
-	jobs := e.queue.flush()
-	ds := make([]models.Delivery, len(jobs))
-	for i, j := range jobs {
-		ds[i] = j.d
-	}
-	e.s.giveBack(e.work, ds...)
-	e.s.drop(jobs...)
-}
+// giveAllBack lets go of everything that nobody began.
+func (e *engine) giveAllBack() { e.s.drop(e.queue.flush()...) }
 
-// giveBack returns deliveries to the outbox. What cannot be returned is found by recovery.
-func (s *Service) giveBack(ctx context.Context, ds ...models.Delivery) {
-	if err := s.release(ctx, ds...); err != nil && !database.Lost(err) {
-		s.opt.Log.Error("giving deliveries back", "error", err.Error())
-	}
-}
-
-// trouble notes that there is no way out, or no database. Nothing is claimed for a while then, longer each time.
+// trouble notes that there is no way out, or no database. Nothing is read for a while then, longer each time.
 func (e *engine) trouble(err error) {
 	var f *mailer.Failure
 	if errors.As(err, &f) {

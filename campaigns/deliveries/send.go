@@ -185,7 +185,9 @@ func (e *engine) settle(c *change) {
 		e.over(c.ended)
 	}
 	switch {
-	case c.begin == nil || c.begun:
+	case c.begin == nil:
+	case c.begun:
+		c.begin.d.Attempt++
 	case !c.until.IsZero():
 		e.queue.again(c.begin, c.until)
 	default:
@@ -230,7 +232,7 @@ func (e *engine) record(c *change) {
 
 // giveBack returns a job to the outbox that was not put on the wire.
 func (e *engine) giveBack(j *job) {
-	e.s.giveBack(e.work, j.d)
+	e.s.release(e.work, j.d)
 	e.over(j)
 }
 

@@ -1,10 +1,9 @@
 package deliveries
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -21,7 +20,7 @@ import (
 	"kithline/models/database"
 )
 
-// lane is a part of the outbox that is claimed by itself.
+// lane is a part of the outbox that is read by itself.
 type lane struct {
 	where   string
 	mailing uuid.UUID
@@ -39,26 +38,34 @@ func (s *Service) sending(ctx context.Context) (ids []uuid.UUID, err error) {
 	return ids, err
 }
 
-// claim takes up to n due deliveries of a lane for this node.
-func (s *Service) claim(ctx context.Context, l lane, n int) ([]models.Delivery, error) {
-	var rows []models.Delivery
-	now := s.clk.Now()
-	where, order, args := l.where, "d.priority, d.not_before, d.id", []any{s.node, s.opt.Lease.Seconds(), now}
-	if l.mailing != uuid.Nil {
-		where, order, args = "d.mailing_id = ?", "d.not_before, d.id", append(args, l.mailing)
+// due reads up to n due deliveries of a lane that this process is not at work on. It takes them from nobody: whoever begins one first has
+// it. So that processes seldom read the same, each reads its own part first, and of what is left only when that is done; what somebody
+// waits for goes by whoever is there first.
+func (s *Service) due(ctx context.Context, l lane, n int, part share) (rows []models.Delivery, err error) {
+	if l != receipts && part.members > 1 {
+		if rows, err = s.dueOf(ctx, l, n, part); err != nil || len(rows) > 0 {
+			return rows, err
+		}
 	}
-	args = append(args, now, n)
-	err := s.db.Tx(ctx, func(tx *gorm.DB) error {
+	return s.dueOf(ctx, l, n, alone)
+}
+
+func (s *Service) dueOf(ctx context.Context, l lane, n int, part share) (rows []models.Delivery, err error) {
+	held := s.held()
+	err = s.db.Tx(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		if err := database.InOrder(tx); err != nil {
 			return err
 		}
-		due := `SELECT d.id FROM deliveries d WHERE ` + where + ` AND d.ended = FALSE AND d.state IN ('queued', 'deferred') AND d.not_before <= ? ORDER BY ` + order + ` LIMIT ? ` + database.SkipLocked(tx)
-		return tx.Raw(`UPDATE deliveries SET state = 'claimed', attempt = attempt + 1, node = ?, lease_until = `+database.NowPlus(tx)+`, updated_at = ?
-			WHERE `+database.InRows(tx, "id", due)+` RETURNING *`, args...).Scan(&rows).Error
-	})
-	slices.SortFunc(rows, func(a, b models.Delivery) int {
-		return cmp.Or(a.Priority-b.Priority, a.NotBefore.Compare(b.NotBefore), bytes.Compare(a.ID[:], b.ID[:]))
+		q := database.WhereNotIn(tx.Table("deliveries AS d").Select("d.*"), "d.id", held).
+			Where("d.ended = FALSE AND d.state IN ('queued', 'deferred') AND d.not_before <= ?", s.clk.Now()).Limit(n)
+		if part.members > 1 {
+			q = q.Where("get_byte(uuid_send(d.id), 15) % ? = ?", part.members, part.rank)
+		}
+		if l.mailing == uuid.Nil {
+			return q.Where(l.where).Order("d.priority, d.not_before, d.id").Find(&rows).Error
+		}
+		return q.Where("d.mailing_id = ?", l.mailing).Order("d.not_before, d.id").Find(&rows).Error
 	})
 	return rows, err
 }
@@ -100,7 +107,7 @@ func (e *engine) write(ctx context.Context, tx *gorm.DB, batch []*change) error 
 			begin = append(begin, c)
 		}
 	}
-	begin, later, err := e.permit(tx, begin)
+	begin, later, count, err := e.permit(tx, begin)
 	if err != nil {
 		return err
 	}
@@ -111,11 +118,15 @@ func (e *engine) write(ctx context.Context, tx *gorm.DB, batch []*change) error 
 		d.State = models.DeliverySending
 		rows, of[d.ID] = append(rows, d), c
 	}
-	return e.s.put(tx, rows, now, func(id uuid.UUID, state models.DeliveryState) {
+	err = e.s.put(tx, rows, now, func(id uuid.UUID, state models.DeliveryState) {
 		if c := of[id]; c != nil {
 			c.begun = state == models.DeliverySending
 		}
 	})
+	if err != nil {
+		return err
+	}
+	return count()
 }
 
 // single reports whether write is one statement for a batch, which needs no transaction around it.
@@ -129,7 +140,7 @@ func (e *engine) single(batch []*change) bool {
 // An address that bounced or complained gets nothing. One that stands on a list as left, or was stopped by hand, still gets receipts:
 // else nobody could ask for the link to their own data, or sign in. Suppression, consent and the mailing's state are asked row by row:
 // PostgreSQL may answer an EXISTS from a table of everybody who agreed, which it makes anew for each batch. What there is nothing to
-// send of does not begin: suppressed, paused, or taken over by another node. What was begun by this very change may be found so: when a
+// send of does not begin: suppressed, paused, put off, or begun by another node. What was begun by this very change may be found so: when a
 // commit went through whose answer was lost, it is written again.
 func (s *Service) put(tx *gorm.DB, rows []models.Delivery, now time.Time, became func(uuid.UUID, models.DeliveryState)) error {
 	if len(rows) == 0 {
@@ -140,6 +151,7 @@ func (s *Service) put(tx *gorm.DB, rows []models.Delivery, now time.Time, became
 	}
 	lease := strings.Replace(database.NowPlus(tx), "?", strconv.FormatFloat(s.opt.Lease.Seconds(), 'f', 3, 64), 1)
 	begun := `CASE
+			WHEN not_before > v.column3 THEN 'queued'
 			WHEN expires_at IS NOT NULL AND expires_at <= v.column3 THEN 'expired'
 			WHEN mailing_id IS NOT NULL AND (SELECT m.state FROM mailings m WHERE m.id = deliveries.mailing_id) <> 'sending' THEN 'queued'
 			WHEN purpose = 'receipt' THEN CASE WHEN (SELECT 1 FROM mailboxes m WHERE m.id = deliveries.mailbox_id AND m.suppressed_at IS NOT NULL
@@ -147,12 +159,15 @@ func (s *Service) put(tx *gorm.DB, rows []models.Delivery, now time.Time, became
 			WHEN (SELECT 1 FROM mailable c
 				WHERE c.mailbox_id = deliveries.mailbox_id AND c.purpose = deliveries.purpose AND c.scope_id = deliveries.scope_id LIMIT 1) IS NOT NULL THEN 'sending'
 			ELSE 'suppressed' END `
-	mine := "deliveries.state IN ('claimed', 'sending') AND node = '" + s.node + "'"
-	over := "deliveries.state IN ('claimed', 'sending', 'unknown')"
+	// What waits is begun under the next number of attempt; what this node has begun already stands under that number or, where it is begun
+	// once more, under its own. What ends was begun under its number, and may wait again under it, or wait without having been begun.
+	waits := "deliveries.attempt = v.column2 AND deliveries.state IN ('queued', 'deferred')"
+	begins := waits + " OR deliveries.state = 'sending' AND node = '" + s.node + "' AND deliveries.attempt IN (v.column2, v.column2 + 1)"
+	ends := "deliveries.attempt = v.column2 AND deliveries.state IN ('queued', 'deferred', 'sending', 'unknown')"
 	key := []string{"id", "attempt", "updated_at"}
 	whole := append(slices.Clone(key), "state", "not_before", "deferrals", "reply_code", "reply", "sent_at")
 	update := func(set, values, where string) string {
-		return "UPDATE deliveries SET updated_at = v.column3, " + set + " FROM (" + values + ") AS v WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND (" + where + ")"
+		return "UPDATE deliveries SET updated_at = v.column3, " + set + " FROM (" + values + ") AS v WHERE deliveries.id = v.column1 AND (" + where + ")"
 	}
 	var stopped []uuid.UUID
 	begin := func(rows []models.Delivery, columns []string, set, where string) error {
@@ -182,19 +197,20 @@ func (s *Service) put(tx *gorm.DB, rows []models.Delivery, now time.Time, became
 			return name + " = CASE WHEN " + starts + " THEN " + name + " ELSE " + value + " END, "
 		}
 		err = begin(rows, whole, keep("not_before", "v.column5")+keep("deferrals", "v.column6")+keep("reply_code", "v.column7")+keep("reply", "v.column8")+keep("sent_at", "v.column9")+
+			"attempt = CASE WHEN "+starts+" THEN v.column2 + 1 ELSE v.column2 END, node = CASE WHEN "+starts+" THEN '"+s.node+"' ELSE node END, "+
 			"lease_until = CASE WHEN "+starts+" THEN "+lease+" END, state = CASE WHEN "+starts+" THEN "+begun+" ELSE v.column4 END",
-			starts+" AND "+mine+" OR NOT "+starts+" AND "+over)
+			starts+" AND ("+begins+") OR NOT "+starts+" AND "+ends)
 	} else { // SQLite writes each index anew that has a column of the list in it, whether its value changes or not, and pays for each row that comes back
 		starts := func(d models.Delivery) bool { return d.State == models.DeliverySending }
-		if ends := slices.DeleteFunc(slices.Clone(rows), starts); len(ends) > 0 {
-			err = database.WithValues(tx, ends, whole, func(_, values string, args []any) error {
+		if over := slices.DeleteFunc(slices.Clone(rows), starts); len(over) > 0 {
+			err = database.WithValues(tx, over, whole, func(_, values string, args []any) error {
 				_, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, update(`not_before = v.column5, deferrals = v.column6, reply_code = v.column7, reply = v.column8,
-					sent_at = v.column9, lease_until = NULL, state = v.column4`, values, over), args...)
+					sent_at = v.column9, lease_until = NULL, state = v.column4`, values, ends), args...)
 				return err
 			})
 		}
-		if begins := slices.DeleteFunc(slices.Clone(rows), func(d models.Delivery) bool { return !starts(d) }); err == nil && len(begins) > 0 {
-			err = begin(begins, key, "lease_until = "+lease+", state = "+begun, mine)
+		if next := slices.DeleteFunc(slices.Clone(rows), func(d models.Delivery) bool { return !starts(d) }); err == nil && len(next) > 0 {
+			err = begin(next, key, "attempt = v.column2 + 1, node = '"+s.node+"', lease_until = "+lease+", state = "+begun, begins)
 		}
 	}
 	if err != nil || len(stopped) == 0 {
@@ -263,7 +279,7 @@ func after(d models.Delivery, o mailer.Outcome, now time.Time) *end {
 
 // bounced is put for a delivery whose server says that there is no such mailbox: it gets nothing more.
 func (s *Service) bounced(ctx context.Context, tx *gorm.DB, e end, now time.Time) error {
-	r := tx.Model(&models.Delivery{}).Where("id = ? AND attempt = ? AND state IN ('claimed', 'sending', 'unknown')", e.ID, e.Attempt).
+	r := tx.Model(&models.Delivery{}).Where("id = ? AND attempt = ? AND state IN ('queued', 'deferred', 'sending', 'unknown')", e.ID, e.Attempt).
 		Updates(map[string]any{"state": e.State, "reply_code": e.ReplyCode, "reply": e.Reply, "lease_until": nil, "updated_at": now})
 	if r.Error != nil || r.RowsAffected == 0 {
 		return r.Error
@@ -271,41 +287,35 @@ func (s *Service) bounced(ctx context.Context, tx *gorm.DB, e end, now time.Time
 	return mailboxes.Suppress(ctx, tx, e.MailboxID, models.SuppressedBounce, now)
 }
 
-// release gives rows back that were claimed, or begun, and not put on the wire.
-func (s *Service) release(ctx context.Context, ds ...models.Delivery) error {
-	if len(ds) == 0 {
-		return nil
-	}
-	now := s.clk.Now()
-	for i := range ds {
-		ds[i].UpdatedAt = now
-	}
-	return s.db.Tx(ctx, func(tx *gorm.DB) error {
-		return database.WithValues(tx, ds, []string{"id", "attempt", "updated_at"}, func(_, values string, args []any) error {
-			_, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, `UPDATE deliveries SET state = 'queued', lease_until = NULL, updated_at = v.column3
-				FROM (`+values+`) AS v
-				WHERE deliveries.id = v.column1 AND deliveries.attempt = v.column2 AND node = '`+s.node+`' AND state IN ('claimed', 'sending')`, args...)
-			return err
-		})
+// release gives a row back that was begun, or may have been, and is not on the wire. What cannot be given back is found by recovery.
+func (s *Service) release(ctx context.Context, d models.Delivery) {
+	err := s.db.Tx(ctx, func(tx *gorm.DB) error {
+		return tx.Model(&models.Delivery{}).Where("id = ? AND state = 'sending' AND node = ? AND attempt IN ?", d.ID, s.node, []int{d.Attempt, d.Attempt + 1}).
+			Updates(map[string]any{"state": models.DeliveryQueued, "lease_until": nil, "updated_at": s.clk.Now()}).Error
 	})
+	if err != nil && !database.Lost(err) {
+		s.opt.Log.Error("giving a delivery back", "error", err.Error())
+	}
 }
 
 // keep renews the leases of the rows that this process is at work on, and of no others: a row whose end could not be
 // recorded must be found by recovery.
 func (s *Service) keep(ctx context.Context) error {
-	s.mu.RLock()
-	ids := make([]uuid.UUID, 0, len(s.flight))
-	for id := range s.flight {
-		ids = append(ids, id)
-	}
-	s.mu.RUnlock()
+	ids := s.held()
 	if len(ids) == 0 {
 		return nil
 	}
 	return s.db.Tx(ctx, func(tx *gorm.DB) error {
-		return tx.Exec(`UPDATE deliveries SET lease_until = `+database.NowPlus(tx)+` WHERE id IN ? AND node = ? AND state IN ('claimed', 'sending')`,
+		return tx.Exec(`UPDATE deliveries SET lease_until = `+database.NowPlus(tx)+` WHERE id IN ? AND node = ? AND state = 'sending'`,
 			s.opt.Lease.Seconds(), ids, s.node).Error
 	})
+}
+
+// held are the rows that this process is at work on.
+func (s *Service) held() []uuid.UUID {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Collect(maps.Keys(s.flight))
 }
 
 // hold notes which rows this process is at work on, until drop.
@@ -325,8 +335,8 @@ func (s *Service) drop(jobs ...*job) {
 	}
 }
 
-// Recover takes the rows of nodes that died: claimed ones go back to the queue; sending ones are unknown, and of those the
-// receipts go back to the queue under their Message-ID. It also ends what expired while it waited, and forgets counts of limits that
+// Recover takes the rows of nodes that died, on whose wire they may have been: they are unknown, and of those the receipts go back to the
+// queue under their Message-ID. It also ends what expired while it waited, and forgets counts of limits that
 // no window asks for any more. Any node may run it at any time.
 func (s *Service) Recover(ctx context.Context) error {
 	now := s.clk.Now()
@@ -336,8 +346,8 @@ func (s *Service) Recover(ctx context.Context) error {
 		these := func(where string) string {
 			return "WHERE " + database.InRows(tx, "id", "SELECT id FROM deliveries WHERE "+where+" "+database.SkipLocked(tx))
 		}
-		if err := tx.Exec(`UPDATE deliveries SET state = CASE WHEN state = 'claimed' OR on_unknown = 'resend' THEN 'queued' ELSE 'unknown' END, lease_until = NULL, updated_at = ? `+
-			these("ended = FALSE AND state IN ('claimed', 'sending') AND lease_until < "+database.Now(tx)), now).Error; err != nil {
+		if err := tx.Exec(`UPDATE deliveries SET state = CASE WHEN on_unknown = 'resend' THEN 'queued' ELSE 'unknown' END, lease_until = NULL, updated_at = ? `+
+			these("ended = FALSE AND state = 'sending' AND lease_until < "+database.Now(tx)), now).Error; err != nil {
 			return err
 		}
 		if err := tx.Exec(`UPDATE deliveries SET state = 'expired', updated_at = ? `+these("ended = FALSE AND state IN ('queued', 'deferred') AND expires_at <= ?"), now, now).Error; err != nil {
@@ -353,7 +363,7 @@ func Drop(ctx context.Context, tx *gorm.DB, boxes []uuid.UUID, now time.Time) (i
 	n := 0
 	for ids := range slices.Chunk(boxes, 500) {
 		r := tx.WithContext(ctx).Model(&models.Delivery{}).
-			Where("mailbox_id IN ? AND state IN ?", ids, []models.DeliveryState{models.DeliveryQueued, models.DeliveryDeferred, models.DeliveryClaimed}).
+			Where("mailbox_id IN ? AND state IN ?", ids, []models.DeliveryState{models.DeliveryQueued, models.DeliveryDeferred}).
 			Updates(map[string]any{"state": models.DeliverySuppressed, "lease_until": nil, "node": "", "updated_at": now})
 		if r.Error != nil {
 			return n, r.Error

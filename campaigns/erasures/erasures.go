@@ -326,7 +326,7 @@ func (s *Service) Look(ctx context.Context, a actor.Actor, supporter uuid.UUID) 
 	const boxes = "(SELECT id FROM mailboxes WHERE supporter_id = ?)"
 	err := db.Raw(`SELECT (SELECT COUNT(*) FROM mailboxes WHERE supporter_id = ? AND address_sealed IS NOT NULL) AS addresses,
 			(SELECT COUNT(*) FROM signatures WHERE state = 'confirmed' AND mailbox_id IN `+boxes+`) AS signatures,
-			(SELECT COUNT(*) FROM deliveries WHERE state IN ('queued', 'deferred', 'claimed') AND mailbox_id IN `+boxes+`) AS mails,
+			(SELECT COUNT(*) FROM deliveries WHERE state IN ('queued', 'deferred') AND mailbox_id IN `+boxes+`) AS mails,
 			(SELECT COUNT(*) FROM users WHERE mailbox_id IN `+boxes+`) AS accounts`, supporter, supporter, supporter, supporter).Scan(&n).Error
 	out.Addresses, out.Signatures, out.Mails, out.Account = n.Addresses, n.Signatures, n.Mails, n.Accounts > 0
 	return out, err

@@ -530,9 +530,9 @@ func (r *reader) settle(now time.Time) error {
 	}{
 		{&r.done.PausedMailings, `UPDATE mailings SET state = 'paused', paused_at = ?, paused_reason = 'mailing.paused_restore', updated_at = ?
 			WHERE state IN ('scheduled', 'freezing', 'sending')`, []any{now, now}},
+		{nil, `UPDATE deliveries SET state = 'queued', lease_until = NULL, node = '', updated_at = ? WHERE state = 'claimed'`, []any{now}}, // of a version before
 		{&r.done.ExpiredReceipts, `UPDATE deliveries SET state = 'expired', lease_until = NULL, node = '', updated_at = ?
-			WHERE purpose = 'receipt' AND state IN ('queued', 'deferred', 'claimed', 'sending')`, []any{now}},
-		{nil, `UPDATE deliveries SET state = 'queued', lease_until = NULL, node = '', updated_at = ? WHERE state = 'claimed'`, []any{now}},
+			WHERE purpose = 'receipt' AND state IN ('queued', 'deferred', 'sending')`, []any{now}},
 		{nil, `UPDATE deliveries SET state = 'unknown', lease_until = NULL, node = '', updated_at = ? WHERE state = 'sending'`, []any{now}},
 		{nil, `UPDATE imports SET state = 'failed', message = 'error.import_stopped', updated_at = ?, finished_at = ? WHERE state = 'running'`, []any{now, now}},
 		{nil, `UPDATE exports SET state = 'failed', message = 'error.export_stopped', updated_at = ?, finished_at = ? WHERE state IN ('waiting', 'running')`, []any{now, now}},

@@ -64,7 +64,7 @@ func (s *Service) Offices(ctx context.Context, a actor.Actor, campaign uuid.UUID
 		FROM (SELECT d.legislator_id AS legislator, (SELECT x.term_id FROM dispatches x WHERE x.letter_campaign_id = ? AND x.legislator_id = d.legislator_id LIMIT 1) AS term,
 			SUM(CASE WHEN d.state = 'waiting' THEN 1 ELSE 0 END) AS waiting,
 			SUM(CASE WHEN d.state = 'presumed_delivered' OR d.state = 'answered' AND d.channel IN ('email', 'digest') OR d.state = 'handed' AND m.state = 'sent' THEN 1 ELSE 0 END) AS mailed,
-			SUM(CASE WHEN d.state = 'handed' AND m.state IN ('queued', 'claimed', 'sending', 'deferred') THEN 1 ELSE 0 END) AS on_way,
+			SUM(CASE WHEN d.state = 'handed' AND m.state IN ('queued', 'sending', 'deferred') THEN 1 ELSE 0 END) AS on_way,
 			SUM(CASE WHEN d.state = 'handed' AND COALESCE(m.state, 'unknown') = 'unknown' THEN 1 ELSE 0 END) AS unknown,
 			SUM(CASE WHEN d.state = 'by_hand' AND d.channel = 'print' AND d.done_at IS NULL AND d.mailbox_id IS NOT NULL THEN 1 ELSE 0 END) AS paper,
 			SUM(CASE WHEN d.state = 'by_hand' AND d.done_at IS NULL THEN 1 ELSE 0 END) AS hand,

@@ -267,7 +267,7 @@ func (s *Service) allowed(tx *gorm.DB, box uuid.UUID, c asked, zone *time.Locati
 	mine := false
 	for i, b := range before {
 		switch b.State {
-		case models.DeliveryQueued, models.DeliveryClaimed, models.DeliverySending, models.DeliveryDeferred:
+		case models.DeliveryQueued, models.DeliverySending, models.DeliveryDeferred:
 			return now.Add(busyFor), nil
 		}
 		if i == 0 {

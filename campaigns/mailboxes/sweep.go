@@ -36,7 +36,7 @@ func Sweep(ctx context.Context, db *database.DB, now time.Time) (int, error) {
 		}
 		for _, id := range ids {
 			err := db.Tx(ctx, func(tx *gorm.DB) error {
-				if err := tx.Where("mailbox_id = ? AND state NOT IN ?", id, []models.DeliveryState{models.DeliveryClaimed, models.DeliverySending}).Delete(&models.Delivery{}).Error; err != nil {
+				if err := tx.Where("mailbox_id = ? AND state NOT IN ?", id, []models.DeliveryState{models.DeliverySending}).Delete(&models.Delivery{}).Error; err != nil {
 					return err
 				}
 				return tx.Where("id = ? AND verified_at IS NULL AND suppressed_at IS NULL", id).Delete(&models.Mailbox{}).Error

@@ -17,7 +17,7 @@
 // would get it (approve.go). One that is public can be read on the site once it went out (archive.go).
 //
 // States: draft, scheduled, freezing, sending, paused, finished; cancelled when somebody stopped it for good. A mailing is finished once
-// none of its deliveries is queued, claimed, sending or deferred. Deliveries whose fate is unknown after a crash are parked
+// none of its deliveries is queued, sending or deferred. Deliveries whose fate is unknown after a crash are parked
 // until an organizer decides about all of them at once.
 package mailings
 

@@ -23,7 +23,7 @@ type Progress struct {
 	State   models.MailingState // finished as soon as nothing is left to send, before the periodic job has written it down
 	Total   int
 	Sent    int
-	Waiting int // queued, claimed or on the wire
+	Waiting int // queued or on the wire
 	Later   int // deferred: the server asked us to come again
 	Refused int
 	Left    int // suppressed: left the list, or their address takes no mail

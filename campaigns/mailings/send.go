@@ -59,11 +59,11 @@ func (s *Service) Stop(ctx context.Context, a actor.Actor, id uuid.UUID) error {
 // stopped is the reply of a delivery that did not go out because its mailing was stopped.
 const stopped = "stopped"
 
-// expireStopped ends the deliveries of mailings that were stopped. Those that are claimed are ended too: the node that holds
-// one asks for its state before it goes on the wire.
+// expireStopped ends the deliveries of mailings that were stopped, those too that a process has read: it asks for their state before they
+// go on the wire.
 func expireStopped(tx *gorm.DB, now any, mailings string, args ...any) error {
 	return tx.Exec(`UPDATE deliveries SET state = 'expired', reply = ?, lease_until = NULL, updated_at = ?
-		WHERE mailing_id IN (`+mailings+`) AND ended = FALSE AND state IN ('queued', 'claimed', 'deferred')`, append([]any{stopped, now}, args...)...).Error
+		WHERE mailing_id IN (`+mailings+`) AND ended = FALSE AND state IN ('queued', 'deferred')`, append([]any{stopped, now}, args...)...).Error
 }
 
 // move changes the state of a mailing where it is in one of some states.

@@ -135,9 +135,9 @@ func (s *Service) leave(ctx context.Context, tx *gorm.DB, token, how string) (su
 			return v, err
 		}
 	}
-	// A claimed one too: the node that holds it asks for its state before it goes on the wire.
+	// One that a process has read too: it asks for its state before it goes on the wire.
 	err = tx.Exec(`UPDATE deliveries SET state = 'suppressed', lease_until = NULL, updated_at = ?
-		WHERE mailbox_id = ? AND purpose = ? AND scope_id = ? AND state IN ('queued', 'claimed', 'deferred')`, now, v.mailbox, v.Purpose, v.scope).Error
+		WHERE mailbox_id = ? AND purpose = ? AND scope_id = ? AND state IN ('queued', 'deferred')`, now, v.mailbox, v.Purpose, v.scope).Error
 	if err != nil {
 		return v, err
 	}

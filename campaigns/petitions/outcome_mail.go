@@ -262,7 +262,7 @@ func StopOutcome(ctx context.Context, tx *gorm.DB, box uuid.UUID, stop bool, now
 		return err
 	}
 	return tx.Model(&models.Delivery{}).Where("mailbox_id = ? AND kind = ? AND state IN ?", box, KindOutcome,
-		[]models.DeliveryState{models.DeliveryQueued, models.DeliveryClaimed, models.DeliveryDeferred}).
+		[]models.DeliveryState{models.DeliveryQueued, models.DeliveryDeferred}).
 		Updates(map[string]any{"state": models.DeliverySuppressed, "lease_until": nil, "updated_at": now}).Error
 }
 

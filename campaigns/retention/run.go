@@ -223,7 +223,7 @@ func (s *Service) loosen(ctx context.Context, tx *gorm.DB, c models.Campaign, pe
 	var looseBoxes, loose []uuid.UUID
 	for part := range slices.Chunk(boxes, batch) {
 		for ids := range slices.Chunk(subjects, batch) { // a receipt would lead from the signature to the person
-			_, err := erasures.Strip(ctx, tx, "deliveries", nil, "mailbox_id IN ? AND subject_id IN ? AND state NOT IN ('queued', 'deferred', 'claimed', 'sending')", part, ids)
+			_, err := erasures.Strip(ctx, tx, "deliveries", nil, "mailbox_id IN ? AND subject_id IN ? AND state NOT IN ('queued', 'deferred', 'sending')", part, ids)
 			if err != nil {
 				return err
 			}

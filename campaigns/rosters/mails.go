@@ -64,7 +64,7 @@ type LetGoMail struct{ Role, URL string }
 
 // takeUnsent deletes in tx the mails to a mailbox about something, but for one that is on its way.
 func takeUnsent(tx *gorm.DB, box, subject uuid.UUID) error {
-	return tx.Where("subject_id = ? AND mailbox_id = ? AND state NOT IN ?", subject, box, []models.DeliveryState{models.DeliveryClaimed, models.DeliverySending}).Delete(&models.Delivery{}).Error
+	return tx.Where("subject_id = ? AND mailbox_id = ? AND state NOT IN ?", subject, box, []models.DeliveryState{models.DeliverySending}).Delete(&models.Delivery{}).Error
 }
 
 // taken reads the assignment that a delivery is about, with its shift.

@@ -80,7 +80,7 @@ func (s *Service) settle(ctx context.Context, tx *gorm.DB, id uuid.UUID, now tim
 		boxes, subjects = append(boxes, o.MailboxID), append(subjects, o.ID)
 	}
 	if len(boxes) > 0 {
-		err := tx.Where("mailbox_id IN ? AND subject_id IN ? AND state NOT IN ?", boxes, subjects, []models.DeliveryState{models.DeliveryClaimed, models.DeliverySending}).Delete(&models.Delivery{}).Error
+		err := tx.Where("mailbox_id IN ? AND subject_id IN ? AND state NOT IN ?", boxes, subjects, []models.DeliveryState{models.DeliverySending}).Delete(&models.Delivery{}).Error
 		if err != nil {
 			return err
 		}

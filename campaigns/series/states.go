@@ -204,9 +204,9 @@ func (s *Service) End(ctx context.Context, a actor.Actor, id uuid.UUID) error {
 		if err != nil {
 			return nil, err
 		}
-		// A claimed one too: the node that holds it asks for its state before it goes on the wire.
+		// One that a process has read too: it asks for its state before it goes on the wire.
 		return map[string]any{"state": models.SeriesEnded, "ended_at": now}, tx.Exec(`UPDATE deliveries SET state = 'expired', reply = ?, lease_until = NULL, updated_at = ?
-			WHERE kind = 'series' AND state IN ('queued', 'claimed', 'deferred') AND subject_id IN (SELECT id FROM series_steps WHERE series_id = ?)`, stopped, now, id).Error
+			WHERE kind = 'series' AND state IN ('queued', 'deferred') AND subject_id IN (SELECT id FROM series_steps WHERE series_id = ?)`, stopped, now, id).Error
 	})
 }
 

@@ -136,6 +136,9 @@ func (b *bench) mailingOn(ctx context.Context, name, url string, people, conns i
 	if err != nil {
 		return err
 	}
+	if err := released(ctx, p, s); err != nil {
+		return errors.Join(err, p.stop())
+	}
 	before := processorTime(p.cmd.Process.Pid)
 	err = p.until(ctx, func() bool { return to.Mails.Load() > 0 })
 	for last, since := int64(0), time.Now(); err == nil && to.Mails.Load() < int64(people); time.Sleep(20 * time.Millisecond) {
@@ -164,6 +167,32 @@ func (b *bench) mailingOn(ctx context.Context, name, url string, people, conns i
 	}
 	b.out.add(l)
 	return nil
+}
+
+// held keeps a mailing from being sent until released.
+func held(tx *gorm.DB) error {
+	return tx.Exec("UPDATE mailings SET state = 'paused' WHERE state = 'sending'").Error
+}
+
+// released waits until a server has done the housekeeping that follows its start, the comparison of everybody with everybody among it, and
+// has the mailing go: a server that mails was not started a moment ago, and what else it does is not what a mail costs.
+func released(ctx context.Context, p *process, s *site) (err error) {
+	db, err := database.Open(ctx, database.Options{URL: s.url})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	var busy time.Time
+	err = p.until(ctx, func() bool {
+		var at struct{ Working, Done int64 }
+		err := db.WithContext(ctx).Raw("SELECT count(*) FILTER (WHERE state IN ('available', 'running')) AS working, count(*) FILTER (WHERE state = 'completed') AS done FROM river_job").Scan(&at).Error
+		if err != nil || at.Working > 0 || at.Done == 0 || busy.IsZero() {
+			busy = time.Now()
+		}
+		time.Sleep(50 * time.Millisecond)
+		return time.Since(busy) > 2*time.Second // the queue is looked at every second
+	})
+	return errors.Join(err, db.WithContext(ctx).Exec("UPDATE mailings SET state = 'sending' WHERE state = 'paused'").Error)
 }
 
 // mailText makes mails of 7.5 KB in two parts, with three links.
@@ -234,6 +263,9 @@ func frozenMailing(ctx context.Context, s *site, n int) (took time.Duration, err
 		return 0, err
 	}
 	took = time.Since(began)
+	if err := held(a.DB.WithContext(ctx)); err != nil {
+		return 0, err
+	}
 	var waiting int64
 	if err := a.DB.WithContext(ctx).Model(&models.Delivery{}).Where("mailing_id = ? AND state = 'queued'", id).Count(&waiting).Error; err != nil || int(waiting) != n {
 		return 0, errors.Join(err, fmt.Errorf("%d of %d wait", waiting, n))

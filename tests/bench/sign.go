@@ -216,7 +216,7 @@ func (b *bench) check(ctx context.Context, s *site, kept []string, what string) 
 	var all []row
 	err = db.WithContext(ctx).Raw(`SELECT m.address_hash, COUNT(DISTINCT s.id) AS signatures, COUNT(d.id) AS mails FROM signatures s
 		JOIN mailboxes m ON m.id = s.mailbox_id
-		LEFT JOIN deliveries d ON d.subject_id = s.id AND d.mailbox_id = m.id AND d.kind = ? AND d.state IN ('queued', 'deferred', 'claimed', 'sending', 'sent')
+		LEFT JOIN deliveries d ON d.subject_id = s.id AND d.mailbox_id = m.id AND d.kind = ? AND d.state IN ('queued', 'deferred', 'sending', 'sent')
 		WHERE s.petition_id = ? AND s.state = 'pending' GROUP BY m.address_hash`, petitions.KindConfirm, s.petition.ID).Scan(&all).Error
 	if err != nil {
 		return err

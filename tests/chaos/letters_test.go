@@ -227,7 +227,7 @@ func (p *post) kill(all ...*exec.Cmd) {
 		_ = c.Wait()
 	}
 	stilled(p.t, p.db, sender)
-	p.must(p.db.Exec("UPDATE deliveries SET lease_until = '2020-01-01 00:00:00+00:00' WHERE state IN ('claimed', 'sending')").Error)
+	p.must(p.db.Exec("UPDATE deliveries SET lease_until = '2020-01-01 00:00:00+00:00' WHERE state = 'sending'").Error)
 }
 
 func (p *post) dispatches(where string) int {

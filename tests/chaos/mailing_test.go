@@ -199,7 +199,7 @@ func (m *mailing) kill(c *exec.Cmd) {
 	if m.killed += n; n > 2*manyConns {
 		m.t.Errorf("%d deliveries were begun by %d connections", n, manyConns)
 	}
-	m.must(m.db.Exec("UPDATE deliveries SET lease_until = '2020-01-01 00:00:00+00:00' WHERE state IN ('claimed', 'sending')").Error)
+	m.must(m.db.Exec("UPDATE deliveries SET lease_until = '2020-01-01 00:00:00+00:00' WHERE state = 'sending'").Error)
 }
 
 func (m *mailing) count(where string) int {
@@ -213,7 +213,7 @@ func (m *mailing) count(where string) int {
 func (m *mailing) more(ctx context.Context, n int64) {
 	m.t.Helper()
 	from := m.sink.Mails.Load()
-	for m.sink.Mails.Load() < from+n && m.count("state IN ('queued', 'claimed', 'sending', 'deferred')") > 0 {
+	for m.sink.Mails.Load() < from+n && m.count("state IN ('queued', 'sending', 'deferred')") > 0 {
 		select {
 		case <-ctx.Done():
 			m.t.Fatalf("%d mails came of %d more", m.sink.Mails.Load()-from, n)
@@ -226,7 +226,7 @@ func (m *mailing) more(ctx context.Context, n int64) {
 // came; who did not get it is listed; and what came twice was on the wire when a process was killed.
 func (m *mailing) rest(ctx context.Context, parked bool) {
 	m.t.Helper()
-	for m.count("state IN ('queued', 'claimed', 'sending', 'deferred')") > 0 {
+	for m.count("state IN ('queued', 'sending', 'deferred')") > 0 {
 		select {
 		case <-ctx.Done():
 			var left []string
@@ -309,7 +309,7 @@ func TestMailingSurvivesKills(t *testing.T) {
 	}
 }
 
-// Two processes send. One stands still past its lease and goes on, again and again: what it had claimed and begun was taken from it.
+// Two processes send. One stands still past its lease and goes on, again and again: what it had begun was taken from it.
 func TestMailingSurvivesAStandstill(t *testing.T) {
 	url := testdb.PostgresURL(t) // several processes share PostgreSQL only
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
@@ -328,7 +328,7 @@ func TestMailingSurvivesAStandstill(t *testing.T) {
 				t.Fatalf("%d are held by a process that stands still", left)
 			case <-time.After(shortLease): // the lease is over then
 			}
-			m.must(m.db.Raw("SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE state IN ('claimed', 'sending') AND lease_until < clock_timestamp() FOR UPDATE SKIP LOCKED) d").Scan(&left).Error)
+			m.must(m.db.Raw("SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE state = 'sending' AND lease_until < clock_timestamp() FOR UPDATE SKIP LOCKED) d").Scan(&left).Error)
 		}
 		m.must(a.Process.Signal(syscall.SIGCONT))
 	}
@@ -358,7 +358,7 @@ func TestMailingHearsWhoLeaves(t *testing.T) {
 				}
 				return tx.Raw("SELECT state FROM deliveries WHERE mailbox_id = ?"+lock, m.address[to]).Scan(&state).Error
 			}))
-			if state == models.DeliveryQueued || state == models.DeliveryClaimed {
+			if state == models.DeliveryQueued {
 				gone[to] = true
 			}
 			if i%70 == 0 {

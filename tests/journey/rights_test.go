@@ -419,7 +419,7 @@ func settled(t *testing.T, a *testapp.App) {
 	t.Helper()
 	for {
 		var n int64
-		if err := a.DB.Model(&models.Delivery{}).Where("state IN ('queued', 'claimed', 'sending')").Count(&n).Error; err != nil {
+		if err := a.DB.Model(&models.Delivery{}).Where("state IN ('queued', 'sending')").Count(&n).Error; err != nil {
 			t.Fatal(err)
 		}
 		if n == 0 {
