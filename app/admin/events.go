@@ -33,6 +33,8 @@ func MountEvents(r fiber.Router, w *web.Web, s *events.Service) {
 	g.Post("/:id/edit", h.save)
 	g.Post("/:id/state", h.setState)
 	g.Post("/:id/dates", h.more)
+	g.Get("/:id/message", h.message)
+	g.Post("/:id/message", h.sendMessage)
 	g.Get("/:id/dates/:date", h.date)
 	g.Post("/:id/dates/:date", h.setDate)
 	g.Get("/:id/dates/:date/needs", h.needs)
@@ -566,6 +568,88 @@ func (h *eventAdmin) more(c *fiber.Ctx) error {
 		return err
 	}
 	h.web.Flash(c, "good", "events.done_more")
+	return web.SeeOther(c, eventPath(p.Row.ID))
+}
+
+// eventMessage is a mail to those registered: written, looked at with how many get it, then sent.
+type eventMessage struct {
+	web.Page
+	Row  models.Event
+	Form struct {
+		Message string `form:"message,max=40"` // of the page that showed it; "": it was not shown yet
+		Date    string `form:"date,max=20"`
+		Body    string `form:"body,max=6000,lines"`
+	}
+	Dates []web.Option
+	Count int // whom it goes to
+	Look  bool
+	Sent  []models.EventMessage
+}
+
+// Whom is to whom it goes, in words.
+func (p *eventMessage) Whom() string {
+	i := slices.IndexFunc(p.Dates, func(o web.Option) bool { return o.Value == p.Form.Date })
+	return p.Dates[max(0, i)].Label
+}
+
+func (h *eventAdmin) messagePage(c *fiber.Ctx) (*eventMessage, error) {
+	id, err := eventID(c)
+	if err != nil {
+		return nil, err
+	}
+	p := &eventMessage{Page: h.web.Page(c, "events.message", "events")}
+	ctx, a := c.UserContext(), h.web.Actor(c)
+	e, dates, err := h.events.DatesOf(ctx, a, id, 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	p.Row, p.Form.Date, p.Dates = e, c.Query("date"), []web.Option{{Label: p.T("events.message_all")}}
+	for i, d := range dates {
+		if stamp := events.Stamp(d.Original); i < shownMost || stamp == p.Form.Date {
+			p.Dates = append(p.Dates, web.Option{Value: stamp, Label: p.T("events.message_date", "When", h.events.When(p.Lang, d.Occurrence, events.Zone(e)))})
+		}
+	}
+	p.Sent, err = h.events.Messages(ctx, a, id)
+	return p, err
+}
+
+func (h *eventAdmin) message(c *fiber.Ctx) error {
+	p, err := h.messagePage(c)
+	if err != nil {
+		return err
+	}
+	return h.web.Render(c, "admin/events/message", p)
+}
+
+func (h *eventAdmin) sendMessage(c *fiber.Ctx) error {
+	p, err := h.messagePage(c)
+	if err != nil {
+		return err
+	}
+	ctx, a, n := c.UserContext(), h.web.Actor(c), 0
+	err = web.Bind(c, &p.Form)
+	in := events.MessageInput{Original: p.Form.Date, Body: p.Form.Body}
+	shown, no := uuid.Parse(p.Form.Message)
+	switch in.ID = shown; {
+	case err != nil:
+	case no == nil:
+		n, err = h.events.Message(ctx, a, p.Row.ID, in)
+	default:
+		if p.Count, err = h.events.CheckMessage(ctx, a, p.Row.ID, in); err == nil {
+			p.Look, p.Form.Message = true, models.NewID().String()
+			return h.web.Render(c, "admin/events/message", p)
+		}
+	}
+	switch {
+	case p.Failed(err):
+		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/events/message", p)
+	case fault.Is(err, fault.Conflict):
+		p.Refuse(err)
+		return h.web.RenderStatus(c, fiber.StatusConflict, "admin/events/message", p)
+	case err != nil:
+		return err
+	}
+	h.web.Flash(c, "good", "events.message_sent", "Count", n)
 	return web.SeeOther(c, eventPath(p.Row.ID))
 }
 

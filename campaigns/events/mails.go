@@ -22,13 +22,14 @@ const (
 	KindReminder  = "event_reminder"  // the same
 	KindChanged   = "event_changed"   // subject: the date
 	KindCancelled = "event_cancelled" // subject: the registration
+	KindMessage   = "event_message"   // the same
 )
 
 // Renderers makes the content of each kind of mail at the moment it goes: register them with deliveries.Service.Handle.
 func (s *Service) Renderers() map[string]deliveries.Renderer {
 	return map[string]deliveries.Renderer{
 		confirmations.EventConfirm: s.confirmMail, confirmations.EventAlready: s.comingMail, KindReceipt: s.comingMail, KindReminder: s.comingMail, KindOffer: s.offerMail,
-		KindChanged: s.changedMail, KindCancelled: s.changedMail,
+		KindChanged: s.changedMail, KindCancelled: s.changedMail, KindMessage: s.messageMail,
 	}
 }
 
@@ -184,7 +185,7 @@ func (s *Service) offerMail(ctx context.Context, d models.Delivery) (deliveries.
 	return deliveries.Content{Template: KindOffer, Lang: c.Reg.Locale, Data: m, ToName: c.GivenName}, nil
 }
 
-// changedMail tells of a date that was moved, is off or has something to be known, and of an event that was called off.
+// changedMail tells of a date that was moved, is off or is as planned again, and of an event that was called off.
 func (s *Service) changedMail(ctx context.Context, d models.Delivery) (deliveries.Content, error) {
 	var row models.EventDate
 	var r models.Registration
