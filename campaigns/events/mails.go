@@ -53,7 +53,7 @@ func place(zone *time.Location) string {
 
 // yours says when a date is where the person lives; "" where the clocks say the same.
 func (s *Service) yours(lang string, r models.Registration, e models.Event, o Occurrence) string {
-	zone := zoneOf(r, e)
+	zone := ZoneOf(r, e)
 	_, here := o.Start.In(Zone(e)).Zone()
 	_, there := o.Start.In(zone).Zone()
 	if here == there {
@@ -177,7 +177,7 @@ func (s *Service) offerMail(ctx context.Context, d models.Delivery) (deliveries.
 	if c.Reg.State != models.RegistrationOffered || c.Reg.OfferedUntil == nil || !s.Clock.Now().Before(*c.Reg.OfferedUntil) || c.Date.Off || c.Event.State != models.EventPublished {
 		return deliveries.Content{}, mailGone()
 	}
-	until := c.Reg.OfferedUntil.In(zoneOf(c.Reg, c.Event))
+	until := c.Reg.OfferedUntil.In(ZoneOf(c.Reg, c.Event))
 	m := OfferMail{
 		GivenName: c.GivenName, Title: c.Event.Title, When: c.When, Yours: c.Yours, URL: s.BaseURL + "/coming/" + c.Token,
 		Until: s.Words(c.Reg.Locale, "events.when_yours", "Day", s.Day(c.Reg.Locale, until), "From", until.Format("15:04"), "Zone", place(until.Location())),

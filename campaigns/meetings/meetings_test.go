@@ -748,7 +748,7 @@ func TestAnswersBecomePositions(t *testing.T) {
 	eachDesk(t, func(w *desk) {
 		c := models.Campaign{ID: models.NewID(), Slug: "c", State: models.CampaignPublished, Title: "Visits", CreatedAt: start, UpdatedAt: start}
 		l := models.LetterCampaign{
-			ID: models.NewID(), CampaignID: c.ID, Slug: "l", State: models.LettersPublished, Title: "Twenty visits", Locale: "en", MaxRecipients: 1, HourlyCap: 1, PublishedAt: &start, CreatedAt: start, UpdatedAt: start,
+			ID: models.NewID(), CampaignID: c.ID, Slug: "l", State: models.LettersPublished, Title: "Twenty visits", Position: models.StanceSupport, Locale: "en", MaxRecipients: 1, HourlyCap: 1, PublishedAt: &start, CreatedAt: start, UpdatedAt: start,
 		}
 		w.create(&c, &l)
 		m := w.add(w.ada, "10:00")

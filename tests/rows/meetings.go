@@ -21,7 +21,7 @@ func AroundMeetings(p Volunteered) []any {
 			FollowedUpAt: &p.Later, NotedAt: &p.Later, ThanksShiftID: &thanks, ThankedAt: &p.Later, CreatedBy: &p.User, Revision: 7, CreatedAt: p.At, UpdatedAt: p.At,
 		},
 		&models.LetterCampaign{
-			ID: letters, CampaignID: p.Campaign, Slug: letters.String(), State: models.LettersDraft, Title: p.Word("x"), Locale: "es", MaxRecipients: 1, HourlyCap: 7, CreatedAt: p.At, UpdatedAt: p.At,
+			ID: letters, CampaignID: p.Campaign, Slug: letters.String(), State: models.LettersDraft, Title: p.Word("x"), Position: models.StanceSupport, Locale: "es", MaxRecipients: 1, HourlyCap: 7, CreatedAt: p.At, UpdatedAt: p.At,
 		},
 		&models.Position{ID: models.NewID(), LegislatorID: legislator, LetterCampaignID: letters, Stance: "maybe", Note: p.Word("x"), SaidOn: "2027-03-09", CreatedBy: &p.User, CreatedAt: p.At, MeetingID: &meeting},
 		&models.MeetingAsk{ID: models.NewID(), MeetingID: meeting, Position: 7, Ask: p.Word("x"), Outcome: "maybe"},
