@@ -816,6 +816,16 @@ func TestAnswersBecomePositions(t *testing.T) {
 				w.t.Errorf("%v, want %v", got, x.want)
 			}
 		}
+		// The legislator's own page has them for who may write them.
+		people := legislators.New(legislators.Options{DB: w.db, Clock: w.clk})
+		for _, x := range []struct {
+			who  actor.Actor
+			want int
+		}{{w.organizer, 4}, {w.viewer, 0}, {w.coordinator, 0}} {
+			if p, err := people.Get(bg, x.who, w.ada.ID); err != nil || len(p.Said) != x.want {
+				w.t.Errorf("%s sees %d, want %d: %v", x.who.Role, len(p.Said), x.want, err)
+			}
+		}
 		// Somebody who did not have the seat on that day said nothing as a legislator.
 		w.must(w.db.Model(&models.Term{}).Where("legislator_id = ?", w.ada.ID).Update("valid_from", "2027-03-10").Error)
 		if keeps(w.organizer) {
