@@ -3,6 +3,7 @@ package admin_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -18,7 +19,7 @@ func TestAMessageToThoseRegistered(t *testing.T) {
 	testapp.Each(t, func(t *testing.T, a *testapp.App) {
 		now := a.Clock.Now()
 		e, err := a.Events.Create(t.Context(), actor.TheSystem(), gatherings.Draft{
-			Title: "First Tuesday circle", Summary: "An hour.", Kind: models.EventSupportGroup, Locale: "en", TimeZone: "America/New_York", StartsOn: now.AddDate(0, 0, 9).Format("2006-01-02T18:30"), Minutes: 60,
+			Title: "First Tuesday circle", Summary: "An hour.", Kind: models.EventSupportGroup, Locale: "en", TimeZone: "America/New_York", StartsOn: now.AddDate(0, 0, 9).Format(time.DateOnly) + "T18:30", Minutes: 60,
 			Venue: models.VenueOnline, Join: "https://meet.example.org/room", Looked: true,
 		})
 		if err == nil {
