@@ -166,6 +166,7 @@ type (
 	}
 	eventOffer    struct{ GivenName, Title, When, Yours, Until, URL string }
 	eventChanged  struct{ GivenName, Title, Was, When, Yours, Note, URL string }
+	eventMessage  struct{ GivenName, Title, When, Yours, Text, URL string }
 	petitionDraft struct {
 		Inviter, URL, ResumeHost, Code string
 		Confirmed                      bool
@@ -332,7 +333,9 @@ var samples = []struct {
 	{"event_offer", "event_offer", eventOffer{"June", "First <Tuesday> circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "Tuesday 2 March 2027, 15:30, Los Angeles time", "Monday 1 March 2027, 21:00, Los Angeles time", "https://act.example.org/coming/" + token}},
 	{"event_changed_moved", "event_changed", eventChanged{"June", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "Thursday 4 March 2027, 17:00 to 18:15 (New York time)", "", "The <host> is away on Tuesday.", "https://act.example.org/coming/" + token}},
 	{"event_changed_off", "event_changed", eventChanged{"", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "", "", "", ""}},
-	{"event_changed_note", "event_changed", eventChanged{"June", "First Tuesday circle", "", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "Tuesday 2 March 2027, 15:30, Los Angeles time", "Bring a cup.", "https://act.example.org/coming/" + token}},
+	{"event_changed_back", "event_changed", eventChanged{"June", "First Tuesday circle", "", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "Tuesday 2 March 2027, 15:30, Los Angeles time", "Bring a cup.", "https://act.example.org/coming/" + token}},
+	{"event_message", "event_message", eventMessage{"June", "First <Tuesday> circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "Tuesday 2 March 2027, 15:30, Los Angeles time", "The lift <is> out of order.\nPlease use the side door.", "https://act.example.org/coming/" + token}},
+	{"event_message_off", "event_message", eventMessage{"", "First Tuesday circle", "", "", "Thank you for your patience.", ""}},
 	{"event_cancelled", "event_cancelled", eventChanged{"June", "Pain Day", "Tuesday 9 March 2027, 09:00 to 12:00 (New York time)", "", "", "The building is closed <that> day.", ""}},
 	{"setup_test", "setup_test", setupTest{"Wennick Chronic Pain Coalition"}},
 }

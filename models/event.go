@@ -93,6 +93,17 @@ type Registration struct {
 	ExpiresAt        *time.Time // pending: goes then
 }
 
+// EventMessage is what an organizer mailed to those registered: for one date, or for all ahead.
+type EventMessage struct {
+	ID         uuid.UUID
+	EventID    uuid.UUID
+	OccursAt   *time.Time // which date, as Registration.OccursAt has it; nil: all
+	Body       string
+	Recipients int // mailboxes
+	CreatedBy  *uuid.UUID
+	CreatedAt  time.Time
+}
+
 // EventState is how far an event is.
 type EventState string
 

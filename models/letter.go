@@ -200,13 +200,14 @@ type Position struct {
 	ID               uuid.UUID
 	LegislatorID     uuid.UUID
 	LetterCampaignID uuid.UUID
-	Stance           string // support, oppose, undecided, unclear
+	Stance           string // support, oppose, undecided, unclear; at a meeting yes, maybe, no, unclear
 	SourceTitle      string
 	SourceURL        string
-	Note             string
+	Note             string // of a meeting: what was asked
 	SaidOn           string // 2006-01-02
 	CreatedBy        *uuid.UUID
 	CreatedAt        time.Time
+	MeetingID        *uuid.UUID // the meeting that is its source; nil: SourceTitle and SourceURL say it
 }
 
 // AdvocacyEntry is work that an organisation reports: how much of what was done, and how long it took.

@@ -32,7 +32,7 @@ func All() []any {
 		&InboundReport{}, &DomainTrouble{}, &InboundSource{}, &SuppressionChange{},
 		&Jurisdiction{}, &Chamber{}, &Legislator{}, &Term{}, &Office{}, &Channel{}, &Committee{}, &CommitteeMember{}, &LegislatorImport{}, &LegislatorChange{},
 		&LetterCampaign{}, &LetterText{}, &LetterTarget{}, &LetterPoint{}, &Letter{}, &LetterSketch{}, &Dispatch{}, &LetterPace{}, &LetterReply{}, &Position{}, &AdvocacyEntry{},
-		&Event{}, &EventDate{}, &Registration{},
+		&Event{}, &EventDate{}, &Registration{}, &EventMessage{},
 		&Volunteer{}, &OnboardingStep{}, &OnboardingMark{}, &Pacing{}, &Roster{}, &Team{}, &Shift{}, &Assignment{}, &Offer{}, &Cover{}, &ShiftEvent{}, &ShiftMark{}, &RosterMessage{}, &Certificate{},
 		&MeetingPlan{}, &Meeting{}, &MeetingAsk{},
 	}

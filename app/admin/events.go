@@ -33,6 +33,8 @@ func MountEvents(r fiber.Router, w *web.Web, s *events.Service) {
 	g.Post("/:id/edit", h.save)
 	g.Post("/:id/state", h.setState)
 	g.Post("/:id/dates", h.more)
+	g.Get("/:id/message", h.message)
+	g.Post("/:id/message", h.sendMessage)
 	g.Get("/:id/dates/:date", h.date)
 	g.Post("/:id/dates/:date", h.setDate)
 	g.Get("/:id/dates/:date/needs", h.needs)
@@ -184,29 +186,17 @@ func (p *eventEdit) TypeOptions() (out []web.Option) {
 
 // ContactOptions are the accounts that can read what people need.
 func (p *eventEdit) ContactOptions() []web.Option {
-	out := []web.Option{{Label: p.T("events.f_contact_none")}}
-	for _, c := range p.Choices.Contacts {
-		out = append(out, web.Option{Value: c.ID.String(), Label: c.Name})
-	}
-	return out
+	return rowOptions(p.T("events.f_contact_none"), p.Choices.Contacts, func(c events.Contact) (uuid.UUID, string) { return c.ID, c.Name })
 }
 
 // ChapterOptions are the chapters that it can belong to.
 func (p *eventEdit) ChapterOptions() []web.Option {
-	out := []web.Option{{Label: p.T("form.f_none")}}
-	for _, c := range p.Choices.Chapters {
-		out = append(out, web.Option{Value: c.ID.String(), Label: c.Name})
-	}
-	return out
+	return chapterChoices(p.T("form.f_none"), p.Choices.Chapters)
 }
 
 // CampaignOptions are the campaigns that it can be for.
 func (p *eventEdit) CampaignOptions() []web.Option {
-	out := []web.Option{{Label: p.T("form.f_none")}}
-	for _, c := range p.Choices.Campaigns {
-		out = append(out, web.Option{Value: c.ID.String(), Label: c.Title})
-	}
-	return out
+	return campaignChoices(p.T("form.f_none"), p.Choices.Campaigns)
 }
 
 // Whole reports whether the reader works for the whole organisation, and may choose the chapter.
@@ -249,22 +239,12 @@ func (p *eventEdit) draft(values map[string]string) (events.Draft, error) {
 		}
 		return n
 	}
-	id := func(field, v string) *uuid.UUID {
-		if v == "" {
-			return nil
-		}
-		id, err := uuid.Parse(v)
-		if err != nil {
-			bad.Add(field, "error.value_unknown")
-		}
-		return &id
-	}
 	f := p.Form
 	d := events.Draft{
 		Title: f.Title, Summary: f.Summary, Body: f.Body, Kind: models.EventKind(f.Kind), Locale: f.Locale, TimeZone: f.TimeZone, StartsOn: f.StartsOn, Minutes: number("minutes", f.Minutes),
 		Recurrence: f.rule(), Venue: models.EventVenue(f.Venue), PlaceName: f.PlaceName, Street: f.Street, City: f.City, Region: f.Region, PostalCode: f.PostalCode, Country: strings.ToUpper(f.Country),
-		Join: f.Join, Dial: f.Dial, NoRemoteWhy: f.NoRemoteWhy, Capacity: number("capacity", f.Capacity), WaitingList: f.WaitingList, Looked: f.Looked, AccessContactID: id("access_contact", f.AccessContact),
-		Types: f.Types, CoLeaderWanted: f.CoLeader, ContactName: f.ContactName, ContactEmail: f.ContactEmail, ContactPhone: f.ContactPhone, ChapterID: id("chapter", f.Chapter), CampaignID: id("campaign", f.Campaign),
+		Join: f.Join, Dial: f.Dial, NoRemoteWhy: f.NoRemoteWhy, Capacity: number("capacity", f.Capacity), WaitingList: f.WaitingList, Looked: f.Looked, AccessContactID: chosenID(f.AccessContact, "access_contact", &bad),
+		Types: f.Types, CoLeaderWanted: f.CoLeader, ContactName: f.ContactName, ContactEmail: f.ContactEmail, ContactPhone: f.ContactPhone, ChapterID: chosenID(f.Chapter, "chapter", &bad), CampaignID: chosenID(f.Campaign, "campaign", &bad),
 	}
 	d.Access.Meters, d.Access.BlockMinutes, d.Access.BreakMinutes = number("access_meters", f.Meters), number("access_block_minutes", f.BlockMinutes), number("access_break_minutes", f.BreakMinutes)
 	for i, x := range d.Access.Points() {
@@ -305,18 +285,12 @@ func fill(p *eventEdit, d events.Draft) {
 		}
 		return strconv.Itoa(n)
 	}
-	ref := func(id *uuid.UUID) string {
-		if id == nil {
-			return ""
-		}
-		return id.String()
-	}
 	p.Form = eventDraft{
 		Title: d.Title, Summary: d.Summary, Body: d.Body, Kind: string(d.Kind), Locale: d.Locale, TimeZone: d.TimeZone, StartsOn: d.StartsOn, Minutes: text(d.Minutes), Recurrence: d.Recurrence,
 		Venue: string(d.Venue), PlaceName: d.PlaceName, Street: d.Street, City: d.City, Region: d.Region, PostalCode: d.PostalCode, Country: d.Country, Join: d.Join, Dial: d.Dial, NoRemoteWhy: d.NoRemoteWhy,
-		Capacity: text(d.Capacity), WaitingList: d.WaitingList, AccessContact: ref(d.AccessContactID), Looked: d.Looked, Meters: text(d.Access.Meters), BlockMinutes: text(d.Access.BlockMinutes),
+		Capacity: text(d.Capacity), WaitingList: d.WaitingList, AccessContact: idOf(d.AccessContactID), Looked: d.Looked, Meters: text(d.Access.Meters), BlockMinutes: text(d.Access.BlockMinutes),
 		BreakMinutes: text(d.Access.BreakMinutes), Types: d.Types, CoLeader: d.CoLeaderWanted, ContactName: d.ContactName, ContactEmail: d.ContactEmail, ContactPhone: d.ContactPhone,
-		Chapter: ref(d.ChapterID), Campaign: ref(d.CampaignID), Revision: p.Row.Revision,
+		Chapter: idOf(d.ChapterID), Campaign: idOf(d.CampaignID), Revision: p.Row.Revision,
 	}
 	if p.Form.Types == nil {
 		p.Form.Types = []string{}
@@ -566,6 +540,88 @@ func (h *eventAdmin) more(c *fiber.Ctx) error {
 		return err
 	}
 	h.web.Flash(c, "good", "events.done_more")
+	return web.SeeOther(c, eventPath(p.Row.ID))
+}
+
+// eventMessage is a mail to those registered: written, looked at with how many get it, then sent.
+type eventMessage struct {
+	web.Page
+	Row  models.Event
+	Form struct {
+		Message string `form:"message,max=40"` // of the page that showed it; "": it was not shown yet
+		Date    string `form:"date,max=20"`
+		Body    string `form:"body,max=6000,lines"`
+	}
+	Dates []web.Option
+	Count int // whom it goes to
+	Look  bool
+	Sent  []models.EventMessage
+}
+
+// Whom is to whom it goes, in words.
+func (p *eventMessage) Whom() string {
+	i := slices.IndexFunc(p.Dates, func(o web.Option) bool { return o.Value == p.Form.Date })
+	return p.Dates[max(0, i)].Label
+}
+
+func (h *eventAdmin) messagePage(c *fiber.Ctx) (*eventMessage, error) {
+	id, err := eventID(c)
+	if err != nil {
+		return nil, err
+	}
+	p := &eventMessage{Page: h.web.Page(c, "events.message", "events")}
+	ctx, a := c.UserContext(), h.web.Actor(c)
+	e, dates, err := h.events.DatesOf(ctx, a, id, 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	p.Row, p.Form.Date, p.Dates = e, c.Query("date"), []web.Option{{Label: p.T("events.message_all")}}
+	for i, d := range dates {
+		if stamp := events.Stamp(d.Original); i < shownMost || stamp == p.Form.Date {
+			p.Dates = append(p.Dates, web.Option{Value: stamp, Label: p.T("events.message_date", "When", h.events.When(p.Lang, d.Occurrence, events.Zone(e)))})
+		}
+	}
+	p.Sent, err = h.events.Messages(ctx, a, id)
+	return p, err
+}
+
+func (h *eventAdmin) message(c *fiber.Ctx) error {
+	p, err := h.messagePage(c)
+	if err != nil {
+		return err
+	}
+	return h.web.Render(c, "admin/events/message", p)
+}
+
+func (h *eventAdmin) sendMessage(c *fiber.Ctx) error {
+	p, err := h.messagePage(c)
+	if err != nil {
+		return err
+	}
+	ctx, a, n := c.UserContext(), h.web.Actor(c), 0
+	err = web.Bind(c, &p.Form)
+	in := events.MessageInput{Original: p.Form.Date, Body: p.Form.Body}
+	shown, no := uuid.Parse(p.Form.Message)
+	switch in.ID = shown; {
+	case err != nil:
+	case no == nil:
+		n, err = h.events.Message(ctx, a, p.Row.ID, in)
+	default:
+		if p.Count, err = h.events.CheckMessage(ctx, a, p.Row.ID, in); err == nil {
+			p.Look, p.Form.Message = true, models.NewID().String()
+			return h.web.Render(c, "admin/events/message", p)
+		}
+	}
+	switch {
+	case p.Failed(err):
+		return h.web.RenderStatus(c, fiber.StatusUnprocessableEntity, "admin/events/message", p)
+	case fault.Is(err, fault.Conflict):
+		p.Refuse(err)
+		return h.web.RenderStatus(c, fiber.StatusConflict, "admin/events/message", p)
+	case err != nil:
+		return err
+	}
+	h.web.Flash(c, "good", "events.message_sent", "Count", n)
 	return web.SeeOther(c, eventPath(p.Row.ID))
 }
 

@@ -22,6 +22,7 @@ func TestPagesOfEvents(t *testing.T) {
 			webtest.All(t, "admin/events/", func(_ *web.Web, p web.Page) map[string]any {
 				e.State = state
 				list, show, date := eventAdminList{Page: p}, eventShow{Page: p, Row: e}, eventDatePage{Page: p, Row: e, Date: dateRow{events.Counts{Occurrence: o}, "20270223T104200Z", "when"}}
+				message := eventMessage{Page: p, Row: e, Dates: []web.Option{{Label: "All"}}}
 				edit := eventEdit{Page: p}
 				fill(&edit, events.Draft{Locale: "en"})
 				print := date
@@ -37,6 +38,10 @@ func TestPagesOfEvents(t *testing.T) {
 						date.People = append(date.People, events.Person{Name: "June <J>", Email: "june@example.org", State: s, Attends: models.AttendsPhone, Series: i == 0, Needs: "A <chair>.", Share: i == 0})
 					}
 					print = date
+					message.Look, message.Count, message.Form.Body, message.Sent = state != models.EventClosed, 3, "Bring <a> cup.", []models.EventMessage{{Body: "x", Recipients: 1, CreatedAt: now}}
+					if !message.Look {
+						message.Errors = []web.FieldError{{Name: "date", Text: "Wrong."}, {Name: "body", Text: "Wrong."}}
+					}
 					edit.Row, edit.Stored, edit.Next = e, true, []string{"when"}
 					fill(&edit, events.Draft{Title: "x", Locale: "es", StartsOn: "2027-03-02T18:30", Recurrence: "FREQ=MONTHLY;BYDAY=1TU", Types: []string{"open"}, Access: events.Access{Captions: events.Point{Is: events.Yes}}, TimeZone: "Africa/Tunis"})
 					edit.Choices = events.Choices{Chapters: []models.Chapter{{ID: uuid.New(), Name: "North"}}, Campaigns: []models.Campaign{{ID: uuid.New(), Title: "Visits"}}, Contacts: []events.Contact{{ID: uuid.New(), Name: "Maren"}}}
@@ -47,7 +52,7 @@ func TestPagesOfEvents(t *testing.T) {
 						show.Errors, date.Errors = []web.FieldError{{Name: "starts", Text: "Wrong."}, {Name: "note", Text: "Wrong."}}, []web.FieldError{{Name: "starts", Text: "Wrong."}}
 					}
 				}
-				return map[string]any{"admin/events/list": &list, "admin/events/show": &show, "admin/events/date": &date, "admin/events/edit": &edit, "admin/events/needs": &print, "admin/events/print": &print}
+				return map[string]any{"admin/events/list": &list, "admin/events/show": &show, "admin/events/date": &date, "admin/events/edit": &edit, "admin/events/needs": &print, "admin/events/print": &print, "admin/events/message": &message}
 			})
 		}
 	}

@@ -137,20 +137,12 @@ func (p formEdit) Locales() []web.Option { return p.LanguageOptions() }
 
 // Chapters are those that the form can belong to.
 func (p formEdit) Chapters() []web.Option {
-	out := []web.Option{{Label: p.T("form.f_none")}}
-	for _, c := range p.Choices.Chapters {
-		out = append(out, web.Option{Value: c.ID.String(), Label: c.Name})
-	}
-	return out
+	return chapterChoices(p.T("form.f_none"), p.Choices.Chapters)
 }
 
 // Campaigns are those that the form can be for.
 func (p formEdit) Campaigns() []web.Option {
-	out := []web.Option{{Label: p.T("form.f_none")}}
-	for _, c := range p.Choices.Campaigns {
-		out = append(out, web.Option{Value: c.ID.String(), Label: c.Title})
-	}
-	return out
+	return campaignChoices(p.T("form.f_none"), p.Choices.Campaigns)
 }
 
 // Whole reports whether the reader works for the whole organisation, and may choose the chapter.
@@ -172,12 +164,7 @@ func (h *formAdmin) editPage(c *fiber.Ctx) (*formEdit, error) {
 	}
 	p.Form = formDraft{
 		Title: f.Title, Intro: f.Intro, Thanks: f.Thanks, Locale: f.Locale, Tags: strings.Join(p.Choices.Tags, ", "), Hosts: f.EmbedHosts, Revision: f.Revision, Consents: []string{},
-	}
-	if f.ChapterID != nil {
-		p.Form.Chapter = f.ChapterID.String()
-	}
-	if f.CampaignID != nil {
-		p.Form.Campaign = f.CampaignID.String()
+		Chapter: idOf(f.ChapterID), Campaign: idOf(f.CampaignID),
 	}
 	for _, a := range forms.AsksOf(f) {
 		p.Form.Consents = append(p.Form.Consents, a.String())

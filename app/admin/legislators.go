@@ -10,6 +10,7 @@ import (
 	"kithline/campaigns/actor"
 	"kithline/campaigns/fault"
 	"kithline/campaigns/legislators"
+	"kithline/campaigns/letters"
 	"kithline/models"
 )
 
@@ -213,6 +214,7 @@ type legislatorPage struct {
 	Salute string
 	Kind   string
 	Value  string
+	Near   bool // an election is near
 }
 
 // Base is the address of the person's page.
@@ -265,6 +267,7 @@ func (h *legislatorPages) page(c *fiber.Ctx) (*legislatorPage, error) {
 		return nil, err
 	}
 	p.Title, p.Salute, p.Path = p.Person.Name, p.Person.Salutation, "/admin/legislators/"+id.String()
+	p.Near = letters.ElectionNear(h.svc.Clock.Now())
 	return p, nil
 }
 

@@ -68,6 +68,12 @@ func TestPagesOfLegislators(t *testing.T) {
 						show.Person.History = append(show.Person.History, models.LegislatorChange{Kind: k, BeforeText: "a", AfterText: "<b>", CreatedAt: now})
 						read.Import.Result.Changes = append(read.Import.Result.Changes, legislators.Change{Kind: k, Name: "A", Before: "a", After: "b"})
 					}
+					met := uuid.New()
+					show.Person.Said = []legislators.Said{
+						{Position: models.Position{LetterCampaignID: met, Stance: "support", SaidOn: "2027-02-01", SourceTitle: "Hearing <1>", SourceURL: "https://example.org/"}, Campaign: "Twenty <visits>"},
+						{Position: models.Position{LetterCampaignID: met, Stance: "yes", SaidOn: "2027-02-01", Note: "Vote <yes>?", MeetingID: &met}, Campaign: "Twenty <visits>", RosterID: &met},
+					}
+					show.Near = state == models.ImportChecked
 					show.Errors = []web.FieldError{{Name: "value", Text: "No."}}
 					read.Import.Version = "x 2026-06-20"
 					read.Import.Result.Counts, read.Import.Result.Refused = map[string]int{"joined": 2000, "left": 7, "party": 1}, true

@@ -99,7 +99,11 @@ func TestLetterCampaignPages(t *testing.T) {
 					}
 					positions.Rows = []letters.Stood{{Member: member}}
 					for _, s := range letters.PositionStances {
-						positions.Rows[0].Said = append(positions.Rows[0].Said, models.Position{Stance: s, SaidOn: "2027-02-01", SourceTitle: "Hearing <1>", SourceURL: "https://example.org/", Note: "n"})
+						positions.Rows[0].Said = append(positions.Rows[0].Said, legislators.Said{Position: models.Position{Stance: s, SaidOn: "2027-02-01", SourceTitle: "Hearing <1>", SourceURL: "https://example.org/", Note: "n"}})
+					}
+					for _, s := range []string{"yes", "maybe", "no", "unclear"} {
+						id := uuid.New()
+						positions.Rows[0].Said = append(positions.Rows[0].Said, legislators.Said{Position: models.Position{Stance: s, SaidOn: "2027-02-01", Note: "Vote <yes>?", MeetingID: &id}, RosterID: &id})
 					}
 					positions.Form.Find, positions.People = "qu", targets.People()
 					positions.Page = wrong("legislator", "stance", "said_on", "source_title", "source_url", "note")

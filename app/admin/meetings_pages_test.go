@@ -73,6 +73,7 @@ func TestMeetingPages(t *testing.T) {
 					edit.Found = []meetings.Office{office}
 					show.Details.Join, show.Details.Access = "https://meet.example.org/<x>", "Dim <light>"
 					show.Details.Notes.FollowUp = "Send it"
+					show.Details.Keeps = &models.LetterCampaign{ID: uuid.New(), Title: "Twenty <visits>"}
 					for _, phase := range []meetings.Phase{meetings.PhaseNow, meetings.PhaseNext, meetings.PhaseLater, meetings.PhaseOver, meetings.PhaseOff} {
 						tile := meetings.Tile{View: view(state, models.MeetingPhone, role(models.RoleLeader, 0)), Phase: phase, Behind: 10}
 						tile.LateMinutes = 20

@@ -222,17 +222,10 @@ type rosterForm struct {
 
 func rosterFormOf(r models.Roster) rosterForm {
 	d := rosters.DraftOf(r)
-	f := rosterForm{
+	return rosterForm{
 		Title: d.Title, Summary: d.Summary, Body: d.Body, Locale: d.Locale, Zone: d.Zone, ContactName: d.ContactName, ContactPhone: d.ContactPhone, OpensDay: d.Opens.Day, OpensClock: d.Opens.Clock,
-		OpensTwice: d.Opens.Twice, Template: d.Template, Revision: r.Revision,
+		OpensTwice: d.Opens.Twice, Template: d.Template, Chapter: idOf(d.ChapterID), Campaign: idOf(d.CampaignID), Revision: r.Revision,
 	}
-	if d.ChapterID != nil {
-		f.Chapter = d.ChapterID.String()
-	}
-	if d.CampaignID != nil {
-		f.Campaign = d.CampaignID.String()
-	}
-	return f
 }
 
 func (f rosterForm) draft() (rosters.Draft, error) {
@@ -253,19 +246,6 @@ func clockOf(v string) string {
 	return v
 }
 
-// chosenID reads an id that was chosen from a list, nil for none.
-func chosenID(v, field string, bad *fault.Fields) *uuid.UUID {
-	if v == "" {
-		return nil
-	}
-	id, err := uuid.Parse(v)
-	if err != nil {
-		bad.Add(field, "error.value_unknown")
-		return nil
-	}
-	return &id
-}
-
 type rosterEdit struct {
 	rosterPage
 	Form    rosterForm
@@ -284,20 +264,12 @@ func (rosterEdit) Zones() []string { return web.Zones }
 
 // Chapters are those that the roster can belong to.
 func (p rosterEdit) Chapters() []web.Option {
-	out := []web.Option{{Label: p.T("rosterdesk.f_whole")}}
-	for _, x := range p.Choices.Chapters {
-		out = append(out, web.Option{Value: x.ID.String(), Label: x.Name})
-	}
-	return out
+	return chapterChoices(p.T("rosterdesk.f_whole"), p.Choices.Chapters)
 }
 
 // Campaigns are those that the roster can be for.
 func (p rosterEdit) Campaigns() []web.Option {
-	out := []web.Option{{Label: p.T("rosterdesk.f_none")}}
-	for _, x := range p.Choices.Campaigns {
-		out = append(out, web.Option{Value: x.ID.String(), Label: x.Title})
-	}
-	return out
+	return campaignChoices(p.T("rosterdesk.f_none"), p.Choices.Campaigns)
 }
 
 // Twice are the choices of a time that the clock shows twice.

@@ -54,10 +54,7 @@ func (p *usersPage) Chapter(id *uuid.UUID) string {
 
 // ChapterValue is the value of an account's chapter in the choice.
 func (p *usersPage) ChapterValue(id *uuid.UUID) string {
-	if id == nil {
-		return ""
-	}
-	return id.String()
+	return idOf(id)
 }
 
 // chapterOptions lists the chapters to choose from, the whole organisation first; nil where there are none.
@@ -66,11 +63,7 @@ func chapterOptions(c *fiber.Ctx, w *web.Web, p web.Page, svc *chapters.Service)
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
-	out := []web.Option{{Label: p.T("chapters.whole")}}
-	for _, o := range list {
-		out = append(out, web.Option{Value: o.ID.String(), Label: o.Name})
-	}
-	return out, nil
+	return rowOptions(p.T("chapters.whole"), list, func(o chapters.Option) (uuid.UUID, string) { return o.ID, o.Name }), nil
 }
 
 // roleOptions lists the roles with what each is for.

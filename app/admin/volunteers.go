@@ -126,11 +126,7 @@ func (p *volunteersPage) TrainingOptions() []web.Option {
 
 // ChapterOptions are chapters, for who works for the whole organisation.
 func (p *volunteersPage) ChapterOptions() []web.Option {
-	out := []web.Option{{Value: "", Label: p.T("volunteers.any")}}
-	for _, c := range p.Choices.Chapters {
-		out = append(out, web.Option{Value: c.ID.String(), Label: c.Name})
-	}
-	return out
+	return chapterChoices(p.T("volunteers.any"), p.Choices.Chapters)
 }
 
 // Words lists codes in words.

@@ -42,6 +42,15 @@ func mark(c *fiber.Ctx, w *web.Web, door *confirmations.Service, id uuid.UUID) {
 	w.SetCookie(c, signedCookie, door.Mark(w.Cookie(c, signedCookie), id), confirmations.PendingFor)
 }
 
+// mailAgain asks for the mails of what was sent from the browser once more, and leads back. Whoever asks gets the same answer.
+func mailAgain(c *fiber.Ctx, w *web.Web, door *confirmations.Service, said, to string) error {
+	if err := door.Again(c.UserContext(), door.Marked(w.Cookie(c, signedCookie))); err != nil {
+		return err
+	}
+	w.Flash(c, "good", said)
+	return web.SeeOther(c, to)
+}
+
 type codeForm struct {
 	Code string `form:"code,max=40"`
 }

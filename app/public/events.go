@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
@@ -57,10 +56,6 @@ func MountEvents(r fiber.Router, w *web.Web, s *events.Service, door *confirmati
 type eventCard struct {
 	events.Listed
 	When []string
-}
-
-func (h *eventPages) cards(lang string, list []events.Listed) []eventCard {
-	return cardsOf(h.events, lang, list)
 }
 
 func cardsOf(s *events.Service, lang string, list []events.Listed) []eventCard {
@@ -206,7 +201,7 @@ func (h *eventPages) find(c *fiber.Ctx, view, title string, kind models.EventKin
 	if err != nil {
 		return err
 	}
-	p.Rows = h.cards(p.Lang, list)
+	p.Rows = cardsOf(h.events, p.Lang, list)
 	if p.Chapters, err = h.events.ChaptersWith(c.UserContext()); err != nil {
 		return err
 	}
@@ -481,11 +476,7 @@ func (h *eventPages) again(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := h.door.Again(c.UserContext(), h.door.Marked(h.web.Cookie(c, signedCookie))); err != nil {
-		return err
-	}
-	h.web.Flash(c, "good", "form.sent_again")
-	return web.SeeOther(c, p.Action+"/sent")
+	return mailAgain(c, h.web, h.door, "form.sent_again", p.Action+"/sent")
 }
 
 func (h *eventPages) thanks(c *fiber.Ctx) error {
@@ -530,11 +521,7 @@ func (p *comingPage) Until() string {
 	if p.Coming.Reg.OfferedUntil == nil {
 		return ""
 	}
-	zone := events.Zone(p.Coming.Event)
-	if z, err := time.LoadLocation(p.Coming.Reg.TimeZone); err == nil && p.Coming.Reg.TimeZone != "" {
-		zone = z
-	}
-	t := p.Coming.Reg.OfferedUntil.In(zone)
+	t := p.Coming.Reg.OfferedUntil.In(events.ZoneOf(p.Coming.Reg, p.Coming.Event))
 	return fmt.Sprintf("%s, %s", web.Weekday(p.Lang, t), t.Format("15:04"))
 }
 

@@ -415,17 +415,12 @@ func (h *formPages) sent(c *fiber.Ctx) error {
 	return h.web.Render(c, "public/forms/sent", p)
 }
 
-// again asks for the mail once more. Whoever asks gets the same answer.
 func (h *formPages) again(c *fiber.Ctx) error {
 	p, err := h.after(c, "form.sent_title")
 	if err != nil {
 		return err
 	}
-	if err := h.door.Again(c.UserContext(), h.door.Marked(h.web.Cookie(c, signedCookie))); err != nil {
-		return err
-	}
-	h.web.Flash(c, "good", "form.sent_again")
-	return web.SeeOther(c, p.Action+"/sent")
+	return mailAgain(c, h.web, h.door, "form.sent_again", p.Action+"/sent")
 }
 
 func (h *formPages) thanks(c *fiber.Ctx) error {

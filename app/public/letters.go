@@ -799,17 +799,12 @@ func (h *letterPages) sent(c *fiber.Ctx) error {
 	return h.web.Render(c, "public/letters/sent", p)
 }
 
-// again asks for the mail once more. Whoever asks gets the same answer.
 func (h *letterPages) again(c *fiber.Ctx) error {
 	p, err := h.after(c, "letters.sent_title")
 	if err != nil {
 		return err
 	}
-	if err := h.door.Again(c.UserContext(), h.door.Marked(h.web.Cookie(c, signedCookie))); err != nil {
-		return err
-	}
-	h.web.Flash(c, "good", "form.sent_again")
-	return web.SeeOther(c, "/letters/"+p.C.Slug+"/sent")
+	return mailAgain(c, h.web, h.door, "form.sent_again", "/letters/"+p.C.Slug+"/sent")
 }
 
 func (h *letterPages) thanks(c *fiber.Ctx) error {

@@ -241,17 +241,12 @@ func (h *petitionPages) sent(c *fiber.Ctx) error {
 	return h.web.Render(c, "public/petitions/sent", &sentPage{Page: h.web.Page(c, "petition.sent_title", "home"), Petition: petition})
 }
 
-// again asks for the mail once more. Whoever asks gets the same answer.
 func (h *petitionPages) again(c *fiber.Ctx) error {
 	petition, err := h.petitions.Current(c.UserContext(), c.Params("slug"))
 	if err != nil {
 		return err
 	}
-	if err := h.door.Again(c.UserContext(), h.door.Marked(h.web.Cookie(c, signedCookie))); err != nil {
-		return err
-	}
-	h.web.Flash(c, "good", "petition.sent_again")
-	return web.SeeOther(c, "/petitions/"+petition.Slug+"/sent")
+	return mailAgain(c, h.web, h.door, "petition.sent_again", "/petitions/"+petition.Slug+"/sent")
 }
 
 func (h *petitionPages) picture(c *fiber.Ctx) error {

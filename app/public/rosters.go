@@ -433,11 +433,7 @@ func (h *rosterPages) sent(c *fiber.Ctx) error {
 }
 
 func (h *rosterPages) again(c *fiber.Ctx) error {
-	if err := h.door.Again(c.UserContext(), h.door.Marked(h.web.Cookie(c, signedCookie))); err != nil {
-		return err
-	}
-	h.web.Flash(c, "good", "form.sent_again")
-	return web.SeeOther(c, "/rosters/sent")
+	return mailAgain(c, h.web, h.door, "form.sent_again", "/rosters/sent")
 }
 
 func (h *rosterPages) taken(c *fiber.Ctx) error {

@@ -147,13 +147,8 @@ func (h *volunteerPages) sent(c *fiber.Ctx) error {
 	return h.web.Render(c, "public/forms/sent", &formSent{Page: h.web.Page(c, "form.sent_title", "volunteer"), Action: "/volunteer"})
 }
 
-// again asks for the mail once more. Whoever asks gets the same answer.
 func (h *volunteerPages) again(c *fiber.Ctx) error {
-	if err := h.door.Again(c.UserContext(), h.door.Marked(h.web.Cookie(c, signedCookie))); err != nil {
-		return err
-	}
-	h.web.Flash(c, "good", "form.sent_again")
-	return web.SeeOther(c, "/volunteer/sent")
+	return mailAgain(c, h.web, h.door, "form.sent_again", "/volunteer/sent")
 }
 
 func (h *volunteerPages) thanks(c *fiber.Ctx) error {

@@ -257,12 +257,7 @@ func (c source) Disown(ctx context.Context, box uuid.UUID, ids []uuid.UUID) erro
 
 // Try is part of confirmations.Source.
 func (c source) Try(ctx context.Context, ids []uuid.UUID, most int) ([]confirmations.Tried, error) {
-	var tried []confirmations.Tried
-	err := c.s.DB.Tx(ctx, func(tx *gorm.DB) error {
-		tried = nil
-		return tx.WithContext(ctx).Raw("UPDATE registrations SET code_tries = code_tries + 1 WHERE id IN ? AND code_tries < ? RETURNING id, mailbox_id", ids, most).Scan(&tried).Error
-	})
-	return tried, err
+	return confirmations.CountTry(ctx, c.s.DB, "registrations", "", ids, most)
 }
 
 // Again is part of confirmations.Source.
@@ -278,13 +273,9 @@ func (c source) Again(ctx context.Context, ids []uuid.UUID) error {
 		for _, r := range rows {
 			boxIDs = append(boxIDs, r.MailboxID)
 		}
-		var list []models.Mailbox
-		if err := tx.Clauses(forUpdate).Where("id IN ?", boxIDs).Order("address_hash").Find(&list).Error; err != nil {
+		boxes, err := mailboxes.Hold(ctx, tx, boxIDs)
+		if err != nil {
 			return err
-		}
-		boxes := map[uuid.UUID]models.Mailbox{}
-		for _, b := range list {
-			boxes[b.ID] = b
 		}
 		return c.s.queue(ctx, tx, rows, boxes, "/"+now.Format("2006-01-02"), now)
 	})

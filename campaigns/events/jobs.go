@@ -144,7 +144,7 @@ func (s *Service) remind(ctx context.Context, tx *gorm.DB, e models.Event, o Occ
 		if from.Before(now) {
 			from = now
 		}
-		if q := deliveries.QuietUntil(limits, from, zoneOf(r, e)); !q.IsZero() {
+		if q := deliveries.QuietUntil(limits, from, ZoneOf(r, e)); !q.IsZero() {
 			from = q
 		}
 		if !from.Before(o.Start) {

@@ -22,13 +22,14 @@ const (
 	KindReminder  = "event_reminder"  // the same
 	KindChanged   = "event_changed"   // subject: the date
 	KindCancelled = "event_cancelled" // subject: the registration
+	KindMessage   = "event_message"   // the same
 )
 
 // Renderers makes the content of each kind of mail at the moment it goes: register them with deliveries.Service.Handle.
 func (s *Service) Renderers() map[string]deliveries.Renderer {
 	return map[string]deliveries.Renderer{
 		confirmations.EventConfirm: s.confirmMail, confirmations.EventAlready: s.comingMail, KindReceipt: s.comingMail, KindReminder: s.comingMail, KindOffer: s.offerMail,
-		KindChanged: s.changedMail, KindCancelled: s.changedMail,
+		KindChanged: s.changedMail, KindCancelled: s.changedMail, KindMessage: s.messageMail,
 	}
 }
 
@@ -52,7 +53,7 @@ func place(zone *time.Location) string {
 
 // yours says when a date is where the person lives; "" where the clocks say the same.
 func (s *Service) yours(lang string, r models.Registration, e models.Event, o Occurrence) string {
-	zone := zoneOf(r, e)
+	zone := ZoneOf(r, e)
 	_, here := o.Start.In(Zone(e)).Zone()
 	_, there := o.Start.In(zone).Zone()
 	if here == there {
@@ -176,7 +177,7 @@ func (s *Service) offerMail(ctx context.Context, d models.Delivery) (deliveries.
 	if c.Reg.State != models.RegistrationOffered || c.Reg.OfferedUntil == nil || !s.Clock.Now().Before(*c.Reg.OfferedUntil) || c.Date.Off || c.Event.State != models.EventPublished {
 		return deliveries.Content{}, mailGone()
 	}
-	until := c.Reg.OfferedUntil.In(zoneOf(c.Reg, c.Event))
+	until := c.Reg.OfferedUntil.In(ZoneOf(c.Reg, c.Event))
 	m := OfferMail{
 		GivenName: c.GivenName, Title: c.Event.Title, When: c.When, Yours: c.Yours, URL: s.BaseURL + "/coming/" + c.Token,
 		Until: s.Words(c.Reg.Locale, "events.when_yours", "Day", s.Day(c.Reg.Locale, until), "From", until.Format("15:04"), "Zone", place(until.Location())),
@@ -184,7 +185,7 @@ func (s *Service) offerMail(ctx context.Context, d models.Delivery) (deliveries.
 	return deliveries.Content{Template: KindOffer, Lang: c.Reg.Locale, Data: m, ToName: c.GivenName}, nil
 }
 
-// changedMail tells of a date that was moved, is off or has something to be known, and of an event that was called off.
+// changedMail tells of a date that was moved, is off or is as planned again, and of an event that was called off.
 func (s *Service) changedMail(ctx context.Context, d models.Delivery) (deliveries.Content, error) {
 	var row models.EventDate
 	var r models.Registration

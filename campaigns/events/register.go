@@ -343,7 +343,7 @@ func (s *Service) offer(ctx context.Context, tx *gorm.DB, e models.Event, o Occu
 		if err != nil {
 			return err
 		}
-		if q := deliveries.QuietUntil(limits, now, zoneOf(r, e)); !q.IsZero() {
+		if q := deliveries.QuietUntil(limits, now, ZoneOf(r, e)); !q.IsZero() {
 			from = q
 		}
 	}
@@ -358,8 +358,8 @@ func (s *Service) offer(ctx context.Context, tx *gorm.DB, e models.Event, o Occu
 	return s.mail(ctx, tx, KindOffer, r, r.ID, from, until, Stamp(until), now)
 }
 
-// zoneOf is where somebody who is registered lives, as far as they said.
-func zoneOf(r models.Registration, e models.Event) *time.Location {
+// ZoneOf is where somebody who is registered lives, as far as they said.
+func ZoneOf(r models.Registration, e models.Event) *time.Location {
 	if r.TimeZone != "" {
 		if z, err := time.LoadLocation(r.TimeZone); err == nil {
 			return z

@@ -484,12 +484,13 @@ func clean(note string) (string, error) {
 // DateInput is what becomes of one date. Original is when the rule has it; the zero time is one date more, at Starts.
 type DateInput struct {
 	Original time.Time
-	Do       string // move, off, on (as the rule has it), more, say (the note alone)
+	Do       string // move, off, on (as the rule has it), more, say (the note alone, on the pages and not by mail)
 	Starts   string // move, more: 2027-01-05T18:30, on the clock there
 	Note     string
 }
 
-// SetDate moves a date, takes it off, puts it back or adds one, and tells those who are registered for it. It needs what Get needs. The faults
+// SetDate moves a date, takes it off or puts it back, and tells those who are registered for it; it adds one, or keeps the note alone, and tells
+// nobody. Everybody can read the note. It needs what Get needs. The faults
 // are Invalid with the fields starts, note, do or original; Conflict, error.event_state, for an event that was cancelled.
 func (s *Service) SetDate(ctx context.Context, a actor.Actor, id uuid.UUID, in DateInput) (models.Event, error) {
 	e, err := mine(ctx, s.DB.DB, a, id)
@@ -557,7 +558,7 @@ func (s *Service) SetDate(ctx context.Context, a actor.Actor, id uuid.UUID, in D
 		if err := tx.Select("ends_at", "updated_at").Updates(&e).Error; err != nil {
 			return err
 		}
-		if in.Do != "more" {
+		if in.Do != "more" && in.Do != "say" {
 			if err := s.tellChanged(ctx, tx, e, row, now); err != nil {
 				return err
 			}

@@ -339,12 +339,7 @@ func (c source) Disown(ctx context.Context, box uuid.UUID, ids []uuid.UUID) erro
 
 // Try is part of confirmations.Source.
 func (c source) Try(ctx context.Context, ids []uuid.UUID, most int) ([]confirmations.Tried, error) {
-	var tried []confirmations.Tried
-	err := c.s.db.Tx(ctx, func(tx *gorm.DB) error {
-		tried = nil
-		return tx.Raw("UPDATE submissions SET code_tries = code_tries + 1 WHERE id IN ? AND code_tries < ? RETURNING id, mailbox_id", ids, most).Scan(&tried).Error
-	})
-	return tried, err
+	return confirmations.CountTry(ctx, c.s.db, "submissions", "", ids, most)
 }
 
 // Again is part of confirmations.Source.
@@ -363,13 +358,9 @@ func (c source) Again(ctx context.Context, ids []uuid.UUID) error {
 				return err
 			}
 		}
-		var rows []models.Mailbox
-		if err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("id IN ?", boxIDs).Order("address_hash").Find(&rows).Error; err != nil {
+		boxes, err := mailboxes.Hold(ctx, tx, boxIDs)
+		if err != nil {
 			return err
-		}
-		boxes := map[uuid.UUID]models.Mailbox{}
-		for _, b := range rows {
-			boxes[b.ID] = b
 		}
 		return queue(ctx, tx, subs, boxes, alike, "/"+now.Format("2006-01-02"), now)
 	})

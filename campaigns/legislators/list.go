@@ -208,6 +208,7 @@ type Person struct {
 	Offices    []models.Office
 	Channels   []models.Channel // the first choice first
 	Committees []OnCommittee
+	Said       []Said                    // the newest first; for who may write it
 	History    []models.LegislatorChange // the newest first
 }
 
@@ -217,7 +218,8 @@ func (p Person) Sits() bool { return slices.ContainsFunc(p.Seats, func(s Seat) b
 // shownHistory is how many changes a person's page shows.
 const shownHistory = 100
 
-// Get returns a legislator. It needs the right actor.SeeFigures; the fault is NotFound, error.legislator_unknown.
+// Get returns a legislator; what they said for who has the right actor.ManageLetters alone. It needs the right actor.SeeFigures; the fault is
+// NotFound, error.legislator_unknown.
 func (s *Service) Get(ctx context.Context, a actor.Actor, id uuid.UUID) (p Person, err error) {
 	if err := a.Need(actor.SeeFigures); err != nil {
 		return p, err
@@ -239,6 +241,9 @@ func (s *Service) Get(ctx context.Context, a actor.Actor, id uuid.UUID) (p Perso
 			Select("c.name, m.title").Order("c.name, c.id").Scan(&p.Committees).Error,
 		db().Where("legislator_id = ?", id).Order("created_at DESC, id DESC").Limit(shownHistory).Find(&p.History).Error,
 	)
+	if err == nil && a.May(actor.ManageLetters) {
+		p.Said, err = SaidWhere(ctx, s.DB.DB, "p.legislator_id = ?", id)
+	}
 	now := s.Clock.Now()
 	for _, t := range terms {
 		seat := Seat{Term: t, Sits: InForce(t, now)}

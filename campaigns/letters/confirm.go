@@ -372,12 +372,7 @@ func (c source) Disown(ctx context.Context, box uuid.UUID, ids []uuid.UUID) erro
 
 // Try is part of confirmations.Source.
 func (c source) Try(ctx context.Context, ids []uuid.UUID, most int) ([]confirmations.Tried, error) {
-	var tried []confirmations.Tried
-	err := c.s.DB.Tx(ctx, func(tx *gorm.DB) error {
-		tried = nil
-		return tx.Raw("UPDATE letters SET code_tries = code_tries + 1 WHERE id IN ? AND code_tries < ? AND state <> 'draft' AND mailbox_id IS NOT NULL RETURNING id, mailbox_id", ids, most).Scan(&tried).Error
-	})
-	return tried, err
+	return confirmations.CountTry(ctx, c.s.DB, "letters", "state <> 'draft' AND mailbox_id IS NOT NULL", ids, most)
 }
 
 // Again is part of confirmations.Source.
@@ -393,13 +388,9 @@ func (c source) Again(ctx context.Context, ids []uuid.UUID) error {
 		for _, l := range rows {
 			boxIDs = append(boxIDs, l.MailboxID)
 		}
-		var list []models.Mailbox
-		if err := tx.Clauses(forUpdate).Where("id IN ?", boxIDs).Order("address_hash").Find(&list).Error; err != nil {
+		boxes, err := mailboxes.Hold(ctx, tx, boxIDs)
+		if err != nil {
 			return err
-		}
-		boxes := map[uuid.UUID]models.Mailbox{}
-		for _, b := range list {
-			boxes[b.ID] = b
 		}
 		return mailConfirm(ctx, tx, rows, boxes, "/"+now.Format(time.DateOnly), now)
 	})

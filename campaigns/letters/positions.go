@@ -32,11 +32,11 @@ type PositionInput struct {
 // Stood is what a legislator said, the newest first.
 type Stood struct {
 	Member legislators.Member
-	Said   []models.Position
+	Said   []legislators.Said
 }
 
 // Now is the newest.
-func (p Stood) Now() models.Position { return p.Said[0] }
+func (p Stood) Now() legislators.Said { return p.Said[0] }
 
 // AddPosition writes down what a legislator said. Nothing that was written down is ever changed: who says something else later gets a
 // further row. It needs actor.ManageLetters, and a campaign that keeps positions. The faults are Conflict, error.letters_positions_off;
@@ -93,7 +93,7 @@ func (s *Service) AddPosition(ctx context.Context, a actor.Actor, id uuid.UUID, 
 	})
 }
 
-// PositionsOf returns what legislators said about the bill of a letter campaign, by name; nothing where it keeps no positions. It needs
+// PositionsOf returns what legislators said about the bill of a letter campaign, at its meetings too, by name; nothing where it keeps no positions. It needs
 // actor.ManageLetters.
 func (s *Service) PositionsOf(ctx context.Context, a actor.Actor, id uuid.UUID) (Campaign, []Stood, error) {
 	if err := a.Need(actor.ManageLetters); err != nil {
@@ -103,11 +103,11 @@ func (s *Service) PositionsOf(ctx context.Context, a actor.Actor, id uuid.UUID) 
 	if err != nil || !c.Positions {
 		return c, nil, err
 	}
-	var rows []models.Position
-	if err := s.DB.WithContext(ctx).Where("letter_campaign_id = ?", id).Order("said_on DESC, created_at DESC, id DESC").Find(&rows).Error; err != nil {
+	rows, err := legislators.SaidWhere(ctx, s.DB.DB, "p.letter_campaign_id = ?", id)
+	if err != nil {
 		return c, nil, err
 	}
-	by := map[uuid.UUID][]models.Position{}
+	by := map[uuid.UUID][]legislators.Said{}
 	var ids []uuid.UUID
 	for _, p := range rows {
 		if by[p.LegislatorID] == nil {

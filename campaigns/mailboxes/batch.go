@@ -80,3 +80,16 @@ func SuppressAll(ctx context.Context, tx *gorm.DB, ids []uuid.UUID, reason strin
 	}
 	return nil
 }
+
+// Hold takes mailboxes for the rest of tx, in the order in which everybody takes them, and returns them by id. One that is gone is left out.
+func Hold(ctx context.Context, tx *gorm.DB, ids []uuid.UUID) (map[uuid.UUID]models.Mailbox, error) {
+	var rows []models.Mailbox
+	if err := database.WhereIn(tx.WithContext(ctx).Clauses(clause.Locking{Strength: "UPDATE"}), "id", ids).Order("address_hash").Find(&rows).Error; err != nil {
+		return nil, err
+	}
+	out := make(map[uuid.UUID]models.Mailbox, len(rows))
+	for _, m := range rows {
+		out[m.ID] = m
+	}
+	return out, nil
+}

@@ -133,6 +133,7 @@ type Details struct {
 	Join, Access string
 	Notes        Notes
 	Began        bool
+	Keeps        *models.LetterCampaign // where answers are kept as what the legislator said, once the reader saves the notes; nil: nowhere
 }
 
 // Input is the meeting as a form says it.
@@ -171,7 +172,10 @@ func (s *Service) Get(ctx context.Context, a actor.Actor, roster, id uuid.UUID) 
 	if d.Access, err = s.Vault.Open("meetings", "access_sealed", m.ID, m.AccessSealed); err != nil {
 		return d, err
 	}
-	d.Notes, err = s.notesOf(m, d.Asks)
+	if d.Notes, err = s.notesOf(m, d.Asks); err != nil {
+		return d, err
+	}
+	d.Keeps, err = keeping(ctx, s.DB.DB, a, r, m)
 	return d, err
 }
 

@@ -6,7 +6,8 @@
 //     them and let them go like any other, by campaigns/rosters. Nobody is put into a team here; who lives in a district is suggested.
 //   - How to join, who else comes and what the office is told are for those alone who hold a place of the team. Whoever stands by reads what
 //     they would do. Private access needs go to the office by the event's access contact alone, and only those of people who said yes to it.
-//   - What came of a meeting is written by a member of the team, or by an organizer; who wrote it is not kept.
+//   - What came of a meeting is written by a member of the team, or by an organizer; who wrote it is not kept. Its answers become positions of the
+//     legislator only where an account that may write those saves the notes, in a letter campaign that keeps positions.
 //   - A figure of a report names nobody. What a person let go of is in no list here: only places are counted.
 //
 // The operations are the methods of Service. Who may do what stands at each.

@@ -14,6 +14,7 @@ import (
 	"kithline/campaigns/actor"
 	"kithline/campaigns/clock"
 	"kithline/campaigns/fault"
+	"kithline/campaigns/legislators"
 	"kithline/campaigns/meetings"
 	"kithline/campaigns/organisation"
 	"kithline/campaigns/rosters"
@@ -821,6 +822,98 @@ func TestSend(t *testing.T) {
 		w.clk.Set(m.StartsAt.AddDate(0, 0, 1))
 		if n, err := w.svc.Send(bg, w.coordinator, w.roster.ID); err != nil || n != 0 {
 			t.Errorf("%d mails about what is over: %v", n, err)
+		}
+	})
+}
+
+// Answers become positions of the legislator where the letter campaign of the day keeps positions, once an account that may write those saves
+// the notes: not when the team does, nor a coordinator. Nothing that was written down changes; an answer put right is one more.
+func TestAnswersBecomePositions(t *testing.T) {
+	eachDesk(t, func(w *desk) {
+		c := models.Campaign{ID: models.NewID(), Slug: "c", State: models.CampaignPublished, Title: "Visits", CreatedAt: start, UpdatedAt: start}
+		l := models.LetterCampaign{
+			ID: models.NewID(), CampaignID: c.ID, Slug: "l", State: models.LettersPublished, Title: "Twenty visits", Position: models.StanceSupport, Locale: "en", MaxRecipients: 1, HourlyCap: 1, PublishedAt: &start, CreatedAt: start, UpdatedAt: start,
+		}
+		w.create(&c, &l)
+		m := w.add(w.ada, "10:00")
+		_, p, err := w.svc.Plan(bg, w.organizer, w.roster.ID)
+		w.must(err)
+		p.LetterCampaignID = &l.ID
+		w.must(w.svc.SavePlan(bg, w.organizer, w.roster.ID, p))
+		a := w.take(m, models.RoleNotes, models.AsPlace, w.mailbox(nil), "June")
+		w.clk.Set(m.StartsAt.Add(20 * time.Minute))
+		revision := m.Revision
+		note := func(who *actor.Actor, first, second models.AskOutcome) {
+			w.t.Helper()
+			n := meetings.Notes{Outcomes: map[int]models.AskOutcome{1: first, 2: second}, Revision: revision}
+			if revision++; who == nil {
+				w.must(w.svc.NoteFromTeam(bg, w.link(a), n))
+			} else {
+				w.must(w.svc.Note(bg, *who, w.roster.ID, m.ID, n))
+			}
+		}
+		said := func() (out []string) {
+			w.t.Helper()
+			rows, err := legislators.SaidWhere(bg, w.db.DB, "p.legislator_id = ?", w.ada.ID)
+			w.must(err)
+			for _, x := range rows {
+				if x.MeetingID == nil || *x.MeetingID != m.ID || x.RosterID == nil || *x.RosterID != w.roster.ID || x.LetterCampaignID != l.ID || x.Campaign != "Twenty visits" || x.SaidOn != "2027-03-09" ||
+					x.CreatedBy == nil || *x.CreatedBy != w.organizer.UserID {
+					w.t.Errorf("%+v", x)
+				}
+				out = append(out, x.Stance+" "+x.Note)
+			}
+			return out
+		}
+		keeps := func(who actor.Actor) bool {
+			w.t.Helper()
+			d, err := w.svc.Get(bg, who, w.roster.ID, m.ID)
+			w.must(err)
+			return d.Keeps != nil && d.Keeps.ID == l.ID
+		}
+		note(&w.organizer, models.AskYes, models.AskMaybe)
+		if got := said(); got != nil || keeps(w.organizer) {
+			w.t.Errorf("where no positions are kept: %v", got)
+		}
+		w.must(w.db.Model(&l).Update("positions", true).Error)
+		note(nil, models.AskYes, models.AskUnknown)
+		note(&w.coordinator, models.AskYes, models.AskUnknown)
+		if got := said(); got != nil || keeps(w.coordinator) {
+			w.t.Errorf("by the team and a coordinator: %v", got)
+		}
+		if !keeps(w.organizer) {
+			w.t.Error("the organizer is not told that answers are kept")
+		}
+		const vote, speak = " Will you vote yes on HB 412?", " Will you speak for it?"
+		for _, x := range []struct {
+			first, second models.AskOutcome
+			want          []string // the newest first
+		}{
+			{models.AskYes, models.AskUnknown, []string{"yes" + vote}},
+			{models.AskYes, models.AskUnknown, []string{"yes" + vote}},
+			{models.AskNo, models.AskMaybe, []string{"maybe" + speak, "no" + vote, "yes" + vote}},
+			{models.AskUnknown, models.AskMaybe, []string{"unclear" + vote, "maybe" + speak, "no" + vote, "yes" + vote}},
+		} {
+			w.clk.Add(time.Minute)
+			note(&w.organizer, x.first, x.second)
+			if got := said(); !slices.Equal(got, x.want) {
+				w.t.Errorf("%v, want %v", got, x.want)
+			}
+		}
+		// The legislator's own page has them for who may write them.
+		people := legislators.New(legislators.Options{DB: w.db, Clock: w.clk})
+		for _, x := range []struct {
+			who  actor.Actor
+			want int
+		}{{w.organizer, 4}, {w.viewer, 0}, {w.coordinator, 0}} {
+			if p, err := people.Get(bg, x.who, w.ada.ID); err != nil || len(p.Said) != x.want {
+				w.t.Errorf("%s sees %d, want %d: %v", x.who.Role, len(p.Said), x.want, err)
+			}
+		}
+		// Somebody who did not have the seat on that day said nothing as a legislator.
+		w.must(w.db.Model(&models.Term{}).Where("legislator_id = ?", w.ada.ID).Update("valid_from", "2027-03-10").Error)
+		if keeps(w.organizer) {
+			w.t.Error("the answers of somebody without a seat are kept")
 		}
 	})
 }

@@ -60,7 +60,8 @@ func (n *Notes) check(asks []models.MeetingAsk, zone *time.Location, m models.Me
 }
 
 // Note writes down what came of a meeting that has begun, over the revision that the page showed: it was held then. A shift to write the
-// thank-you mail comes into the roster. It needs actor.ManageRosters. The faults: Invalid with the fields of Notes; Conflict,
+// thank-you mail comes into the roster. Where the letter campaign of the plan keeps positions, and the actor has actor.ManageLetters too, the
+// answers are kept as what the legislator said. It needs actor.ManageRosters. The faults: Invalid with the fields of Notes; Conflict,
 // error.meetings_changed where somebody else wrote meanwhile, error.meetings_not_begun, and error.meetings_cancelled.
 func (s *Service) Note(ctx context.Context, a actor.Actor, roster, id uuid.UUID, n Notes) error {
 	now := s.Clock.Now()
@@ -72,11 +73,15 @@ func (s *Service) Note(ctx context.Context, a actor.Actor, roster, id uuid.UUID,
 		if err := s.note(ctx, tx, r, m, n, now); err != nil {
 			return err
 		}
+		if err := keep(ctx, tx, a, r, m, n, now); err != nil {
+			return err
+		}
 		return audit.Write(ctx, tx, a, now, "meetings.note", "meetings", id, nil)
 	})
 }
 
-// NoteFromTeam is Note for somebody who holds a place of the team, by the link of it. Who it was is not kept. The faults are those of Team and
+// NoteFromTeam is Note for somebody who holds a place of the team, by the link of it. Who it was is not kept, and no position: whoever may
+// write those saves the notes again. The faults are those of Team and
 // of Note, and Conflict, error.meetings_stands_by, for somebody who stands by.
 func (s *Service) NoteFromTeam(ctx context.Context, token string, n Notes) error {
 	now := s.Clock.Now()

@@ -5,21 +5,15 @@ import (
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"kithline/campaigns/confirmations"
+	"kithline/campaigns/mailboxes"
 	"kithline/models"
 )
 
 // Try is part of confirmations.Source.
 func (c source) Try(ctx context.Context, ids []uuid.UUID, most int) ([]confirmations.Tried, error) {
-	var tried []confirmations.Tried
-	err := c.s.db.Tx(ctx, func(tx *gorm.DB) error {
-		tried = nil
-		return tx.Raw(`UPDATE signatures SET code_tries = code_tries + 1 WHERE id IN ? AND state IN ('pending', 'suspect', 'confirmed') AND code_tries < ?
-			AND mailbox_id IS NOT NULL RETURNING id, mailbox_id`, ids, most).Scan(&tried).Error
-	})
-	return tried, err
+	return confirmations.CountTry(ctx, c.s.db, "signatures", "state IN ('pending', 'suspect', 'confirmed') AND mailbox_id IS NOT NULL", ids, most)
 }
 
 // Again is part of confirmations.Source.
@@ -37,13 +31,9 @@ func (c source) Again(ctx context.Context, ids []uuid.UUID) error {
 		if len(boxIDs) == 0 {
 			return nil
 		}
-		var rows []models.Mailbox
-		if err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("id IN ?", boxIDs).Order("address_hash").Find(&rows).Error; err != nil {
+		boxes, err := mailboxes.Hold(ctx, tx, boxIDs)
+		if err != nil {
 			return err
-		}
-		boxes := map[uuid.UUID]models.Mailbox{}
-		for _, b := range rows {
-			boxes[b.ID] = b
 		}
 		var asked []request
 		for _, sig := range sigs {

@@ -290,12 +290,7 @@ func takeDrop(ctx context.Context, tx *gorm.DB, ids []uuid.UUID, now time.Time) 
 
 // Try is part of confirmations.Source.
 func (c takeSource) Try(ctx context.Context, ids []uuid.UUID, most int) ([]confirmations.Tried, error) {
-	var tried []confirmations.Tried
-	err := c.s.DB.Tx(ctx, func(tx *gorm.DB) error {
-		tried = nil
-		return tx.Raw("UPDATE assignments SET code_tries = code_tries + 1 WHERE id IN ? AND code_tries < ? RETURNING id, mailbox_id", ids, most).Scan(&tried).Error
-	})
-	return tried, err
+	return confirmations.CountTry(ctx, c.s.DB, "assignments", "", ids, most)
 }
 
 // Again is part of confirmations.Source.
@@ -311,13 +306,9 @@ func (c takeSource) Again(ctx context.Context, ids []uuid.UUID) error {
 		for _, a := range rows {
 			boxIDs = append(boxIDs, a.MailboxID)
 		}
-		var list []models.Mailbox
-		if err := tx.Clauses(forUpdate).Where("id IN ?", boxIDs).Order("address_hash").Find(&list).Error; err != nil {
+		boxes, err := mailboxes.Hold(ctx, tx, boxIDs)
+		if err != nil {
 			return err
-		}
-		boxes := map[uuid.UUID]models.Mailbox{}
-		for _, b := range list {
-			boxes[b.ID] = b
 		}
 		return takeConfirm(ctx, tx, rows, boxes, "/"+now.Format(time.DateOnly), now)
 	})

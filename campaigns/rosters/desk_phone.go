@@ -140,7 +140,7 @@ func (s *Service) phoneTold(db *gorm.DB, r models.Roster, lines []Line, now time
 		if t.Phone, err = s.Vault.Open("assignments", "phone_sealed", x.ID, x.PhoneSealed); err != nil {
 			return nil, err
 		}
-		begins := deskDue(l.Shift)
+		begins := deskDue(l.Kind, l.StartsAt, l.EndsAt)
 		if x.StartsAt != nil {
 			begins = x.StartsAt
 		}

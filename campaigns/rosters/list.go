@@ -54,14 +54,6 @@ func (o OnOffer) Free() int { return max(0, o.Places-o.Taken.Held()) }
 // StandbyWanted reports whether more people are wanted who stand by.
 func (o OnOffer) StandbyWanted() bool { return o.Taken.Standbys < o.Standbys }
 
-// OpensFrom is when its places can be taken from; nil: now.
-func (o OnOffer) OpensFrom(now time.Time) *time.Time {
-	if at := later(o.Roster.OpensAt, o.Shift.OpensAt); at != nil && now.Before(*at) {
-		return at
-	}
-	return nil
-}
-
 // takeShown is how many shifts a page lists.
 const takeShown = 200
 

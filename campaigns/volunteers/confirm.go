@@ -277,12 +277,7 @@ func (c source) Disown(ctx context.Context, box uuid.UUID, ids []uuid.UUID) erro
 
 // Try is part of confirmations.Source.
 func (c source) Try(ctx context.Context, ids []uuid.UUID, most int) ([]confirmations.Tried, error) {
-	var tried []confirmations.Tried
-	err := c.s.DB.Tx(ctx, func(tx *gorm.DB) error {
-		tried = nil
-		return tx.Raw("UPDATE volunteers SET code_tries = code_tries + 1 WHERE id IN ? AND code_tries < ? RETURNING id, mailbox_id", ids, most).Scan(&tried).Error
-	})
-	return tried, err
+	return confirmations.CountTry(ctx, c.s.DB, "volunteers", "", ids, most)
 }
 
 // Again is part of confirmations.Source.
@@ -302,13 +297,9 @@ func (c source) Again(ctx context.Context, ids []uuid.UUID) error {
 				return err
 			}
 		}
-		var held []models.Mailbox
-		if err := tx.Clauses(forUpdate).Where("id IN ?", boxIDs).Order("address_hash").Find(&held).Error; err != nil {
+		boxes, err := mailboxes.Hold(ctx, tx, boxIDs)
+		if err != nil {
 			return err
-		}
-		boxes := map[uuid.UUID]models.Mailbox{}
-		for _, b := range held {
-			boxes[b.ID] = b
 		}
 		return queue(ctx, tx, rows, boxes, alike, "/"+now.Format("2006-01-02"), now)
 	})

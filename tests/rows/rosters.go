@@ -39,6 +39,9 @@ func AroundRosters(p Volunteered) []any {
 			ConsentTextID: &p.ConsentText, Source: p.Word("x"), ClientHash: []byte{0, 1, 255}, CodeTries: 7, RemindedAt: &p.Later, OfferedUntil: &p.Later, CreatedAt: p.At,
 			ConfirmedAt: &p.Later, UpdatedAt: p.At, ExpiresAt: &p.Later,
 		},
+		&models.EventMessage{
+			ID: models.NewID(), EventID: event, OccursAt: &p.Later, Body: p.Word("x"), Recipients: 7, CreatedBy: &p.User, CreatedAt: p.At,
+		},
 		&models.Volunteer{
 			ID: volunteer, MailboxID: p.Mailbox, State: "pending", GivenNameSealed: p.Seal("volunteers", "given_name_sealed", volunteer, "x"),
 			FamilyNameSealed: p.Seal("volunteers", "family_name_sealed", volunteer, "x"), PhoneSealed: p.Seal("volunteers", "phone_sealed", volunteer, "x"),

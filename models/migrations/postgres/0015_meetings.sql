@@ -54,3 +54,7 @@ CREATE TABLE meeting_asks (
     outcome text NOT NULL CHECK (outcome IN ('', 'yes', 'maybe', 'no', 'unknown')),
     UNIQUE (meeting_id, position)
 );
+
+ALTER TABLE positions ADD COLUMN meeting_id uuid REFERENCES meetings (id);
+CREATE INDEX positions_by_meeting ON positions (meeting_id);
+CREATE INDEX positions_by_legislator ON positions (legislator_id, said_on);

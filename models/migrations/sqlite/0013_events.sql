@@ -89,3 +89,14 @@ CREATE TABLE registrations (
 );
 CREATE INDEX registrations_by_mailbox ON registrations (mailbox_id);
 CREATE INDEX registrations_by_date ON registrations (event_id, occurs_at, state);
+
+CREATE TABLE event_messages (
+    id text PRIMARY KEY,
+    event_id text NOT NULL REFERENCES events (id),
+    occurs_at datetime,
+    body text NOT NULL,
+    recipients integer NOT NULL,
+    created_by text,
+    created_at datetime NOT NULL
+);
+CREATE INDEX event_messages_by_event ON event_messages (event_id, created_at);
