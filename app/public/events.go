@@ -330,17 +330,7 @@ func (p *EventPage) DateOptions() []web.Option {
 
 // ZoneOptions are the time zones, that of the event in front.
 func (p *EventPage) ZoneOptions() []web.Option {
-	out := []web.Option{{Value: p.View.TimeZone, Label: zoneWords(p.View.TimeZone)}}
-	for _, z := range web.Zones {
-		if z != p.View.TimeZone {
-			out = append(out, web.Option{Value: z, Label: zoneWords(z)})
-		}
-	}
-	return out
-}
-
-func zoneWords(z string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(z, "_", " "), "/", ": ")
+	return p.Page.ZoneOptions(p.Form.TimeZone, p.View.TimeZone)
 }
 
 // Remote reports whether people may be in other time zones.

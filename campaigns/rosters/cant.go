@@ -22,6 +22,7 @@ type Holding struct {
 	Begun     bool // it cannot be let go of any more
 	Asked     bool // somebody stands by, who is asked when they let go
 	Join      string
+	Again     string // once it is let go of: what HoldAgain asks for, to be kept by their browser alone
 }
 
 // Stands reports whether the person stands by.
@@ -88,13 +89,17 @@ func (s *Service) LetGo(ctx context.Context, token, lang string, never bool) (Ho
 	if err != nil || h.Begun || h.Gone {
 		return h, err
 	}
+	now := s.Clock.Now()
+	if h.Again, err = s.goneSeal(a, now); err != nil {
+		return h, err
+	}
 	return h, s.DB.Tx(ctx, func(tx *gorm.DB) error {
 		if never {
 			if err := s.mark(tx.WithContext(ctx), a.ShiftID, a.MailboxID); err != nil {
 				return err
 			}
 		}
-		_, err := s.takeRelease(ctx, tx, a.ID, s.Clock.Now())
+		_, err := s.takeRelease(ctx, tx, a.ID, now)
 		return err
 	})
 }
