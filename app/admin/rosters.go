@@ -216,6 +216,7 @@ type rosterForm struct {
 	OpensTwice   string `form:"opens_twice,max=10"`
 	Chapter      string `form:"chapter,max=40"`
 	Campaign     string `form:"campaign,max=40"`
+	Event        string `form:"event,max=40"`
 	Template     bool   `form:"template"`
 	Revision     int    `form:"revision"`
 }
@@ -232,6 +233,9 @@ func rosterFormOf(r models.Roster) rosterForm {
 	if d.CampaignID != nil {
 		f.Campaign = d.CampaignID.String()
 	}
+	if d.EventID != nil {
+		f.Event = d.EventID.String()
+	}
 	return f
 }
 
@@ -241,7 +245,7 @@ func (f rosterForm) draft() (rosters.Draft, error) {
 		Template: f.Template,
 	}
 	var bad fault.Fields
-	d.ChapterID, d.CampaignID = chosenID(f.Chapter, "chapter", &bad), chosenID(f.Campaign, "campaign", &bad)
+	d.ChapterID, d.CampaignID, d.EventID = chosenID(f.Chapter, "chapter", &bad), chosenID(f.Campaign, "campaign", &bad), chosenID(f.Event, "event", &bad)
 	return d, bad.Err()
 }
 
@@ -296,6 +300,21 @@ func (p rosterEdit) Campaigns() []web.Option {
 	out := []web.Option{{Label: p.T("rosterdesk.f_none")}}
 	for _, x := range p.Choices.Campaigns {
 		out = append(out, web.Option{Value: x.ID.String(), Label: x.Title})
+	}
+	return out
+}
+
+// Events are those that the roster can be of. One that is not offered any more stays.
+func (p rosterEdit) Events() []web.Option {
+	out := []web.Option{{Label: p.T("rosterdesk.f_no_event")}}
+	known := p.Form.Event == ""
+	for _, x := range p.Choices.Events {
+		day, _, _ := strings.Cut(x.StartsOn, "T")
+		out = append(out, web.Option{Value: x.ID.String(), Label: x.Title + ", " + day})
+		known = known || x.ID.String() == p.Form.Event
+	}
+	if !known {
+		out = append(out, web.Option{Value: p.Form.Event, Label: p.T("rosterdesk.f_event_past")})
 	}
 	return out
 }

@@ -63,7 +63,7 @@ func TestPagesOfRosters(t *testing.T) {
 			for _, name := range []string{"", "as", "given_name", "family_name", "email", "phone", "at", "meets", "ask_by", "ask_from", "anyway", "consent"} {
 				form.Errors = append(form.Errors, web.FieldError{Name: name, Text: "Wrong."})
 			}
-			h := rosters.Holding{OnOffer: open, As: models.AsPlace, GivenName: "June <O>", When: "Tuesday", Own: "Wednesday", Asked: true, Join: "https://example.org/call", Again: "QUJD"}
+			h := rosters.Holding{OnOffer: open, As: models.AsPlace, GivenName: "June <O>", When: "Tuesday", Own: "Wednesday", Asked: true, Join: "https://example.org/call", Again: "QUJD", Meeting: true}
 			holding := &holdingPage{rosterPage: page, Token: "t", H: h, Never: true, Handover: "<p>This</p>"}
 			if mode == "bare" {
 				filter.Can, filter.Any = canForm{Not: []string{}, Where: []string{}}, true

@@ -13,6 +13,7 @@ import (
 	"kithline/campaigns/audit"
 	"kithline/campaigns/deliveries"
 	"kithline/campaigns/fault"
+	"kithline/campaigns/rosters"
 	"kithline/campaigns/tokens"
 	"kithline/models"
 )
@@ -141,7 +142,7 @@ func (s *Service) teamMail(ctx context.Context, d models.Delivery) (deliveries.C
 // When says when a meeting is, in words, in a zone.
 func (s *Service) When(lang string, m models.Meeting, zone *time.Location) string {
 	from, until := m.StartsAt.In(zone), ends(m).In(zone)
-	return s.Words(lang, "meetings.when", "Day", s.Day(lang, from), "From", from.Format("15:04"), "Until", until.Format("15:04"))
+	return s.Words(lang, "meetings.when", "Day", s.Day(lang, from), "From", from.Format("15:04"), "Until", until.Format("15:04"), "Zone", rosters.ZoneName(zone))
 }
 
 // WhenFor is When in the roster's zone, and in the person's own where that reads otherwise; own is "" where it does not.
@@ -151,8 +152,9 @@ func (s *Service) WhenFor(lang string, p Pack, zone string) (when, own string) {
 		return when, ""
 	}
 	if z, err := time.LoadLocation(zone); err == nil {
-		if other := s.When(lang, p.Meeting, z); other != when {
-			own = other
+		_, here := p.Meeting.StartsAt.In(Zone(p.Roster)).Zone()
+		if _, there := p.Meeting.StartsAt.In(z).Zone(); here != there {
+			own = s.When(lang, p.Meeting, z)
 		}
 	}
 	return when, own

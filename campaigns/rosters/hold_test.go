@@ -104,7 +104,9 @@ func TestHoldingAgain(t *testing.T) {
 			for i := range rows {
 				rows[i].UpdatedAt = time.Time{}
 			}
-			return fmt.Sprintf("%+v", rows)
+			b, err := json.Marshal(rows)
+			h.must(err)
+			return string(b)
 		}
 		token, before := h.CantToken(a), row(a.ID)
 		h.goes("06:30")
@@ -359,7 +361,7 @@ func TestTheCalendar(t *testing.T) {
 		if _, err := w.Feed(w.ctx, w.FeedURL(uuid.New())[len(w.BaseURL+"/feeds/"):], "en"); !fault.Is(err, fault.NotFound) {
 			t.Errorf("%v", err)
 		}
-		if mine, err := w.MineOf(w.ctx, []uuid.UUID{box.ID}); err != nil || len(mine) != 3 {
+		if mine, err := w.MineOf(w.ctx, []uuid.UUID{box.ID}, "es"); err != nil || len(mine) != 3 {
 			t.Errorf("%+v, %v", mine, err)
 		}
 	})
