@@ -339,6 +339,9 @@ func takeWay(bad *fault.Fields, a *models.Assignment, in TakeInput) {
 	if in.AskFrom == "" {
 		return
 	}
+	if len(in.AskFrom) == len("15:04:05") { // some browsers add seconds
+		in.AskFrom = strings.TrimSuffix(in.AskFrom, ":00")
+	}
 	at, err := time.Parse("15:04", in.AskFrom)
 	if err != nil {
 		bad.Add("ask_from", "error.roster_time")
