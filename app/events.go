@@ -14,10 +14,10 @@ import (
 func (a *App) ownEvents() me.Source {
 	return me.Source{
 		Due: func(ctx context.Context, w me.Who) ([]me.Item, error) {
-			list, err := a.Events.OwnOf(ctx, w.Mailboxes, "")
+			list, err := a.Events.OwnOf(ctx, w.Mailboxes, w.Lang)
 			out := make([]me.Item, len(list))
 			for i, o := range list {
-				out[i] = me.Item{ID: o.ID, At: o.Start, Key: "events.me_comes", Title: o.Title, Lang: o.Lang, URL: o.Path, Undo: "events.cant_button"}
+				out[i] = me.Item{ID: o.ID, At: o.Start, Key: "events.me_comes", Note: "events.me_when", Name: o.When, Title: o.Title, Lang: o.Lang, URL: o.Path, Undo: "events.cant_button"}
 				if o.State != models.Registered {
 					out[i].Key = "events.me_waits"
 				}

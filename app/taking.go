@@ -11,7 +11,7 @@ import (
 // ownPlaces is what somebody's page tells of the places that they hold and stand by for.
 func (a *App) ownPlaces() me.Source {
 	items := func(ctx context.Context, w me.Who, over bool) ([]me.Item, error) {
-		mine, err := a.Rosters.MineOf(ctx, w.Mailboxes)
+		mine, err := a.Rosters.MineOf(ctx, w.Mailboxes, w.Lang)
 		var out []me.Item
 		for _, m := range mine {
 			if m.Over != over || over && m.Stands {

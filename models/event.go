@@ -35,7 +35,7 @@ type Event struct {
 	JoinSealed      []byte // how to join: for those alone who are registered
 	DialSealed      []byte // telephone number and code to join by: for those alone who are registered
 	NoRemoteWhy     string // why nobody can join from home; "" where they can
-	Capacity        int    // 0: no limit
+	Capacity        int    // places of each date; 0: no limit. Of a hybrid event those in the room: who comes online or by phone takes none
 	WaitingList     bool
 	Access          string     // JSON: the access sheet, campaigns/events; "" = not known
 	AccessContactID *uuid.UUID // the account that reads private access needs

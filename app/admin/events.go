@@ -154,16 +154,7 @@ func (p *eventEdit) VenueOptions() (out []web.Option) {
 }
 
 // ZoneOptions are the time zones.
-func (p *eventEdit) ZoneOptions() (out []web.Option) {
-	zones := web.Zones
-	if p.Form.TimeZone != "" && !slices.Contains(zones, p.Form.TimeZone) {
-		zones = append([]string{p.Form.TimeZone}, zones...)
-	}
-	for _, z := range zones {
-		out = append(out, web.Option{Value: z, Label: strings.ReplaceAll(strings.ReplaceAll(z, "_", " "), "/", ": ")})
-	}
-	return out
-}
+func (p *eventEdit) ZoneOptions() []web.Option { return p.Page.ZoneOptions(p.Form.TimeZone) }
 
 // The ways in which an event comes again that need no rule to be typed.
 var repeats = []string{"", "weekly", "fortnightly", "monthly", "rule"}

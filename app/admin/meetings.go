@@ -63,6 +63,14 @@ type meetingBase struct {
 // Base is the address of the roster's meetings.
 func (p meetingBase) Base() string { return meetingsPath(p.Roster.ID) }
 
+// RoleName is what a role of a team is called; a role that no meeting has by itself goes by its own name.
+func (p meetingBase) RoleName(k models.RoleKind, own string) string {
+	if slices.Contains(meetings.TeamRoles, k) {
+		return p.T("meetings.role_" + string(k))
+	}
+	return own
+}
+
 // At is the address of one of them.
 func (p meetingBase) At(id uuid.UUID) string { return p.Base() + "/at/" + id.String() }
 

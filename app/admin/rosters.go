@@ -216,6 +216,7 @@ type rosterForm struct {
 	OpensTwice   string `form:"opens_twice,max=10"`
 	Chapter      string `form:"chapter,max=40"`
 	Campaign     string `form:"campaign,max=40"`
+	Event        string `form:"event,max=40"`
 	Template     bool   `form:"template"`
 	Revision     int    `form:"revision"`
 }
@@ -224,7 +225,7 @@ func rosterFormOf(r models.Roster) rosterForm {
 	d := rosters.DraftOf(r)
 	return rosterForm{
 		Title: d.Title, Summary: d.Summary, Body: d.Body, Locale: d.Locale, Zone: d.Zone, ContactName: d.ContactName, ContactPhone: d.ContactPhone, OpensDay: d.Opens.Day, OpensClock: d.Opens.Clock,
-		OpensTwice: d.Opens.Twice, Template: d.Template, Chapter: idOf(d.ChapterID), Campaign: idOf(d.CampaignID), Revision: r.Revision,
+		OpensTwice: d.Opens.Twice, Template: d.Template, Chapter: idOf(d.ChapterID), Campaign: idOf(d.CampaignID), Event: idOf(d.EventID), Revision: r.Revision,
 	}
 }
 
@@ -234,7 +235,7 @@ func (f rosterForm) draft() (rosters.Draft, error) {
 		Template: f.Template,
 	}
 	var bad fault.Fields
-	d.ChapterID, d.CampaignID = chosenID(f.Chapter, "chapter", &bad), chosenID(f.Campaign, "campaign", &bad)
+	d.ChapterID, d.CampaignID, d.EventID = chosenID(f.Chapter, "chapter", &bad), chosenID(f.Campaign, "campaign", &bad), chosenID(f.Event, "event", &bad)
 	return d, bad.Err()
 }
 
@@ -270,6 +271,21 @@ func (p rosterEdit) Chapters() []web.Option {
 // Campaigns are those that the roster can be for.
 func (p rosterEdit) Campaigns() []web.Option {
 	return campaignChoices(p.T("rosterdesk.f_none"), p.Choices.Campaigns)
+}
+
+// Events are those that the roster can be of. One that is not offered any more stays.
+func (p rosterEdit) Events() []web.Option {
+	out := []web.Option{{Label: p.T("rosterdesk.f_no_event")}}
+	known := p.Form.Event == ""
+	for _, x := range p.Choices.Events {
+		day, _, _ := strings.Cut(x.StartsOn, "T")
+		out = append(out, web.Option{Value: x.ID.String(), Label: x.Title + ", " + day})
+		known = known || x.ID.String() == p.Form.Event
+	}
+	if !known {
+		out = append(out, web.Option{Value: p.Form.Event, Label: p.T("rosterdesk.f_event_past")})
+	}
+	return out
 }
 
 // Twice are the choices of a time that the clock shows twice.

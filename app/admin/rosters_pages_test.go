@@ -92,7 +92,7 @@ func TestRosterPages(t *testing.T) {
 						list.Rows.Rows = append(list.Rows.Rows, rosters.Listed{Roster: models.Roster{ID: uuid.New(), Title: "A <roster>", State: s, Locale: "es", Template: s == models.RosterClosed}, Shifts: 12, FirstAt: at(0)})
 					}
 					list.Rows.Next = paging.Cursor{At: now, ID: r.ID}.String()
-					edit.Stored, edit.Choices = &r, rosters.Choices{Chapters: []models.Chapter{{ID: uuid.New(), Name: "North"}}, Campaigns: []models.Campaign{{ID: uuid.New(), Title: "Visits"}}}
+					edit.Stored, edit.Choices = &r, rosters.Choices{Chapters: []models.Chapter{{ID: uuid.New(), Name: "North"}}, Campaigns: []models.Campaign{{ID: uuid.New(), Title: "Visits"}}, Events: []models.Event{{ID: uuid.New(), Title: "The <day>", StartsOn: "2027-03-09T09:00"}}}
 					edit.Form.OpensTwice = "first"
 					team.Shifts, team.Ahead = lines, i == 1
 					show.Cover.Rows, show.Cover.Tasks, show.Cover.Gaps, show.Cover.More, show.Cover.Next = lines, tasks, append(lines[:3:3], tasks...), 7, 300

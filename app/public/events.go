@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
@@ -253,6 +255,12 @@ type eventForm struct {
 // AccessRow is one point of an access sheet in words.
 type AccessRow struct{ Label, Says string }
 
+// upper begins a text with a capital letter.
+func upper(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[n:]
+}
+
 // accessRows says what is known of access, point by point, and what is not.
 func accessRows(p web.Page, a events.Access, looked bool, venue models.EventVenue) []AccessRow {
 	var out []AccessRow
@@ -270,8 +278,12 @@ func accessRows(p web.Page, a events.Access, looked bool, venue models.EventVenu
 		case x.Is == events.No:
 			says = append(says, p.T("form.answer_no"))
 		}
-		if x.Text != "" {
-			says = append(says, x.Text)
+		switch {
+		case x.Text == "":
+		case len(says) > 0 && (x.Is == events.Yes || x.Is == events.No): // Yes: live, by a person
+			says[len(says)-1] += ": " + x.Text
+		default:
+			says = append(says, upper(x.Text))
 		}
 		if !looked || len(says) == 0 {
 			says = []string{p.T("events.access_unknown")}
@@ -325,17 +337,7 @@ func (p *EventPage) DateOptions() []web.Option {
 
 // ZoneOptions are the time zones, that of the event in front.
 func (p *EventPage) ZoneOptions() []web.Option {
-	out := []web.Option{{Value: p.View.TimeZone, Label: zoneWords(p.View.TimeZone)}}
-	for _, z := range web.Zones {
-		if z != p.View.TimeZone {
-			out = append(out, web.Option{Value: z, Label: zoneWords(z)})
-		}
-	}
-	return out
-}
-
-func zoneWords(z string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(z, "_", " "), "/", ": ")
+	return p.Page.ZoneOptions(p.Form.TimeZone, p.View.TimeZone)
 }
 
 // Remote reports whether people may be in other time zones.

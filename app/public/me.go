@@ -618,14 +618,7 @@ func (p *detailsPage) CountryOptions() []web.Option {
 // ZoneOptions are the offered time zones, with the one that is chosen.
 func (p *detailsPage) ZoneOptions() []web.Option {
 	out := []web.Option{{Value: "", Label: p.T("me.zone_ours")}}
-	names := web.Zones
-	if p.Form.TimeZone != "" && !slices.Contains(names, p.Form.TimeZone) {
-		names = append(slices.Clone(names), p.Form.TimeZone)
-	}
-	for _, z := range names {
-		out = append(out, web.Option{Value: z, Label: strings.ReplaceAll(z, "_", " ")})
-	}
-	return out
+	return append(out, p.Page.ZoneOptions(p.Form.TimeZone)...)
 }
 
 // FrequencyOptions are how often mail for many may come.

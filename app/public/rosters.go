@@ -44,6 +44,7 @@ func MountRosters(r fiber.Router, w *web.Web, s *rosters.Service, door *confirma
 	r.Post("/cant/:token", h.letGo)
 	r.Get("/cant/:token/never", h.cant)
 	r.Post("/cant/:token/never", h.letGo)
+	r.Post("/cant/:token/again", h.holdAgain)
 	r.Get("/feeds/:token", h.feed)
 }
 
@@ -63,7 +64,7 @@ func (p rosterPage) When(o rosters.OnOffer) string {
 }
 
 // Zone is the zone of a roster as people say it.
-func (p rosterPage) Zone(r models.Roster) string { return rosters.ZoneName(rosters.ZoneOf(r)) }
+func (p rosterPage) Zone(r models.Roster) string { return p.ZoneName(rosters.ZoneOf(r).String()) }
 
 // Opens says from when places of a shift can be taken, "" where that is now.
 func (p rosterPage) Opens(o rosters.OnOffer) string {
@@ -329,13 +330,7 @@ func (p *shiftPage) AskOptions() []web.Option {
 // ZoneOptions are the time zones to choose from, with the roster's own first.
 func (p *shiftPage) ZoneOptions() []web.Option {
 	out := []web.Option{{Value: "", Label: p.T("rosters.zone_same", "Zone", p.Zone(p.O.Roster))}}
-	for _, z := range web.Zones {
-		out = append(out, web.Option{Value: z, Label: strings.ReplaceAll(z, "_", " ")})
-	}
-	if z := p.Form.TimeZone; z != "" && !slices.Contains(web.Zones, z) {
-		out = append(out, web.Option{Value: z, Label: z})
-	}
-	return out
+	return append(out, p.Page.ZoneOptions(p.Form.TimeZone, p.O.Roster.TimeZone)...)
 }
 
 // ConsentOptions are what can be agreed to beside, in its exact words.
@@ -510,6 +505,43 @@ func (h *rosterPages) letGo(c *fiber.Ctx) error {
 	}
 	return h.web.Render(c, "public/rosters/thanks", p)
 }
+
+// holdAgain gives back what was let go of. Where it cannot be had, the page says why, and leads to the place.
+func (h *rosterPages) holdAgain(c *fiber.Ctx) error {
+	private(c)
+	var form struct {
+		Kept string `form:"kept,max=8000"`
+	}
+	if err := web.Bind(c, &form); err != nil {
+		return err
+	}
+	p := &againPage{rosterPage: h.page(c, "rosters.again_not")}
+	var err error
+	p.H, err = h.rosters.HoldAgain(c.UserContext(), c.Params("token"), form.Kept, p.Lang)
+	status := fiber.StatusConflict
+	switch {
+	case fault.Is(err, fault.Gone):
+		status = fiber.StatusGone
+	case fault.Is(err, fault.Conflict):
+	case err != nil:
+		return err
+	default:
+		h.web.Flash(c, "good", "rosters.again_done")
+		return web.SeeOther(c, "/places/"+c.Params("token"))
+	}
+	p.Why = p.Says(err)
+	return h.web.RenderStatus(c, status, "public/rosters/again", p)
+}
+
+// againPage says why what was let go of cannot be had again.
+type againPage struct {
+	rosterPage
+	H   rosters.Holding
+	Why string
+}
+
+// Known reports whether it leads to the place.
+func (p *againPage) Known() bool { return p.H.ID != uuid.Nil }
 
 // feedAge is how long a calendar program keeps what it read.
 const feedAge = 15 * time.Minute

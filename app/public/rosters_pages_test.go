@@ -63,7 +63,7 @@ func TestPagesOfRosters(t *testing.T) {
 			for _, name := range []string{"", "as", "given_name", "family_name", "email", "phone", "at", "meets", "ask_by", "ask_from", "anyway", "consent"} {
 				form.Errors = append(form.Errors, web.FieldError{Name: name, Text: "Wrong."})
 			}
-			h := rosters.Holding{OnOffer: open, As: models.AsPlace, GivenName: "June <O>", When: "Tuesday", Own: "Wednesday", Asked: true, Join: "https://example.org/call"}
+			h := rosters.Holding{OnOffer: open, As: models.AsPlace, GivenName: "June <O>", When: "Tuesday", Own: "Wednesday", Asked: true, Join: "https://example.org/call", Again: "QUJD", Meeting: true}
 			holding := &holdingPage{rosterPage: page, Token: "t", H: h, Never: true, Handover: "<p>This</p>"}
 			if mode == "bare" {
 				filter.Can, filter.Any = canForm{Not: []string{}, Where: []string{}}, true
@@ -81,6 +81,7 @@ func TestPagesOfRosters(t *testing.T) {
 			return map[string]any{
 				"public/rosters/list": list, "public/rosters/show": board, "public/rosters/now": now, "public/rosters/shift": form, "public/rosters/sent": &page, "public/rosters/taken": &shiftPage{rosterPage: page, O: open},
 				"public/rosters/place": holding, "public/rosters/cant": holding, "public/rosters/thanks": holding, "public/rosters/gone": holding, "public/rosters/begun": holding,
+				"public/rosters/again": &againPage{page, map[bool]rosters.Holding{true: {}, false: h}[mode == "bare"], "Somebody <has> it."},
 			}
 		})
 	}

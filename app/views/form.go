@@ -35,6 +35,7 @@ type Choices struct {
 // Option is one of Choices. Label is shown as it is: translate it before.
 type Option struct {
 	Value, Label, Hint string
+	Group              string // of a select: options of one group stand together
 	Checked            bool
 	ID, Name, Type     string // set by `choices`
 	Attrs              template.HTMLAttr

@@ -1,9 +1,6 @@
 package web
 
 import (
-	"slices"
-	"strings"
-
 	"kithline/campaigns/volunteers"
 	"kithline/models"
 )
@@ -112,14 +109,7 @@ func (p VolunteerFields) DayOptions() []Day {
 // VolunteerZones are the offered time zones, with the one that is chosen.
 func (p VolunteerFields) VolunteerZones() []Option {
 	out := []Option{{Value: "", Label: p.T("me.zone_ours")}}
-	names := Zones
-	if z := p.Form.TimeZone; z != "" && !slices.Contains(names, z) {
-		names = append(slices.Clone(names), z)
-	}
-	for _, z := range names {
-		out = append(out, Option{Value: z, Label: strings.ReplaceAll(z, "_", " ")})
-	}
-	return out
+	return append(out, p.ZoneOptions(p.Form.TimeZone)...)
 }
 
 // MoreOpen reports whether the further questions are shown at once: something stands in them, or is wrong with them.

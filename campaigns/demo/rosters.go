@@ -6,6 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
+	"kithline/campaigns/events"
 	"kithline/campaigns/rosters"
 	"kithline/models"
 )
@@ -47,7 +50,6 @@ func (b *builder) planRosters() {
 	b.note(b.day(days-b.w.rosters.Made, 11, 20), "making a roster", b.makeRoster)
 }
 
-// makeRoster makes the roster of the advocacy day, with who holds its places and stands by.
 // advocacyDay is the first Tuesday that is at least two weeks after the end of the story.
 func (b *builder) advocacyDay() time.Time {
 	d := b.day(days+14, 12, 0)
@@ -57,9 +59,18 @@ func (b *builder) advocacyDay() time.Time {
 	return d
 }
 
+// makeRoster makes the roster of the advocacy day, with who holds its places and stands by.
 func (b *builder) makeRoster(ctx context.Context) error {
 	in, who := b.w.rosters, b.actors[ilse]
-	r, err := b.Rosters.Create(ctx, who, rosters.Draft{Title: in.Title, Summary: in.Summary, Locale: "en", Zone: b.zone.String(), ContactName: in.Contact, ContactPhone: in.Phone, CampaignID: &b.petition.CampaignID})
+	days, err := b.Events.Upcoming(ctx, events.Filter{Kind: models.EventAdvocacyDay}, 1)
+	if err != nil {
+		return err
+	}
+	var event *uuid.UUID
+	if len(days) > 0 {
+		event = &days[0].ID
+	}
+	r, err := b.Rosters.Create(ctx, who, rosters.Draft{Title: in.Title, Summary: in.Summary, Locale: "en", Zone: b.zone.String(), ContactName: in.Contact, ContactPhone: in.Phone, CampaignID: &b.petition.CampaignID, EventID: event})
 	if err != nil {
 		return err
 	}

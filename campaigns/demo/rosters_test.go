@@ -26,6 +26,9 @@ func rosterOf(t *testing.T, m made) {
 	if c.Places != 27 || c.Held != 10 || c.Open != 17 || c.Thin != 16 || len(c.Rows) != 19 || len(c.Tasks) != 1 || len(c.Teams) != 4 || !c.Teams[0].Ahead {
 		t.Errorf("%d of %d held, %d open, %d thin, %d rows, %d tasks", c.Held, c.Places, c.Open, c.Thin, len(c.Rows), len(c.Tasks))
 	}
+	if m.count(t, &models.Roster{}, "event_id IN (SELECT id FROM events WHERE kind = 'advocacy_day')") != 1 {
+		t.Error("the roster is not of the day's event")
+	}
 	if m.count(t, &models.Assignment{}, "as_what = 'standby' AND ask_by = 'phone'") != 1 {
 		t.Error("nobody stands by who is asked by telephone")
 	}

@@ -232,7 +232,7 @@ func (s *Service) Accept(ctx context.Context, token string) error {
 // as they were shown. Whoever has the link may call it. The faults are those of Coming, and Invalid with the field needs.
 func (s *Service) SetNeeds(ctx context.Context, token, needs string, share bool, needsText string) error {
 	in := RegisterInput{GivenName: "-", Needs: needs}
-	bad := slices.DeleteFunc(in.check(models.Event{}), func(f fault.Field) bool { return f.Name != "needs" })
+	bad := slices.DeleteFunc(in.check(models.Event{}, nil), func(f fault.Field) bool { return f.Name != "needs" })
 	if err := bad.Err(); err != nil {
 		return err
 	}

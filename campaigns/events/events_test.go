@@ -246,8 +246,19 @@ func TestJoinIsForWhoIsRegistered(t *testing.T) {
 			t.Errorf("%+v %v", c, err)
 		}
 		content, err := w.comingMail(w.ctx, models.Delivery{Kind: KindReceipt, SubjectID: r.ID, MailboxID: r.MailboxID})
-		if m, ok := content.Data.(ComingMail); err != nil || !ok || m.Join != draft().Join || m.Waiting {
+		if m, ok := content.Data.(ComingMail); err != nil || !ok || m.Join != draft().Join || m.Waiting || !m.Calendar {
 			t.Errorf("%+v %v", content, err)
+		}
+		if len(content.Attachments) != 1 || content.Attachments[0].Name != "date.ics" {
+			t.Fatalf("%+v", content.Attachments)
+		}
+		file := strings.ReplaceAll(string(content.Attachments[0].Data), "\r\n ", "")
+		if strings.Count(file, "BEGIN:VEVENT") != 1 || !strings.Contains(file, "URL:"+w.BaseURL+"/coming/") || !strings.Contains(file, e.Title) {
+			t.Errorf("%s", file)
+		}
+		reminder, err := w.comingMail(w.ctx, models.Delivery{Kind: KindReminder, SubjectID: r.ID, MailboxID: r.MailboxID})
+		if err != nil || len(reminder.Attachments) != 0 {
+			t.Errorf("with the reminder it goes once more: %v", err)
 		}
 	})
 }

@@ -79,6 +79,7 @@ type ComingMail struct {
 	Dial                   string
 	Waiting                bool // no place yet
 	Series                 bool
+	Calendar               bool   // a file for their calendar goes with it
 	URL                    string // to see how to join, and to say that they cannot come
 }
 
@@ -152,7 +153,17 @@ func (s *Service) comingMail(ctx context.Context, d models.Delivery) (deliveries
 	if c.Reg.Attends == models.AttendsOnsite {
 		m.Where = Place(c.Event)
 	}
-	return deliveries.Content{Template: d.Kind, Lang: c.Reg.Locale, Data: m, ToName: c.GivenName}, nil
+	out := deliveries.Content{Template: d.Kind, Lang: c.Reg.Locale, ToName: c.GivenName}
+	if d.Kind == KindReceipt && c.Has() {
+		file, err := s.Attachment(ctx, c.Reg.ID)
+		if err != nil {
+			return deliveries.Content{}, err
+		}
+		m.Calendar = true
+		out.Attachments = []deliveries.Attachment{{Name: "date.ics", Type: "text/calendar; method=PUBLISH; charset=UTF-8", Data: file}}
+	}
+	out.Data = m
+	return out, nil
 }
 
 // Place is where an event takes place, on one line; "" for one that is nowhere.

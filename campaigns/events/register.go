@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -125,12 +126,8 @@ func (s *Service) Register(ctx context.Context, in RegisterInput) (uuid.UUID, er
 	if !ok || o.Off || !now.Before(o.End) || e.State != models.EventPublished {
 		return uuid.Nil, fault.New(fault.Conflict, "error.event_closed")
 	}
-	bad := in.check(e)
 	box, err := mailboxes.NewRow(s.Vault, in.Email, now)
-	if err != nil {
-		bad.Add("email", address.Key(err))
-	}
-	if err := bad.Err(); err != nil {
+	if err := in.check(e, err).Err(); err != nil {
 		return uuid.Nil, err
 	}
 	if in.Needs != "" && in.NeedsText == "" {
@@ -173,29 +170,27 @@ func (s *Service) Register(ctx context.Context, in RegisterInput) (uuid.UUID, er
 	})
 }
 
-func (in *RegisterInput) check(e models.Event) (bad fault.Fields) {
-	for _, x := range []struct {
-		field string
-		v     *string
-		most  int
-	}{{"given_name", &in.GivenName, NameMax}, {"family_name", &in.FamilyName, NameMax}, {"needs", &in.Needs, NeedsMax}} {
-		*x.v = strings.TrimSpace(strings.ReplaceAll(*x.v, "\r\n", "\n"))
-		if n := utf8.RuneCountInString(*x.v); n > x.most {
-			bad.Add(x.field, "error.text_too_long", "Max", x.most, "Over", n-x.most)
+// check reads what was typed, in the order of the form. wrong is what is wrong with the mail address.
+func (in *RegisterInput) check(e models.Event, wrong error) (bad fault.Fields) {
+	length := func(field string, v *string, most int) {
+		*v = strings.TrimSpace(strings.ReplaceAll(*v, "\r\n", "\n"))
+		if n := utf8.RuneCountInString(*v); n > most {
+			bad.Add(field, "error.text_too_long", "Max", most, "Over", n-most)
 		}
 	}
+	length("given_name", &in.GivenName, NameMax)
 	if in.GivenName == "" {
 		bad.Add("given_name", "error.event_name")
+	}
+	length("family_name", &in.FamilyName, NameMax)
+	if wrong != nil {
+		bad.Add("email", address.Key(wrong))
 	}
 	ways := WaysOf(e)
 	if in.Attends == "" && len(ways) == 1 {
 		in.Attends = ways[0]
 	}
-	known := false
-	for _, w := range ways {
-		known = known || w == in.Attends
-	}
-	if !known {
+	if !slices.Contains(ways, in.Attends) {
 		bad.Add("attends", "error.event_way")
 	}
 	if in.TimeZone != "" {
@@ -203,6 +198,7 @@ func (in *RegisterInput) check(e models.Event) (bad fault.Fields) {
 			bad.Add("time_zone", "error.value_unknown")
 		}
 	}
+	length("needs", &in.Needs, NeedsMax)
 	if !localeForm.MatchString(in.Locale) {
 		in.Locale = in.Lang
 	}

@@ -85,6 +85,7 @@ type Who struct {
 	Supporter uuid.UUID   // uuid.Nil where there is no record
 	Mailbox   uuid.UUID   // the one whose link it is
 	Mailboxes []uuid.UUID // all of them
+	Lang      string      // that the page is read in; "" where nobody reads
 }
 
 // Item is one thing that a person did, or is due to do.

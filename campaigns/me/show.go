@@ -43,7 +43,7 @@ type Sent struct {
 // sentShown is how many mails the page lists; the download has all of them.
 const sentShown = 30
 
-// Show reads the page of a link, and changes nothing. lang is that of what can be agreed to. Whoever has the link may read it. The faults are those of
+// Show reads the page of a link, and changes nothing. lang is that of what can be agreed to, and of times. Whoever has the link may read it. The faults are those of
 // tokens.Signer.Read, and Gone, error.me_nothing, where nothing is kept about the address any more.
 func (s *Service) Show(ctx context.Context, token, lang string) (View, error) {
 	now := s.o.Clock.Now()
@@ -52,6 +52,7 @@ func (s *Service) Show(ctx context.Context, token, lang string) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
+	p.Lang = lang
 	v := View{Record: p.supporter != nil}
 	if v.Address, err = s.address(p.box); err != nil {
 		return View{}, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -141,7 +142,13 @@ func (s *Service) teamMail(ctx context.Context, d models.Delivery) (deliveries.C
 // When says when a meeting is, in words, in a zone.
 func (s *Service) When(lang string, m models.Meeting, zone *time.Location) string {
 	from, until := m.StartsAt.In(zone), ends(m).In(zone)
-	return s.Words(lang, "meetings.when", "Day", s.Day(lang, from), "From", from.Format("15:04"), "Until", until.Format("15:04"))
+	return s.Words(lang, "meetings.when", "Day", s.Day(lang, from), "From", from.Format("15:04"), "Until", until.Format("15:04"), "Zone", zoneName(zone))
+}
+
+// zoneName is a zone as people say it: New York.
+func zoneName(zone *time.Location) string {
+	name := zone.String()
+	return strings.ReplaceAll(name[strings.LastIndexByte(name, '/')+1:], "_", " ")
 }
 
 // WhenFor is When in the roster's zone, and in the person's own where that reads otherwise; own is "" where it does not.
@@ -151,8 +158,9 @@ func (s *Service) WhenFor(lang string, p Pack, zone string) (when, own string) {
 		return when, ""
 	}
 	if z, err := time.LoadLocation(zone); err == nil {
-		if other := s.When(lang, p.Meeting, z); other != when {
-			own = other
+		_, here := p.Meeting.StartsAt.In(Zone(p.Roster)).Zone()
+		if _, there := p.Meeting.StartsAt.In(z).Zone(); here != there {
+			own = s.When(lang, p.Meeting, z)
 		}
 	}
 	return when, own

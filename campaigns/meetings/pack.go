@@ -220,7 +220,10 @@ func (s *Service) set(d *print.Document, lang string, p Pack, zone string) {
 		d.Heading(t("meetings.h_points"))
 		points := make([]string, len(p.Points))
 		for i, x := range p.Points {
-			points[i] = strings.TrimSpace(x.Body + "\n" + t("meetings.source", "Source", strings.TrimSpace(x.SourceTitle+" "+x.SourceURL)))
+			points[i] = x.Body
+			if from := strings.TrimSpace(x.SourceTitle + " " + x.SourceURL); from != "" {
+				points[i] += "\n" + t("meetings.source", "Source", from)
+			}
 		}
 		d.List(false, points...)
 	}

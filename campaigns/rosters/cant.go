@@ -22,6 +22,8 @@ type Holding struct {
 	Begun     bool // it cannot be let go of any more
 	Asked     bool // somebody stands by, who is asked when they let go
 	Join      string
+	Meeting   bool   // it is of a meeting, whose page the link opens too
+	Again     string // once it is let go of: what HoldAgain asks for, to be kept by their browser alone
 }
 
 // Stands reports whether the person stands by.
@@ -71,9 +73,18 @@ func (s *Service) holdingOf(ctx context.Context, a models.Assignment, lang strin
 	h.GivenName, h.Begun, h.Asked = p.GivenName, over(h.Shift, now), !a.Standby() && h.Taken.Standbys > 0
 	h.When, h.Own = s.WhenFor(lang, h.Roster, h.Shift, a.StartsAt, a.TimeZone)
 	if len(h.JoinSealed) > 0 && !h.Stands() {
-		h.Join, err = s.Vault.Open("shifts", "join_sealed", h.ID, h.JoinSealed)
+		if h.Join, err = s.Vault.Open("shifts", "join_sealed", h.ID, h.JoinSealed); err != nil {
+			return h, err
+		}
 	}
-	return h, err
+	if h.TeamID != nil {
+		var n int64
+		if err := s.DB.WithContext(ctx).Model(&models.Meeting{}).Where("team_id = ?", *h.TeamID).Count(&n).Error; err != nil {
+			return h, err
+		}
+		h.Meeting = n > 0
+	}
+	return h, nil
 }
 
 // LetGo lets go of what a mailed link is about, until it begins: then Begun says so, and nothing happens. Done twice it does nothing, and
@@ -88,13 +99,17 @@ func (s *Service) LetGo(ctx context.Context, token, lang string, never bool) (Ho
 	if err != nil || h.Begun || h.Gone {
 		return h, err
 	}
+	now := s.Clock.Now()
+	if h.Again, err = s.goneSeal(a, now); err != nil {
+		return h, err
+	}
 	return h, s.DB.Tx(ctx, func(tx *gorm.DB) error {
 		if never {
 			if err := s.mark(tx.WithContext(ctx), a.ShiftID, a.MailboxID); err != nil {
 				return err
 			}
 		}
-		_, err := s.takeRelease(ctx, tx, a.ID, s.Clock.Now())
+		_, err := s.takeRelease(ctx, tx, a.ID, now)
 		return err
 	})
 }

@@ -42,6 +42,7 @@ type Draft struct {
 	Opens        Local      // opens: in the zone; empty: at once
 	ChapterID    *uuid.UUID // chapter
 	CampaignID   *uuid.UUID // campaign
+	EventID      *uuid.UUID // event: when it is called off, nobody is looked for
 	Template     bool       // template
 }
 
@@ -55,7 +56,7 @@ type SaveInput struct {
 func DraftOf(r models.Roster) Draft {
 	return Draft{
 		Title: r.Title, Summary: r.Summary, Body: r.Body, Locale: r.Locale, Zone: r.TimeZone, ContactName: r.ContactName, ContactPhone: r.ContactPhone, Opens: LocalOf(r.OpensAt, Zone(r)),
-		ChapterID: r.ChapterID, CampaignID: r.CampaignID, Template: r.Template,
+		ChapterID: r.ChapterID, CampaignID: r.CampaignID, EventID: r.EventID, Template: r.Template,
 	}
 }
 
@@ -124,7 +125,7 @@ func (s *Service) List(ctx context.Context, a actor.Actor, after paging.Cursor) 
 	}
 	q := s.DB.WithContext(ctx).Order("created_at DESC, id DESC").Limit(paging.Size + 1)
 	if c := a.Chapter(); c != nil {
-		q = q.Where("chapter_id IS NULL OR chapter_id = ?", *c)
+		q = q.Where("(chapter_id IS NULL OR chapter_id = ?)", *c)
 	}
 	if !after.First() {
 		q = q.Where("(created_at, id) < (?, ?)", after.At, after.ID)
@@ -226,7 +227,7 @@ func deskLength(bad *fault.Fields, field, v string, most int) {
 	}
 }
 
-// deskBelongs writes into a roster the chapter and the campaign that the actor may choose.
+// deskBelongs writes into a roster the chapter, the campaign and the event that the actor may choose.
 func deskBelongs(ctx context.Context, tx *gorm.DB, a actor.Actor, d Draft, r *models.Roster) error {
 	var n int64
 	if a.Chapter() == nil {
@@ -248,8 +249,25 @@ func deskBelongs(ctx context.Context, tx *gorm.DB, a actor.Actor, d Draft, r *mo
 			return fault.Fields{{Name: "campaign", Key: "error.value_unknown"}}.Err()
 		}
 	}
-	r.CampaignID = d.CampaignID
+	if d.EventID != nil && (r.EventID == nil || *r.EventID != *d.EventID) {
+		if err := deskEvents(tx.WithContext(ctx).Model(&models.Event{}), a).Where("id = ?", *d.EventID).Count(&n).Error; err != nil {
+			return err
+		}
+		if n == 0 {
+			return fault.Fields{{Name: "event", Key: "error.value_unknown"}}.Err()
+		}
+	}
+	r.CampaignID, r.EventID = d.CampaignID, d.EventID
 	return nil
+}
+
+// deskEvents narrows events to those that a roster of the actor's can be of: their chapter's and the whole organisation's.
+func deskEvents(tx *gorm.DB, a actor.Actor) *gorm.DB {
+	tx = tx.Where("state <> ?", models.EventCancelled)
+	if c := a.Chapter(); c != nil {
+		tx = tx.Where("chapter_id IS NULL OR chapter_id = ?", *c)
+	}
+	return tx
 }
 
 // Save keeps a roster. Nothing is kept when it cannot be stored as it is (Invalid, with fields) or when another page changed it since
@@ -295,6 +313,7 @@ func (s *Service) Save(ctx context.Context, a actor.Actor, id uuid.UUID, in Save
 type Choices struct {
 	Chapters  []models.Chapter
 	Campaigns []models.Campaign
+	Events    []models.Event
 }
 
 // Choices lists what a roster can belong to. It needs actor.ManageRosters.
@@ -307,6 +326,10 @@ func (s *Service) Choices(ctx context.Context, a actor.Actor) (c Choices, err er
 		return c, err
 	}
 	err = db.Select("id", "title").Where("state = ?", models.CampaignPublished).Order("created_at DESC, id").Limit(200).Find(&c.Campaigns).Error
+	if err != nil {
+		return c, err
+	}
+	err = deskEvents(db, a).Select("id", "title", "starts_on").Where("state <> ?", models.EventClosed).Order("starts_on DESC, id").Limit(200).Find(&c.Events).Error
 	return c, err
 }
 

@@ -183,6 +183,26 @@ func TestDeskRoster(t *testing.T) {
 		opens.Opens = Local{Day: "2027-03-14", Clock: "02:30"}
 		_, err = w.Save(w.ctx, w.a, r.ID, SaveInput{Draft: opens, Revision: kept.Revision})
 		w.fields(err, "opens=time_skipped")
+		day := models.Event{
+			ID: models.NewID(), Slug: "day", State: models.EventPublished, Kind: models.EventAdvocacyDay, Title: "The day", Locale: "en", TimeZone: "America/New_York", StartsOn: "2027-03-09T09:00", Minutes: 60,
+			Venue: models.VenueHybrid, CreatedAt: w.clk.Now(), UpdatedAt: w.clk.Now(),
+		}
+		w.must(w.DB.Create(&day).Error)
+		of := deskDraft
+		of.EventID = &r.ID
+		_, err = w.Save(w.ctx, w.a, r.ID, SaveInput{Draft: of, Revision: kept.Revision})
+		w.fields(err, "event=error.value_unknown")
+		of.EventID = &day.ID
+		kept, err = w.Save(w.ctx, w.a, r.ID, SaveInput{Draft: of, Revision: kept.Revision})
+		w.must(err)
+		if c, err := w.Choices(w.ctx, w.a); err != nil || len(c.Events) != 1 || DraftOf(kept).EventID == nil || *kept.EventID != day.ID {
+			t.Errorf("%+v, %v", c, err)
+		}
+		theirs := w.chapter("north")
+		w.must(w.DB.Model(&day).Update("chapter_id", theirs).Error)
+		if c, err := w.Choices(w.ctx, w.user(actor.Coordinator, w.chapter("south"))); err != nil || len(c.Events) != 0 {
+			t.Errorf("events of another chapter are offered: %+v, %v", c, err)
+		}
 		kept, err = w.Save(w.ctx, w.a, r.ID, SaveInput{Draft: deskDraft, Revision: kept.Revision})
 		w.must(err)
 		r = w.publish(r)
@@ -199,7 +219,7 @@ func TestDeskRoster(t *testing.T) {
 		if r = w.publish(r); r.Slug != "pain-day" || r.ClosedAt != nil {
 			t.Errorf("opened again: %+v", r)
 		}
-		if n := w.count(&models.AuditEntry{}, "object = 'rosters' AND action IN ?", []string{"roster.create", "roster.save", "roster.publish", "roster.close", "roster.reopen"}); n != 6 {
+		if n := w.count(&models.AuditEntry{}, "object = 'rosters' AND action IN ?", []string{"roster.create", "roster.save", "roster.publish", "roster.close", "roster.reopen"}); n != 7 {
 			t.Errorf("%d entries in the audit log", n)
 		}
 	})

@@ -89,6 +89,88 @@ func TestLettingGo(t *testing.T) {
 	})
 }
 
+// What was let go of is had again by one press, as it was, as long as nothing came between.
+func TestHoldingAgain(t *testing.T) {
+	eachHall(t, func(t *testing.T, h *coverHall) {
+		ada, bo, cal := h.person("ada"), h.person("bo"), h.person("cal")
+		sh := h.shift("Leader", "13:00", "13:45")
+		a := h.puts(sh, ada, models.AsPlace, func(a *models.Assignment) { a.TimeZone = "Europe/Berlin" })
+		b := h.puts(sh, bo, models.AsStandby, askFrom(7*60))
+		row := func(id uuid.UUID) string {
+			var rows []models.Assignment
+			h.must(h.DB.Where("id = ?", id).Find(&rows).Error)
+			for i := range rows {
+				rows[i].UpdatedAt = time.Time{}
+			}
+			b, err := json.Marshal(rows)
+			h.must(err)
+			return string(b)
+		}
+		token, before := h.CantToken(a), row(a.ID)
+		h.goes("06:30")
+		let, err := h.LetGo(h.ctx, token, "en", false)
+		h.must(err)
+		if let.Again == "" || h.holders(sh) != "" {
+			t.Fatalf("%+v", let)
+		}
+		for range 2 { // pressing twice does nothing more
+			v, err := h.HoldAgain(h.ctx, token, let.Again, "en")
+			if err != nil || v.ID != sh.ID || row(a.ID) != before {
+				t.Fatalf("%v: %+v\n%s\n%s", err, v, row(a.ID), before)
+			}
+		}
+		if v, err := h.Holding(h.ctx, token, "en"); err != nil || v.Gone || v.GivenName != "ada" || v.Again != "" {
+			t.Errorf("%+v, %v", v, err)
+		}
+		h.looks()
+		if _, ok := h.cover(sh); ok {
+			t.Error("somebody is still looked for")
+		}
+		for name, x := range map[string][2]string{
+			"nothing kept": {token, ""}, "made up": {token, "AAAA" + let.Again[4:]}, "another's link": {h.CantToken(b), let.Again}, "no link": {"x" + token[1:], let.Again},
+		} {
+			if _, err := h.HoldAgain(h.ctx, x[0], x[1], "en"); !fault.Is(err, fault.NotFound) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+
+		let, err = h.LetGo(h.ctx, token, "en", false)
+		h.must(err)
+		h.came()
+		h.goes("07:00") // the mail to bo leaves
+		h.cameIs("bo asked")
+		v, err := h.HoldAgain(h.ctx, token, let.Again, "en")
+		if !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "error.again_asked") || v.Role != "Leader" || h.holders(sh) != "" {
+			t.Errorf("somebody was asked: %+v, %v", v, err)
+		}
+		h.must(h.Decline(h.ctx, h.token(bo)))
+		_, err = h.HoldAgain(h.ctx, token, let.Again, "en")
+		if err != nil || h.holders(sh) != "ada" {
+			t.Errorf("%v: %q", err, h.holders(sh))
+		}
+		let, err = h.LetGo(h.ctx, token, "en", false)
+		h.must(err)
+		h.puts(sh, cal, models.AsPlace)
+		if _, err = h.HoldAgain(h.ctx, token, let.Again, "en"); !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "error.again_taken") || h.holders(sh) != "cal" {
+			t.Errorf("somebody has it: %v", err)
+		}
+		stands := row(b.ID)
+		gone, err := h.LetGo(h.ctx, h.CantToken(b), "en", false)
+		h.must(err)
+		if _, err = h.HoldAgain(h.ctx, h.CantToken(b), gone.Again, "en"); err != nil || row(b.ID) != stands {
+			t.Errorf("to stand by again: %v\n%s\n%s", err, row(b.ID), stands)
+		}
+		h.goes("13:00")
+		if _, err = h.HoldAgain(h.ctx, token, let.Again, "en"); !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "error.roster_closed") {
+			t.Errorf("it has begun: %v", err)
+		}
+		h.clk.Set(h.at("07:00").Add(24 * time.Hour))
+		if _, err = h.HoldAgain(h.ctx, token, let.Again, "en"); !fault.Is(err, fault.Gone) {
+			t.Errorf("a day later: %v", err)
+		}
+	})
+}
+
 func TestCannot(t *testing.T) {
 	for text, want := range map[string]bool{
 		"I can't today": true, "can’t today": true, "Cannot today.": true, "Hi Rosa,\n\nI can't make it today, sorry!": true, "Sorry, I can't come": true, "CANT": true, "Can't.\n\nJune": true,
@@ -236,7 +318,7 @@ func TestTheCalendar(t *testing.T) {
 		if _, err := w.Feed(w.ctx, w.FeedURL(uuid.New())[len(w.BaseURL+"/feeds/"):], "en"); !fault.Is(err, fault.NotFound) {
 			t.Errorf("%v", err)
 		}
-		if mine, err := w.MineOf(w.ctx, []uuid.UUID{box.ID}); err != nil || len(mine) != 3 {
+		if mine, err := w.MineOf(w.ctx, []uuid.UUID{box.ID}, "es"); err != nil || len(mine) != 3 {
 			t.Errorf("%+v, %v", mine, err)
 		}
 	})

@@ -1,6 +1,7 @@
 package rosters
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -24,8 +25,8 @@ type Mine struct {
 	CantAt  string
 }
 
-// MineOf lists what mailboxes hold and stand by for, the soonest first, until it is settled. The caller makes sure that they are the reader's.
-func (s *Service) MineOf(ctx context.Context, boxes []uuid.UUID) ([]Mine, error) {
+// MineOf lists what mailboxes hold and stand by for, the soonest first, until it is settled, with times in a language. The caller makes sure that they are the reader's.
+func (s *Service) MineOf(ctx context.Context, boxes []uuid.UUID, lang string) ([]Mine, error) {
 	all, err := s.heldBy(ctx, boxes)
 	if err != nil {
 		return nil, err
@@ -41,7 +42,7 @@ func (s *Service) MineOf(ctx context.Context, boxes []uuid.UUID) ([]Mine, error)
 				break
 			}
 		}
-		m.When = s.When(h.Assignment.Locale, h.Shift, h.Assignment.StartsAt, ZoneOf(h.Roster))
+		m.When = s.When(cmp.Or(lang, h.Assignment.Locale), h.Shift, h.Assignment.StartsAt, ZoneOf(h.Roster))
 		out[i] = m
 	}
 	return out, nil

@@ -76,17 +76,18 @@ func (s *Service) Take(ctx context.Context, in TakeInput) (Took, error) {
 		return Took{}, err
 	}
 	var bad fault.Fields
-	typed, err := mailboxes.NewRow(s.Vault, in.Email, now)
-	if err != nil {
-		bad.Add("email", address.Key(err))
-	}
 	a := models.Assignment{
 		ID: models.NewID(), ShiftID: o.ID, AsWhat: in.As, State: models.AssignmentPending, Locale: in.Locale, TimeZone: in.TimeZone, Source: in.Source,
 	}
 	expires := now.Add(TakePendingFor)
 	a.ExpiresAt = &expires
 	in.GivenName, in.FamilyName, in.Phone = strings.TrimSpace(in.GivenName), strings.TrimSpace(in.FamilyName), strings.TrimSpace(in.Phone)
-	s.takeName(&bad, in)
+	takeName(&bad, in)
+	typed, err := mailboxes.NewRow(s.Vault, in.Email, now)
+	if err != nil {
+		bad.Add("email", address.Key(err))
+	}
+	takePhone(&bad, in)
 	if _, err := time.LoadLocation(a.TimeZone); err != nil || a.TimeZone == "Local" {
 		a.TimeZone = ""
 	}
@@ -290,7 +291,7 @@ func (s *Service) takeTrue(ctx context.Context, tx *gorm.DB, sh models.Shift, bo
 }
 
 // takeName checks who it is.
-func (s *Service) takeName(bad *fault.Fields, in TakeInput) {
+func takeName(bad *fault.Fields, in TakeInput) {
 	for _, f := range []struct {
 		name, value, missing string
 	}{{"given_name", in.GivenName, "error.roster_name"}, {"family_name", in.FamilyName, ""}} {
@@ -301,6 +302,9 @@ func (s *Service) takeName(bad *fault.Fields, in TakeInput) {
 			bad.Add(f.name, "error.roster_name_long")
 		}
 	}
+}
+
+func takePhone(bad *fault.Fields, in TakeInput) {
 	if digits := strings.Count(strings.Map(func(r rune) rune {
 		if unicode.IsDigit(r) {
 			return '0'
@@ -334,6 +338,9 @@ func takeWay(bad *fault.Fields, a *models.Assignment, in TakeInput) {
 	a.AskBy = in.AskBy
 	if in.AskFrom == "" {
 		return
+	}
+	if len(in.AskFrom) == len("15:04:05") { // some browsers add seconds
+		in.AskFrom = strings.TrimSuffix(in.AskFrom, ":00")
 	}
 	at, err := time.Parse("15:04", in.AskFrom)
 	if err != nil {

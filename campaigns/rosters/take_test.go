@@ -352,7 +352,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%d wait, %d count", len(waiting.Items), len(waiting.Done))
 		}
 		bad := TakeInput{Shift: one.ID, As: "boss", Email: "no", GivenName: " ", Phone: "1", Boxes: []string{"x"}, Lang: "en"}
-		if _, err := w.Take(w.ctx, bad); w.key(err) != "email error.email_invalid, given_name error.roster_name, phone error.phone_invalid, as error.value_unknown, consent error.consent_changed" {
+		if _, err := w.Take(w.ctx, bad); w.key(err) != "given_name error.roster_name, email error.email_invalid, phone error.phone_invalid, as error.value_unknown, consent error.consent_changed" {
 			t.Errorf("%v", w.key(err))
 		}
 		stand := w.input(one, "x@example.org")

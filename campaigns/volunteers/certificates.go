@@ -62,7 +62,7 @@ type Held struct {
 	Minutes int
 }
 
-// HeldBy lists the places that the person behind mailboxes holds, as far as their rows are there still.
+// HeldBy lists the places that the person behind mailboxes holds and that have begun, as far as their rows are there still.
 func (s *Service) HeldBy(ctx context.Context, boxes []uuid.UUID) ([]Held, error) {
 	var rows []struct {
 		models.Shift
@@ -70,7 +70,7 @@ func (s *Service) HeldBy(ctx context.Context, boxes []uuid.UUID) ([]Held, error)
 		Zone  string
 	}
 	err := s.DB.WithContext(ctx).Table("assignments a").Select("sh.*, r.title, r.time_zone AS zone").Joins("JOIN shifts sh ON sh.id = a.shift_id").Joins("JOIN rosters r ON r.id = sh.roster_id").
-		Where("a.mailbox_id IN ? AND a.as_what = ? AND a.state = ? AND sh.cancelled_at IS NULL", boxes, models.AsPlace, models.AssignmentConfirmed).Order("sh.starts_at, sh.id").Limit(100).Scan(&rows).Error
+		Where("a.mailbox_id IN ? AND a.as_what = ? AND a.state = ? AND sh.cancelled_at IS NULL AND (sh.starts_at IS NULL OR sh.starts_at <= ?)", boxes, models.AsPlace, models.AssignmentConfirmed, s.Clock.Now()).Order("sh.starts_at, sh.id").Limit(100).Scan(&rows).Error
 	if err != nil {
 		return nil, err
 	}

@@ -85,10 +85,10 @@ func (s *Service) SignUp(ctx context.Context, in SignUpInput) (uuid.UUID, error)
 	}
 	var bad fault.Fields
 	typed, err := mailboxes.NewRow(s.Vault, in.Email, now)
-	d := in.check(&bad)
 	if err != nil {
 		bad.Add("email", address.Key(err))
 	}
+	d := in.check(&bad)
 	yes := agreed(&bad, d, boxes, in.Boxes, nil)
 	if err := bad.Err(); err != nil {
 		return uuid.Nil, err

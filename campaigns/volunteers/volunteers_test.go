@@ -721,7 +721,11 @@ func TestCertificates(t *testing.T) {
 		end := at.Add(2 * time.Hour)
 		shift := models.Shift{ID: models.NewID(), RosterID: roster.ID, Role: "Stall", Kind: models.ShiftFixed, StartsAt: &at, EndsAt: &end, Minutes: 135, Mode: models.ShiftOnsite, Places: 1, Energy: 2, CreatedAt: start, UpdatedAt: start}
 		seat := models.Assignment{ID: models.NewID(), ShiftID: shift.ID, MailboxID: v.MailboxID, AsWhat: models.AsPlace, State: models.AssignmentConfirmed, Locale: "en", CreatedAt: start, UpdatedAt: start}
-		for _, row := range []any{&roster, &shift, &seat} {
+		ahead, later, then := shift, seat, start.AddDate(0, 0, 20)
+		until := then.Add(2 * time.Hour)
+		ahead.ID, ahead.StartsAt, ahead.EndsAt = models.NewID(), &then, &until // no hours to confirm yet
+		later.ID, later.ShiftID = models.NewID(), ahead.ID
+		for _, row := range []any{&roster, &shift, &seat, &ahead, &later} {
 			w.must(w.DB.Create(row).Error)
 		}
 		held, err := w.HeldBy(w.ctx, boxes)

@@ -95,6 +95,22 @@ func TestVolunteerByKeyboard(t *testing.T) {
 		if got := s.Text("main"); !strings.Contains(got, "It is off your list, June") {
 			t.Errorf("after letting go: %s", got)
 		}
+		s.press("Take it again")
+		s.at(200, "/places/", "again")
+		if got := s.Text("main"); !strings.Contains(got, "It is yours again") && !strings.Contains(s.Text("body"), "It is yours again") || !strings.Contains(got, "June") {
+			t.Errorf("after taking it again: %s", got)
+		}
+		w.WaitMail(t, email, 3)
+		s.press("I can’t today")
+		s.press("I can’t today")
+		s.at(200, "/cant/", "thanks-again")
+		w.must(w.DB.Model(&table).Updates(map[string]any{"places": 0, "minimum": 0}).Error)
+		s.press("Take it again")
+		s.at(409, "/cant/", "again-taken")
+		if got := s.Text("main"); !strings.Contains(got, "Somebody else has the place now") || !strings.Contains(got, "Welcome table") {
+			t.Errorf("where the place is somebody else's: %s", got)
+		}
+		w.must(w.DB.Model(&table).Updates(map[string]any{"places": 2, "minimum": 1}).Error)
 		s.Open(testapp.Link(t, mail, "/cant/"))
 		s.at(200, "/cant/", "gone")
 		var n int64

@@ -59,7 +59,7 @@ var posts = map[string]actor.Right{
 	"/u/:token/undo":         anybody,
 	"/u/:token/preferences":  anybody, "/u/:token/leave": anybody, "/u/:token/rest": anybody,
 	"/join": anybody, "/join/sent": anybody, "/forms/:slug": anybody, "/forms/:slug/sent": anybody,
-	"/rosters/sent": anybody, "/shifts/:id": anybody, "/cant/:token": anybody, "/cant/:token/never": anybody,
+	"/rosters/sent": anybody, "/shifts/:id": anybody, "/cant/:token": anybody, "/cant/:token/never": anybody, "/cant/:token/again": anybody,
 	"/me": anybody, "/me/forget": anybody, "/me/download/:token": anybody, "/me/erase/:token": anybody,
 	"/me/:token/details": anybody, "/me/:token/districts": anybody, "/me/:token/undo": anybody, "/me/:token/stop": anybody, "/me/:token/again": anybody, "/me/:token/topics": anybody,
 	"/me/:token/pause": anybody, "/me/:token/resume": anybody, "/me/:token/use": anybody, "/me/:token/download": anybody, "/me/:token/erase": anybody,
