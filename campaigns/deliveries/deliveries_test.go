@@ -560,9 +560,8 @@ func TestWhoBeginsFirstHasIt(t *testing.T) {
 		done := make(chan error)
 		go func() { _, err := one.Drain(context.Background()); done <- err }()
 		<-onWire // it has read all of them, begun one, and begins the next
-		n := w.drain()
-		if n < 4 {
-			t.Fatalf("the other read %d of those that were not begun", n)
+		if n, err := w.out.Drain(context.Background()); err != nil || n < 4 {
+			t.Fatalf("the other read %d of those that were not begun, %v", n, err)
 		}
 		close(goOn)
 		if err := <-done; err != nil {
