@@ -45,11 +45,11 @@ func TestAMeetingFromPlanToLog(t *testing.T) {
 		}
 		page = page.Submit("main form.narrow[method=post]", map[string]string{"hour": "10:00"}).Want(200)
 		at := page.Path
-		if !strings.Contains(page.Text("main"), "Representative Ada Quill") || !strings.Contains(page.Text("main"), "1 is missing") {
+		if !strings.Contains(page.Text("main"), "Representative Ada Quill") || !strings.Contains(page.Text("main"), "1 person needed") {
 			t.Errorf("%s", page.Text("main"))
 		}
 		board := c.Get(base + "/board").Want(200)
-		if board.Text("#tiles tbody .tag.warn") != "1 is missing" {
+		if board.Text("#tiles tbody .tag.warn") != "1 person needed" {
 			t.Errorf("board: %q", board.Text("#tiles tbody"))
 		}
 

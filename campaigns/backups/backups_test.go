@@ -282,7 +282,8 @@ func TestSettled(t *testing.T) {
 		wants := map[delivery]models.DeliveryState{}
 		ids := map[delivery]models.Delivery{}
 		old, young := 25*time.Hour, 23*time.Hour
-		for _, state := range models.DeliveryStates {
+		const claimed models.DeliveryState = "claimed" // of a version before
+		for _, state := range append(slices.Clone(models.DeliveryStates), claimed) {
 			for _, receipt := range []bool{true, false} {
 				for _, age := range []time.Duration{old, young} {
 					c := delivery{state, receipt, age}
@@ -295,7 +296,7 @@ func TestSettled(t *testing.T) {
 					ids[c] = d
 					wants[c] = state
 					switch state {
-					case models.DeliveryQueued, models.DeliverySending, models.DeliveryDeferred:
+					case models.DeliveryQueued, claimed, models.DeliverySending, models.DeliveryDeferred:
 						if receipt && age == old {
 							wants[c] = models.DeliveryExpired
 						} else if !receipt && state == models.DeliverySending {
@@ -336,7 +337,7 @@ func TestSettled(t *testing.T) {
 			if d.State != want || d.Attempt != 4 {
 				t.Errorf("%+v became %s, want %s", c, d.State, want)
 			}
-			if c.state == models.DeliverySending && (d.Node != "" || d.LeaseUntil != nil) {
+			if (c.state == claimed || c.state == models.DeliverySending) && (d.Node != "" || d.LeaseUntil != nil) {
 				t.Errorf("%+v is still held by %q until %v", c, d.Node, d.LeaseUntil)
 			}
 		}
