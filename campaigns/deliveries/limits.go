@@ -304,7 +304,7 @@ func (e *engine) readLimits(from *Sender) error {
 	e.mu.Lock()
 	e.limits = l
 	e.mu.Unlock()
-	if e.s.db.Postgres() || l.Connections > 0 || slices.ContainsFunc(l.Domains, func(d models.DomainLimit) bool { return d.Connections > 0 }) {
+	if l.Connections > 0 || slices.ContainsFunc(l.Domains, func(d models.DomainLimit) bool { return d.Connections > 0 }) {
 		if err := e.meet(e.work); err != nil {
 			return err
 		}
@@ -337,13 +337,16 @@ type share struct {
 var alone = share{members: 1, known: true}
 
 // part is this process's part of what is read of a mailing; on SQLite there is no other process.
-func (e *engine) part() share {
+func (e *engine) part() (share, error) {
 	if !e.s.db.Postgres() {
-		return alone
+		return alone, nil
+	}
+	if err := e.meet(e.work); err != nil {
+		return alone, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.share
+	return e.share, nil
 }
 
 // shareOf is this process's part of a number of connections.

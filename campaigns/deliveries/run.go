@@ -172,6 +172,12 @@ func (e *engine) fill() (n int, full bool, err error) {
 	if err != nil {
 		return n, full, err
 	}
+	part := alone
+	if len(mailings) > 0 {
+		if part, err = e.part(); err != nil {
+			return n, full, err
+		}
+	}
 	for i := range len(mailings) + 1 {
 		if _, bulk = e.queue.room(limit); bulk <= 0 {
 			return n, true, nil
@@ -180,7 +186,7 @@ func (e *engine) fill() (n int, full bool, err error) {
 		if at := (e.turn + i) % (len(mailings) + 1); at > 0 {
 			what = lane{mailing: mailings[at-1]}
 		}
-		if err := take(bulk, func(n int) ([]models.Delivery, error) { return e.s.due(e.work, what, n, e.part()) }); err != nil {
+		if err := take(bulk, func(n int) ([]models.Delivery, error) { return e.s.due(e.work, what, n, part) }); err != nil {
 			return n, full, err
 		}
 	}

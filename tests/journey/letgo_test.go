@@ -81,6 +81,7 @@ func lettingGo(t *testing.T, url, how string) (after, forgotten map[string]strin
 	})
 	must(err)
 	p := factory.Petition(t, a, "Twenty visits")
+	settled(t, a)
 	a.Clock.Add(time.Minute)
 	_, err = a.Petitions.Sign(ctx, petitions.SignInput{Slug: p.Slug, GivenName: "June", FamilyName: "Okafor", Email: "june@example.org", PostalCode: "00209", Display: "name", Locale: "en"})
 	must(err)
