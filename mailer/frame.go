@@ -10,6 +10,7 @@ import (
 	"net/mail"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -303,7 +304,7 @@ func (f *Frame) Message(c Copy) (Message, error) {
 		return m, err
 	}
 	v := values{Copy: c, subject: clean(fill(f.form.Subject, c.Values, func(s string) string { return s })), preheader: clean(fill(f.form.Preheader, c.Values, func(s string) string { return s }))}
-	b := make([]byte, 0, f.expected)
+	b := borrow(f.expected)
 	for _, h := range c.Headers {
 		b = append(append(append(append(b, h.Name...), ": "...), h.Value...), "\r\n"...)
 	}
@@ -326,7 +327,29 @@ func (f *Frame) Message(c Copy) (Message, error) {
 		b = softly(b)
 	}
 	m.raw = append(b, f.end...)
+	m.lent = m.raw
 	return m, nil
+}
+
+// lent are the bytes of copies that went out: most of what a mailing would leave to be collected.
+var lent sync.Pool
+
+// Release gives back the bytes of a copy of a Frame, whose message, and every copy of it, is not to be used any more. What sends a message
+// keeps none of its bytes, or its own of them. Other messages are left as they are.
+func (m *Message) Release() {
+	if m.lent != nil {
+		b := m.lent[:0]
+		m.raw, m.lent = nil, nil
+		lent.Put(&b)
+	}
+}
+
+// borrow gives room for so many bytes.
+func borrow(n int) []byte {
+	if b, ok := lent.Get().(*[]byte); ok && cap(*b) >= n {
+		return *b
+	}
+	return make([]byte, 0, n)
 }
 
 // appendText writes the text part as wrapText wraps it.

@@ -1,6 +1,7 @@
 package mailer
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"sync"
@@ -138,6 +139,8 @@ func (c *memoryConn) Send(ctx context.Context, m Message) Outcome {
 	if err != nil {
 		return Outcome{State: Rejected, Phase: PhaseBuild, Err: err}
 	}
+	raw = bytes.Clone(raw)
+	m.raw, m.lent = raw, nil
 	if err := ctx.Err(); err != nil {
 		return Outcome{State: NotSent, Phase: PhaseMail, Err: err}
 	}

@@ -55,7 +55,8 @@ type Message struct {
 	Headers       []Header
 	Attachments   []Attachment
 
-	raw []byte // by Encode
+	raw  []byte // by Encode
+	lent []byte // of a copy of a Frame: goes back by Release
 }
 
 // Attachment is a small file beside the words. Name is a file name of letters, digits, ".", "-" and "_"; Type is a media type, with

@@ -156,7 +156,8 @@ func (e *engine) wire(conn mailer.Conn, j *job) mailer.Outcome {
 
 // outcome is what the server's answer makes of a job.
 func (e *engine) outcome(j *job, o mailer.Outcome) *change {
-	j.message = mailer.Message{} // the bytes are not needed any more
+	j.message.Release()
+	j.message = mailer.Message{}
 	if o.State == mailer.Accepted {
 		e.refusals.Store(0)
 	} else {

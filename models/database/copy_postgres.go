@@ -16,6 +16,14 @@ import (
 // arrayOf is one parameter that holds all keys. GORM would make a parameter of each element of a slice, but leaves a pointer
 // as it is.
 func arrayOf[K any](keys []K) any {
+	if ids, ok := any(keys).([]uuid.UUID); ok { // pgx would write each as text and read that
+		b := arrayHead(make([]byte, 0, 20+20*len(ids)), isUUID, len(ids))
+		for _, id := range ids {
+			b = append(binary.BigEndian.AppendUint32(b, 16), id[:]...)
+		}
+		a := pgArray(b)
+		return &a
+	}
 	a := pgtype.FlatArray[K](keys)
 	return &a
 }

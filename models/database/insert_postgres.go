@@ -51,16 +51,21 @@ func (w columns) postgres(rows reflect.Value, run func(values string, args []any
 // index of the first, and the elements as COPY has them (array_recv of src/backend/utils/adt/arrayfuncs.c).
 type pgArray []byte
 
+// arrayHead appends what stands before the elements.
+func arrayHead(b []byte, k kind, n int) []byte {
+	for _, v := range []uint32{1, 1, pgTypes[k].one, uint32(n), 1} {
+		b = binary.BigEndian.AppendUint32(b, v)
+	}
+	return b
+}
+
 // array gathers the column's values of all rows.
 func (c column) array(rows reflect.Value) (pgArray, error) {
 	if c.wrong != nil {
 		return nil, c.wrong
 	}
 	n := rows.Len()
-	b := make([]byte, 0, 20+n*24)
-	for _, v := range []uint32{1, 1, pgTypes[c.kind].one, uint32(n), 1} {
-		b = binary.BigEndian.AppendUint32(b, v)
-	}
+	b := arrayHead(make([]byte, 0, 20+n*24), c.kind, n)
 	var err error
 	for i := range n {
 		if b, err = c.append(b, rows.Index(i)); err != nil {
