@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,6 +20,7 @@ import (
 
 	"kithline/app"
 	"kithline/campaigns/actor"
+	"kithline/campaigns/deliverability"
 	"kithline/campaigns/mailboxes"
 	"kithline/campaigns/mailings"
 	"kithline/config"
@@ -28,6 +33,9 @@ import (
 // The promises about mail to many.
 const (
 	mailRate       = 11_000 // a second, on PostgreSQL
+	mailPeer       = 1.25   // of what listmonk gives in the same run
+	mailRSA        = 0.8    // of what signing alone allows
+	mailEd25519    = 0.7    // of the rate without
 	mailDelayShare = 0.9    // of what the connections give where the server takes its time
 	mailDelay      = 20 * time.Millisecond
 	mailMemory     = 150 << 20
@@ -58,26 +66,53 @@ func (b *bench) mail(ctx context.Context) error {
 	pg, err := durableServer()
 	if err != nil {
 		b.out.note("mail: PostgreSQL is not measured: %v", err)
-		return b.mailingOn(ctx, "SQLite", "", people, mailConns, 0, nil)
+		return b.mailingOn(ctx, "SQLite", "", mailOf{people: people, conns: mailConns}, nil)
+	}
+	peer := 0.0
+	if listmonkFolder() != "" {
+		var peak int
+		if peer, peak, err = b.listmonk(ctx, pg, people, 0); err != nil {
+			return err
+		}
+		b.out.add(line{what: fmt.Sprintf("mail: listmonk, %s people, 50 connections", number(people)), figure: perSecond(peer), beside: fmt.Sprintf("the peer, without a row for each mail; peak %d MB", peak>>20)})
+	} else {
+		b.out.note("mail: listmonk is not measured: KITHLINE_BENCH_LISTMONK names no folder of a built one")
 	}
 	fresh := func(name string) (string, func(), error) { return b.database(ctx, pg, name) }
-	for _, run := range []struct {
-		people, conns int
-		delay         time.Duration
-	}{{people, mailConns, 0}, {many, mailConns, 0}, {min(people, 50_000), mailDelayConns, mailDelay}} {
-		url, drop, err := fresh(fmt.Sprintf("mail_%d_%d", run.people, run.delay.Milliseconds()))
+	signs, err := signing()
+	if err != nil {
+		return err
+	}
+	unsigned := 0.0
+	for _, run := range []mailOf{
+		{people: people, conns: mailConns},
+		{people: many, conns: mailConns},
+		{people: min(people, 50_000), conns: mailDelayConns, delay: mailDelay},
+		{people: min(people, 20_000), conns: mailConns, key: models.MailKeyRSA},
+		{people: min(people, 50_000), conns: mailConns, key: models.MailKeyEd25519},
+	} {
+		url, drop, err := fresh(fmt.Sprintf("mail_%d_%d_%s", run.people, run.delay.Milliseconds(), run.key))
 		if err != nil {
 			return err
 		}
-		err = b.mailingOn(ctx, "PostgreSQL", url, run.people, run.conns, run.delay, func(r mailRun) string {
+		err = b.mailingOn(ctx, "PostgreSQL", url, run, func(r mailRun) string {
 			switch {
+			case run.key == models.MailKeyRSA:
+				return b.out.promise(r.rate >= mailRSA*signs, fmt.Sprintf("at least %.0f %% of what signing alone allows, %s", 100*mailRSA, perSecond(signs))) + fmt.Sprintf(" (%s)", ratio(r.rate, signs))
+			case run.key == models.MailKeyEd25519:
+				return b.out.promise(r.rate >= mailEd25519*unsigned, fmt.Sprintf("at least %.0f %% of the rate without", 100*mailEd25519)) + fmt.Sprintf(" (%s)", ratio(r.rate, unsigned))
 			case run.delay > 0:
 				most := float64(run.conns) / run.delay.Seconds()
 				return b.out.promise(r.rate >= mailDelayShare*most, "at least 90 % of the connections' "+perSecond(most)) + fmt.Sprintf(" (%s)", ratio(r.rate, most))
 			case run.people == many:
 				return b.out.promise(r.peak <= mailMemory, "at most 150 MB") + "; " + b.out.promise(r.freeze <= freezeLimit, "frozen in at most 10 s")
 			}
-			return b.out.promise(r.rate >= mailRate, "at least "+perSecond(mailRate)) + fmt.Sprintf(" (%s of raw bytes, %s times go-mail's Send); ", ratio(r.rate, raw), ratio(r.rate, plain)) +
+			unsigned = r.rate
+			beside := ""
+			if peer > 0 {
+				beside = b.out.promise(r.rate >= mailPeer*peer, fmt.Sprintf("at least %.2f times listmonk (%s times)", mailPeer, ratio(r.rate, peer))) + "; "
+			}
+			return beside + b.out.promise(r.rate >= mailRate, "at least "+perSecond(mailRate)) + fmt.Sprintf(" (%s of raw bytes, %s times go-mail's Send); ", ratio(r.rate, raw), ratio(r.rate, plain)) +
 				b.out.promise(r.database <= mailDatabase, "at most 70 us of PostgreSQL each") + "; " + b.out.promise(r.peak <= mailMemory, "at most 150 MB")
 		})
 		drop()
@@ -85,7 +120,7 @@ func (b *bench) mail(ctx context.Context) error {
 			return err
 		}
 	}
-	return b.mailingOn(ctx, "SQLite", "", people, mailConns, 0, func(r mailRun) string {
+	return b.mailingOn(ctx, "SQLite", "", mailOf{people: people, conns: mailConns}, func(r mailRun) string {
 		return fmt.Sprintf("%s of raw bytes; at least half of PostgreSQL's is promised", ratio(r.rate, raw))
 	})
 }
@@ -111,6 +146,46 @@ func (b *bench) database(ctx context.Context, server, name string) (url string, 
 	}, nil
 }
 
+// mailOf is a mailing that is measured: to so many people, over so many connections, to a server that waits, signed by a key.
+type mailOf struct {
+	people, conns int
+	delay         time.Duration
+	key           models.MailKeyAlgorithm
+}
+
+// signing is how many mails a second the cores sign with RSA-2048, and do nothing else.
+func signing() (float64, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return 0, err
+	}
+	d, err := mailer.NewDKIM("act.example.org", "bench", key)
+	if err != nil {
+		return 0, err
+	}
+	raw, err := mailer.Bytes(mailer.Message{
+		MessageID: mailer.NewMessageID("act.example.org"), FromAddress: "hello@act.example.org", To: "reader@example.org", Date: time.Now(), Subject: "What Tuesday decides",
+		Text: mailText, HTML: "<html><body>" + strings.Repeat("<p>"+mailText[:400]+"</p>", 13) + "</body></html>",
+	})
+	if err != nil {
+		return 0, err
+	}
+	var n atomic.Int64
+	var wg sync.WaitGroup
+	began := time.Now()
+	for range runtime.NumCPU() {
+		wg.Go(func() {
+			for time.Since(began) < 2*time.Second {
+				if _, err := d.Sign(raw); err == nil {
+					n.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return float64(n.Load()) / time.Since(began).Seconds(), nil
+}
+
 // mailRun is what was measured of one mailing.
 type mailRun struct {
 	rate             float64
@@ -118,13 +193,14 @@ type mailRun struct {
 	peak             int
 }
 
-func (b *bench) mailingOn(ctx context.Context, name, url string, people, conns int, delay time.Duration, say func(mailRun) string) (err error) {
+func (b *bench) mailingOn(ctx context.Context, name, url string, of mailOf, say func(mailRun) string) (err error) {
+	people, conns, delay := of.people, of.conns, of.delay
 	s, err := b.newSite(ctx, url, 0)
 	if err != nil {
 		return err
 	}
 	var r mailRun
-	if r.freeze, err = frozenMailing(ctx, s, people); err != nil {
+	if r.freeze, err = frozenMailing(ctx, s, people, of.key); err != nil {
 		return err
 	}
 	to, err := smtpsink.Count(delay, nil)
@@ -158,6 +234,9 @@ func (b *bench) mailingOn(ctx context.Context, name, url string, people, conns i
 		return fmt.Errorf("%d mails, %d of them doubles", to.Mails.Load(), n)
 	}
 	what := fmt.Sprintf("mail: %s, %s people, %d connections", name, number(people), conns)
+	if of.key != "" {
+		what += ", signed by " + string(of.key)
+	}
 	if delay > 0 {
 		what += fmt.Sprintf(", %s ms a mail", number(int(delay.Milliseconds())))
 	}
@@ -201,7 +280,7 @@ var mailText = "Hello {{given_name|friend}},\n\n" + strings.Repeat("The bill on 
 	"[Read what the bill says](https://example.org/bill)\n\n[See who decides](https://example.org/committee)\n\n[Write to them](https://example.org/write)\n"
 
 // frozenMailing makes people who agreed to the newsletter and a mailing to them whose deliveries wait. It returns how long freezing took.
-func frozenMailing(ctx context.Context, s *site, n int) (took time.Duration, err error) {
+func frozenMailing(ctx context.Context, s *site, n int, key models.MailKeyAlgorithm) (took time.Duration, err error) {
 	cfg, err := config.Load(append(s.env, "KITHLINE_BASE_URL=https://act.example.org"))
 	if err != nil {
 		return 0, err
@@ -213,6 +292,15 @@ func frozenMailing(ctx context.Context, s *site, n int) (took time.Duration, err
 	defer func() { err = errors.Join(err, a.Close()) }()
 	if err := a.Deliverability.SetLimits(ctx, actor.TheSystem(), models.Limits{}); err != nil { // no quiet hours: it may be night
 		return 0, err
+	}
+	if key != "" {
+		k, err := a.Deliverability.MakeKey(ctx, actor.TheSystem(), deliverability.NewKey{Algorithm: key})
+		if err != nil {
+			return 0, err
+		}
+		if err := a.DB.WithContext(ctx).Model(&k).Update("state", models.MailKeySigning).Error; err != nil { // as if its record had been found
+			return 0, err
+		}
 	}
 	now := a.Clock.Now()
 	text := models.ConsentText{ID: models.NewID(), Purpose: models.PurposeNewsletter, Locale: "en", Version: 900, Body: "Send me news.", CreatedAt: now}

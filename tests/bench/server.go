@@ -38,6 +38,11 @@ type process struct {
 
 // launch starts a program and returns at once. What it says goes into a file.
 func (b *bench) launch(bin string, env []string, args ...string) (*process, error) {
+	return b.launchIn("", bin, env, args...)
+}
+
+// launchIn is launch in a folder.
+func (b *bench) launchIn(folder, bin string, env []string, args ...string) (*process, error) {
 	f, err := os.CreateTemp(b.dir, "log-")
 	if err != nil {
 		return nil, err
@@ -45,7 +50,7 @@ func (b *bench) launch(bin string, env []string, args ...string) (*process, erro
 	defer f.Close()
 	p := &process{log: f.Name(), ended: make(chan error, 1)}
 	p.cmd = exec.Command(bin, args...) //nolint:noctx // it is stopped by stop, and by the kernel with us
-	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = env, f, f
+	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = folder, env, f, f
 	p.cmd.SysProcAttr = withParent()
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
