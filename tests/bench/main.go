@@ -1,6 +1,8 @@
 // Command bench measures what Kithline promises about speed and size, and beside each figure, in the same run, what the
 // machine would give at most and what the plain way of doing it gives. `make bench` runs it; the Makefile says how.
 //
+// Where KITHLINE_BENCH_LISTMONK names a folder with a built listmonk, mail is measured beside that too.
+//
 // It builds the program as it is shipped, starts it as it is run, and asks it over loopback as browsers do. Load, server and
 // database share the machine, so figures are to be compared with their neighbours, not with other machines. Rounds of all
 // contenders alternate, and the median of the rounds is shown.
