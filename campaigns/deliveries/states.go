@@ -52,11 +52,8 @@ func (s *Service) due(ctx context.Context, l lane, n int, part share) (rows []mo
 
 func (s *Service) dueOf(ctx context.Context, l lane, n int, part share) (rows []models.Delivery, err error) {
 	held := s.held()
-	err = s.db.Tx(ctx, func(tx *gorm.DB) error {
+	read := func(tx *gorm.DB) error {
 		rows = nil
-		if err := database.InOrder(tx); err != nil {
-			return err
-		}
 		q := database.WhereNotIn(tx.Table("deliveries AS d").Select("d.*"), "d.id", held).
 			Where("d.ended = FALSE AND d.state IN ('queued', 'deferred') AND d.not_before <= ?", s.clk.Now()).Limit(n)
 		if part.members > 1 {
@@ -66,6 +63,16 @@ func (s *Service) dueOf(ctx context.Context, l lane, n int, part share) (rows []
 			return q.Where(l.where).Order("d.priority, d.not_before, d.id").Find(&rows).Error
 		}
 		return q.Where("d.mailing_id = ?", l.mailing).Order("d.not_before, d.id").Find(&rows).Error
+	}
+	if !s.db.Postgres() {
+		err = read(s.db.WithContext(ctx))
+		return rows, err
+	}
+	err = s.db.Tx(ctx, func(tx *gorm.DB) error {
+		if err := database.InOrder(tx); err != nil {
+			return err
+		}
+		return read(tx)
 	})
 	return rows, err
 }
