@@ -13,7 +13,9 @@ import (
 	"strings"
 	"time"
 
+	ics "github.com/arran4/golang-ical"
 	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
 	"github.com/riverqueue/river"
 	"gorm.io/gorm"
 
@@ -289,6 +291,11 @@ func (a *App) features(words *mailer.Renderer) {
 		Consents: a.Consents,
 		Limits:   a.Deliverability.Limits,
 		Answers:  func(ctx context.Context) (string, error) { return a.Inbound.BounceAddress(ctx) },
+		Dates: func(ctx context.Context, box uuid.UUID, c *ics.Calendar) error {
+			dates, err := a.Events.FeedOf(ctx, []uuid.UUID{box})
+			events.Write(c, dates, a.Clock.Now())
+			return err
+		},
 	})
 	a.Volunteers = volunteers.New(volunteers.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, Consents: a.Consents, BaseURL: a.Config.Web.BaseURL, Words: text,
@@ -304,7 +311,7 @@ func (a *App) features(words *mailer.Renderer) {
 	a.Waiting.Register(a.Volunteers.Source())
 	a.Events = events.New(events.Options{
 		DB: a.DB, Vault: a.Vault, Clock: a.Clock, Signer: a.Signer, Organisation: a.Organisation, BaseURL: a.Config.Web.BaseURL, Words: text, Day: web.Weekday,
-		Limits: func(ctx context.Context) (models.Limits, error) { return a.Deliverability.Limits(ctx) }, Log: a.Log, Guard: a.Abuse,
+		Limits: func(ctx context.Context) (models.Limits, error) { return a.Deliverability.Limits(ctx) }, Log: a.Log, Guard: a.Abuse, FeedURL: a.Rosters.FeedURL,
 	})
 	a.Waiting.Register(a.Events.Source())
 	segments.Register(events.Condition())

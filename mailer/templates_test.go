@@ -163,6 +163,7 @@ type (
 		GivenName, Title, When, Yours, Where, Note, Join, Dial string
 		Waiting, Series, Calendar                              bool
 		URL                                                    string
+		FeedURL                                                string
 	}
 	eventOffer    struct{ GivenName, Title, When, Yours, Until, URL string }
 	eventChanged  struct{ GivenName, Title, Was, When, Yours, Note, URL string }
@@ -325,11 +326,11 @@ var samples = []struct {
 	}},
 	{"roster_let_go", "roster_let_go", rosterLetGo{"Welcome table, lobby", "https://act.example.org/shifts/1"}},
 	{"event_confirm", "event_confirm", eventConfirm{"First <Tuesday> circle", "https://act.example.org/confirm/" + token, "act.example.org/confirm", "7Q4MK2", 7}},
-	{"event_receipt", "event_receipt", eventComing{"June", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "Tuesday 2 March 2027, 15:30, Los Angeles time", "", "", "https://meet.example.org/room?a=1&b=2", "+1-555-0142\ncode 7", false, true, true, "https://act.example.org/coming/" + token}},
-	{"event_receipt_place", "event_receipt", eventComing{"June", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "", "Library, 1 Mill Lane, Harrow Bay", "Please ring <twice>.", "", "", false, false, true, "https://act.example.org/coming/" + token}},
-	{"event_receipt_waiting", "event_receipt", eventComing{"", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "", "", "", "", "", true, false, false, "https://act.example.org/coming/" + token}},
-	{"event_already", "event_already", eventComing{"June", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "", "", "", "https://meet.example.org/room", "", false, false, false, "https://act.example.org/coming/" + token}},
-	{"event_reminder", "event_reminder", eventComing{"June", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "", "Library, 1 Mill Lane, Harrow Bay", "", "https://meet.example.org/room", "+1-555-0142", false, false, false, "https://act.example.org/coming/" + token}},
+	{"event_receipt", "event_receipt", eventComing{"June", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "Tuesday 2 March 2027, 15:30, Los Angeles time", "", "", "https://meet.example.org/room?a=1&b=2", "+1-555-0142\ncode 7", false, true, true, "https://act.example.org/coming/" + token, "https://act.example.org/feeds/" + token + ".ics"}},
+	{"event_receipt_place", "event_receipt", eventComing{"June", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "", "Library, 1 Mill Lane, Harrow Bay", "Please ring <twice>.", "", "", false, false, true, "https://act.example.org/coming/" + token, ""}},
+	{"event_receipt_waiting", "event_receipt", eventComing{"", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "", "", "", "", "", true, false, false, "https://act.example.org/coming/" + token, ""}},
+	{"event_already", "event_already", eventComing{"June", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "", "", "", "https://meet.example.org/room", "", false, false, false, "https://act.example.org/coming/" + token, ""}},
+	{"event_reminder", "event_reminder", eventComing{"June", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "", "Library, 1 Mill Lane, Harrow Bay", "", "https://meet.example.org/room", "+1-555-0142", false, false, false, "https://act.example.org/coming/" + token, ""}},
 	{"event_offer", "event_offer", eventOffer{"June", "First <Tuesday> circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "Tuesday 2 March 2027, 15:30, Los Angeles time", "Monday 1 March 2027, 21:00, Los Angeles time", "https://act.example.org/coming/" + token}},
 	{"event_changed_moved", "event_changed", eventChanged{"June", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "Thursday 4 March 2027, 17:00 to 18:15 (New York time)", "", "The <host> is away on Tuesday.", "https://act.example.org/coming/" + token}},
 	{"event_changed_off", "event_changed", eventChanged{"", "First Tuesday circle", "Tuesday 2 March 2027, 18:30 to 19:45 (New York time)", "", "", "", ""}},

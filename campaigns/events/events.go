@@ -52,7 +52,8 @@ type Options struct {
 	Day          func(lang string, t time.Time) string            // a day in words, with its day of the week, where t has its zone
 	Limits       func(ctx context.Context) (models.Limits, error) // when it is quiet
 	Log          *slog.Logger
-	Guard        *abuse.Service // judges what strangers send; nil judges nobody
+	Guard        *abuse.Service             // judges what strangers send; nil judges nobody
+	FeedURL      func(box uuid.UUID) string // the calendar of what a mailbox's people come to and hold; nil: there is none
 }
 
 // Service holds the operations on events and who comes to them. It is safe for concurrent use.

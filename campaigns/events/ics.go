@@ -35,6 +35,12 @@ func Calendar(name string, entries []Entry, now time.Time) []byte {
 		c.SetRefreshInterval("PT6H")
 		c.SetXPublishedTTL("PT6H")
 	}
+	Write(c, entries, now)
+	return []byte(c.Serialize(ics.WithNewLineWindows))
+}
+
+// Write adds dates to a calendar, as Calendar writes them.
+func Write(c *ics.Calendar, entries []Entry, now time.Time) {
 	for _, e := range entries {
 		v := c.AddEvent(e.UID)
 		v.SetDtStampTime(now)
@@ -59,7 +65,6 @@ func Calendar(name string, entries []Entry, now time.Time) []byte {
 			v.SetStatus(ics.ObjectStatusCancelled)
 		}
 	}
-	return []byte(c.Serialize(ics.WithNewLineWindows))
 }
 
 // plain takes out what no value of a calendar may hold.

@@ -81,6 +81,7 @@ type ComingMail struct {
 	Series                 bool
 	Calendar               bool   // a file for their calendar goes with it
 	URL                    string // to see how to join, and to say that they cannot come
+	FeedURL                string // a calendar of all that they come to and hold; "" for none
 }
 
 // OfferMail is the data of the template event_offer.
@@ -159,7 +160,9 @@ func (s *Service) comingMail(ctx context.Context, d models.Delivery) (deliveries
 		if err != nil {
 			return deliveries.Content{}, err
 		}
-		m.Calendar = true
+		if m.Calendar = true; s.FeedURL != nil {
+			m.FeedURL = s.FeedURL(d.MailboxID)
+		}
 		out.Attachments = []deliveries.Attachment{{Name: "date.ics", Type: "text/calendar; method=PUBLISH; charset=UTF-8", Data: file}}
 	}
 	out.Data = m

@@ -38,7 +38,7 @@ func (s *Service) heldBy(ctx context.Context, boxes []uuid.UUID) ([]takeOwn, err
 	return out, err
 }
 
-// Feed is the calendar of the places that somebody holds, as iCalendar (RFC 5545). Whoever has the link may read it. The fault is NotFound,
+// Feed is the calendar of the places that somebody holds and the dates that they come to, as iCalendar (RFC 5545). Whoever has the link may read it. The fault is NotFound,
 // error.link_unknown, also where the mailbox is gone.
 func (s *Service) Feed(ctx context.Context, token, lang string) (string, error) {
 	box, err := s.Signer.Read(tokens.Feed, token, s.Clock.Now())
@@ -66,24 +66,30 @@ func (s *Service) Feed(ctx context.Context, token, lang string) (string, error) 
 	if len(places) > 0 && lang == "" {
 		lang = places[0].Assignment.Locale
 	}
-	if text := s.calendar(places, lang); text != "" {
-		return text, nil
+	c := s.calendarOf(places, lang)
+	if s.Dates != nil {
+		if err := s.Dates(ctx, box, c); err != nil {
+			return "", err
+		}
 	}
-	return s.emptyCalendar(lang).Serialize(ics.WithNewLineWindows), nil
+	return c.Serialize(ics.WithNewLineWindows), nil
 }
 
-func (s *Service) emptyCalendar(lang string) *ics.Calendar {
+// calendar writes places as iCalendar, "" where none of them has a time.
+func (s *Service) calendar(places []takeOwn, lang string) string {
+	c := s.calendarOf(places, lang)
+	if len(c.Events()) == 0 {
+		return ""
+	}
+	return c.Serialize(ics.WithNewLineWindows)
+}
+
+// calendarOf is a calendar of places: fixed ones and named ones at their time, windows as whole days that block nothing.
+func (s *Service) calendarOf(places []takeOwn, lang string) *ics.Calendar {
 	c := ics.NewCalendarFor("Kithline")
 	c.SetMethod(ics.MethodPublish)
 	c.SetCalscale("GREGORIAN")
 	c.SetXWRCalName(s.Words(lang, "rosters.feed_name"))
-	return c
-}
-
-// calendar writes places as iCalendar: fixed ones and named ones at their time, windows as whole days that block nothing. "" where none of
-// them has a time.
-func (s *Service) calendar(places []takeOwn, lang string) string {
-	c := s.emptyCalendar(lang)
 	for _, h := range places {
 		zone := ZoneOf(h.Roster)
 		begin, end, whole := h.OnOffer.StartsAt, h.EndsAt, false
@@ -132,10 +138,7 @@ func (s *Service) calendar(places []takeOwn, lang string) string {
 		e.SetDescription(s.Words(lang, "rosters.feed_text", "Roster", h.Roster.Title, "When", when, "URL", s.BaseURL+"/cant/"+token))
 		e.SetURL(s.BaseURL + "/places/" + token)
 	}
-	if len(c.Events()) == 0 {
-		return ""
-	}
-	return c.Serialize(ics.WithNewLineWindows)
+	return c
 }
 
 func takeLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -20,6 +20,8 @@ import (
 	"log/slog"
 	"time"
 
+	ics "github.com/arran4/golang-ical"
+	"github.com/google/uuid"
 	"github.com/riverqueue/river"
 	"gorm.io/gorm"
 
@@ -49,6 +51,8 @@ type Options struct {
 	Log          *slog.Logger
 	Guard        *abuse.Service    // judges what strangers send; nil judges nobody
 	Consents     *consents.Service // the words of what people may agree to beside; nil: nothing
+	// Dates adds to a mailbox's own calendar what its people come to beside; nil: nothing.
+	Dates func(ctx context.Context, box uuid.UUID, c *ics.Calendar) error
 }
 
 // Service holds the operations on rosters, shifts and who takes them. It is safe for concurrent use.
