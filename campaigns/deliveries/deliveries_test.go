@@ -580,3 +580,58 @@ func TestWhoBeginsFirstHasIt(t *testing.T) {
 		}
 	})
 }
+
+// Somebody leaves, pauses or is stopped at the moment in which their mail is begun by a statement that saw them as they were before. Once
+// it is committed that they left, nothing goes on the wire to them. SQLite lets one write at a time.
+func TestWhoLeavesAsTheirMailBegins(t *testing.T) {
+	for name, c := range map[string]struct {
+		leave string
+		kept  bool // they get it
+	}{
+		"left":           {leave: "UPDATE consents SET withdrawn_at = now(), withdrawn_how = 'one_click' WHERE mailbox_id = @box"},
+		"paused":         {leave: "UPDATE mailboxes SET paused_until = now() + interval '1 month' WHERE id = @box"},
+		"bounced":        {leave: "UPDATE mailboxes SET suppressed_at = now(), suppressed_reason = 'bounce' WHERE id = @box"},
+		"thought better": {leave: "UPDATE consents SET withdrawn_at = now(), withdrawn_how = 'one_click' WHERE mailbox_id = @box", kept: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := testdb.Postgres(t)
+			w := newWorld(t, db)
+			text := models.ConsentText{ID: models.NewID(), Purpose: models.PurposeUpdates, Locale: "en", Version: 1, Body: "Write to me", CreatedAt: start}
+			m, scope := w.mailbox("a@example.org"), models.NewID()
+			agreed := models.Consent{ID: models.NewID(), MailboxID: m.ID, Purpose: models.PurposeUpdates, ScopeID: scope, TextID: text.ID, ShownAt: start, GivenAt: start, How: models.ConsentByMail}
+			if err := errors.Join(db.Create(&text).Error, db.Create(&agreed).Error); err != nil {
+				t.Fatal(err)
+			}
+			id := w.queue(deliveries.New{MailboxID: m.ID, Purpose: models.PurposeUpdates, ScopeID: scope})
+			tx := db.Begin()
+			defer tx.Rollback()
+			if err := tx.Exec(c.leave, map[string]any{"box": m.ID}).Error; err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan error, 1)
+			go func() { _, err := w.out.Drain(context.Background()); done <- err }()
+			for waits := int64(0); waits == 0; {
+				select {
+				case err := <-done:
+					t.Fatalf("it was begun, or not, without waiting for what they are about to say: %d mails, %v", len(w.wire.Messages()), err)
+				case <-time.After(2 * time.Millisecond): // the server tells who waits, to whoever asks
+				}
+				if err := db.Raw("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waits).Error; err != nil {
+					t.Fatal(err)
+				}
+			}
+			end, state, mails := tx.Commit, models.DeliverySuppressed, 0
+			if c.kept {
+				end, state, mails = tx.Rollback, models.DeliverySent, 1
+			}
+			if err := errors.Join(end().Error, <-done); err != nil {
+				t.Fatal(err)
+			}
+			w.drain()
+			w.state(id, state)
+			if n := len(w.wire.Messages()); n != mails {
+				t.Fatalf("%d mails went out", n)
+			}
+		})
+	}
+}

@@ -149,6 +149,9 @@ func (e *engine) single(batch []*change) bool {
 // PostgreSQL may answer an EXISTS from a table of everybody who agreed, which it makes anew for each batch. What there is nothing to
 // send of does not begin: suppressed, paused, put off, or begun by another node. What was begun by this very change may be found so: when a
 // commit went through whose answer was lost, it is written again.
+//
+// The statement sees consents as they were when it started. Who leaves after that moves what waits for them to its next attempt, in the
+// same transaction and by a trigger (0017_who_leaves): it is then not begun here, but read and asked anew.
 func (s *Service) put(tx *gorm.DB, rows []models.Delivery, now time.Time, became func(uuid.UUID, models.DeliveryState)) error {
 	if len(rows) == 0 {
 		return nil
