@@ -8,19 +8,47 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	runtimemetrics "runtime/metrics"
 	"slices"
 	"sync"
 	"time"
 )
 
 // busyGC is how much garbage a busy server may make for each byte that it keeps, in percent: the collector then takes less of what a
-// signature costs than at Go's own 100, for some memory more. One at rest keeps to 100.
+// signature or a mail costs than at Go's own 100, for some memory more. One at rest keeps to 100.
 const busyGC = 200
 
 // busy makes the collector run less often, unless GOGC says how often it is to run.
 func busy() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(busyGC)
+	}
+}
+
+// What this process should take at most, in bytes as Go counts them, while what it keeps leaves room for that; and, where it keeps more,
+// for each byte that it keeps. The names that organizers search by grow with the people, and must not be paid for two or three times.
+const (
+	roomy     = 108 << 20
+	roomyEach = 1.5
+)
+
+// frugal has the collector run more often where memory would grow past what it should take, until ctx ends, unless GOMEMLIMIT says how much
+// that is.
+func frugal(ctx context.Context) {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	live := []runtimemetrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	for {
+		runtimemetrics.Read(live)
+		debug.SetMemoryLimit(max(roomy, int64(roomyEach*float64(live[0].Value.Uint64()))))
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
 	}
 }
 
@@ -43,6 +71,7 @@ func (a *App) Run(ctx context.Context, l net.Listener, ready func()) error {
 	}
 	mail, stopMail := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopMail()
+	wg.Go(func() { frugal(ctx) })
 	wg.Go(func() { fail("mail", a.Deliveries.Run(mail)) })
 	wg.Go(func() {
 		a.Supporters.Run(ctx, func(err error) { a.Log.Error("names cannot be read for searching", "error", err) })

@@ -198,7 +198,7 @@ func Build(ctx context.Context, cfg config.Config, o Options) (_ *App, err error
 	if err != nil {
 		return nil, err
 	}
-	a.Deliveries = deliveries.NewService(a.DB, a.Vault, a.Clock, a.Signer, words, deliveries.Options{Sender: a.mail.sender, Log: a.Log, Limits: a.Deliverability.Limits})
+	a.Deliveries = deliveries.NewService(a.DB, a.Vault, a.Clock, a.Signer, words, deliveries.Options{Sender: a.mail.sender, Log: a.Log, Limits: a.Deliverability.Limits, Busy: busy})
 
 	a.metrics = newMetrics(a.Deliveries)
 	a.Retention = retention.New(a.DB, a.Clock, func() { a.web.Drop("/") })

@@ -33,6 +33,11 @@ func newDeadlineConn(c net.Conn, timeout time.Duration) *deadlineConn {
 // wait sets the limit for the answers to the writes that follow.
 func (d *deadlineConn) wait(t time.Duration) { d.answer.Store(int64(t)) }
 
+// anew lets the limit run from now, for an answer to what was written before.
+func (d *deadlineConn) anew() {
+	_ = d.Conn.SetReadDeadline(time.Now().Add(time.Duration(d.answer.Load()))) // an error comes back from the next read
+}
+
 func (d *deadlineConn) Write(p []byte) (int, error) {
 	now := time.Now()
 	d.heard.Store(0)

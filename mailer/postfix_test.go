@@ -116,31 +116,50 @@ func TestPostfix(t *testing.T) {
 	}
 	close(next)
 	var wg sync.WaitGroup
-	for range 4 {
+	take := func() (Message, bool) {
+		i, ok := <-next
+		m := sample()
+		m.MessageID, m.To = NewMessageID("act.example.org"), fmt.Sprintf("reader%d@example.org", i)
+		switch i % 10 {
+		case 3:
+			m.To = "gone@example.org"
+		case 7:
+			m.To = "grey@example.org"
+		}
+		m.Text += strings.Repeat("\n.\n.. a line of dots, and a long one "+strings.Repeat("x", 200), i%5)
+		if err := m.Encode(); err != nil {
+			t.Error(err)
+		}
+		return m, ok
+	}
+	for worker := range 4 {
 		wg.Go(func() {
-			for i := range next {
-				m := sample()
-				m.MessageID, m.To = NewMessageID("act.example.org"), fmt.Sprintf("reader%d@example.org", i)
-				switch i % 10 {
-				case 3:
-					m.To = "gone@example.org"
-				case 7:
-					m.To = "grey@example.org"
-				}
-				m.Text += strings.Repeat("\n.\n.. a line of dots, and a long one "+strings.Repeat("x", 200), i%5)
-				c, err := pool.Get(t.Context())
-				if err != nil {
-					t.Error(err)
-					return
+			var c Conn
+			for m, ok := take(); ok; {
+				if c == nil {
+					var err error
+					if c, err = pool.Get(t.Context()); err != nil {
+						t.Error(err)
+						return
+					}
 				}
 				if pipelines := c.(*smtpConn).pipelines; !pipelines {
 					t.Error("Postfix offers no PIPELINING")
 				}
-				o := c.Send(t.Context(), m)
-				pool.Put(c, o.Healthy())
+				then, more := take()
+				send := c.Send
+				if announces := worker%2 == 1; announces && more {
+					send = func(ctx context.Context, m Message) Outcome { return c.(Pipelined).SendBefore(ctx, m, then) }
+				}
+				o := send(t.Context(), m)
+				if !more || !o.Healthy() {
+					pool.Put(c, o.Healthy())
+					c = nil
+				}
 				mu.Lock()
 				got[fmt.Sprint(o.State, " ", o.Phase, " ", o.Code, " ", o.Enhanced)]++
 				mu.Unlock()
+				m, ok = then, more
 			}
 		})
 	}

@@ -242,20 +242,19 @@ var usual = script{
 	"DATA": "354 go on", ".": "250 2.0.0 taken", "RSET": "250 ok", "NOOP": "250 ok", "QUIT": "221 bye",
 }
 
-// talk holds one conversation. An answer of two forms, "first|then", gives the second from the second time on.
+// talk holds one conversation. Of an answer of several forms, "first|second|then", each is given once, and the last one from then on.
 func (s script) talk(c net.Conn, said func(string)) {
 	r := bufio.NewReader(c)
 	times := map[string]int{}
+	last := ""
 	answer := func(what string) error {
 		a, ok := s[what]
 		if !ok {
 			a = usual[what]
 		}
-		first, then, two := strings.Cut(a, "|")
+		forms := strings.Split(a, "|")
+		a = forms[min(times[what], len(forms)-1)]
 		times[what]++
-		if a = first; two && times[what] > 1 {
-			a = then
-		}
 		if rest, ok := strings.CutPrefix(a, slow); ok {
 			a = rest
 			<-time.After(slowness)
@@ -272,6 +271,7 @@ func (s script) talk(c net.Conn, said func(string)) {
 			_, _ = io.WriteString(c, strings.TrimSuffix(a, drop))
 			return errors.New("dropped")
 		}
+		last = a
 		_, err := io.WriteString(c, a+"\r\n")
 		return err
 	}
@@ -290,7 +290,7 @@ func (s script) talk(c net.Conn, said func(string)) {
 		if answer(verb) != nil {
 			return
 		}
-		if first, then, _ := strings.Cut(s["DATA"], "|"); verb != "DATA" || first != "" && !strings.HasPrefix(first, "354") && (times["DATA"] == 1 || then == "") {
+		if verb != "DATA" || !strings.HasPrefix(last, "354") {
 			continue
 		}
 		for line != ".\r\n" {

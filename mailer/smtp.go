@@ -246,10 +246,11 @@ type smtpConn struct {
 	international bool // addresses may hold letters beyond ASCII (RFC 6531)
 	eightBit      bool // RFC 6152
 	out           []byte
+	announced     string // the Message-ID of the message whose commands the server has, and which it waits for; else ""
 }
 
-// Broken reports whether the connection can no longer be used.
-func (c *smtpConn) Broken() bool { return c.wire.broken.Load() }
+// Broken reports whether the connection can no longer be used, but for a message that was announced.
+func (c *smtpConn) Broken() bool { return c.wire.broken.Load() || c.announced != "" }
 
 // Check asks the server whether it still listens (NOOP), for a connection that has been idle.
 func (c *smtpConn) Check(ctx context.Context) error {
@@ -261,7 +262,8 @@ func (c *smtpConn) Check(ctx context.Context) error {
 	return nil
 }
 
-// Close says QUIT where the connection still works. The answer to it is waited for at most the timeout of a command.
+// Close says QUIT where the connection still works. The answer to it is waited for at most the timeout of a command. To a server that waits
+// for a message nothing is said: it would be taken for its text.
 func (c *smtpConn) Close() error {
 	if c.closed.Swap(true) {
 		return nil

@@ -90,7 +90,7 @@ func TestOutcomes(t *testing.T) {
 		{name: "an endless line at RCPT", script: script{"RCPT": "250 " + long}, want: Outcome{State: NotSent, Phase: PhaseRcpt}},
 		{name: "an endless line after the dot", script: script{".": "250 " + long}, want: Outcome{State: Unknown, Phase: PhaseDot}},
 	} {
-		talk := func(t *testing.T, said script) {
+		talk := func(t *testing.T, said script, before bool) {
 			t.Parallel()
 			cfg := quick(said.start(t, nil))
 			if c.timeout != 0 {
@@ -102,6 +102,16 @@ func TestOutcomes(t *testing.T) {
 			conn := open(t, newSMTP(t, cfg))
 			m := sample()
 			m.To = "june.hale@example.net"
+			if before {
+				one := m
+				one.MessageID = NewMessageID("act.example.org")
+				if err := m.Encode(); err != nil {
+					t.Fatal(err)
+				}
+				if o := conn.(Pipelined).SendBefore(t.Context(), one, m); o.State != Accepted || o.Reply != "2.0.0 taken" {
+					t.Fatalf("the message before it: %+v", o)
+				}
+			}
 			got := conn.Send(t.Context(), m)
 			err := got.Err
 			got.Err = nil
@@ -131,8 +141,9 @@ func TestOutcomes(t *testing.T) {
 				}
 			}
 		}
-		t.Run(c.name, func(t *testing.T) { talk(t, c.script) })
-		t.Run(c.name+", pipelined", func(t *testing.T) { talk(t, c.script.pipelined()) })
+		t.Run(c.name, func(t *testing.T) { talk(t, c.script, false) })
+		t.Run(c.name+", pipelined", func(t *testing.T) { talk(t, c.script.pipelined(), false) })
+		t.Run(c.name+", announced", func(t *testing.T) { talk(t, c.script.pipelined().after(), true) })
 	}
 }
 
@@ -148,6 +159,95 @@ func (s script) pipelined() script {
 		refused = refused || strings.HasPrefix(s[command], "4") || strings.HasPrefix(s[command], "5")
 	}
 	return out
+}
+
+// after is the script of a server that does what s says with the second message.
+func (s script) after() script {
+	out := maps.Clone(s)
+	for _, command := range []string{"MAIL", "RCPT", "DATA", "."} {
+		if said, ok := s[command]; ok {
+			out[command] = usual[command] + "|" + said
+		}
+	}
+	return out
+}
+
+// A message that was announced, and is not to be sent after all, takes its connection along: nothing that is said on it any more could be
+// taken for its text.
+func TestAnnouncedAndNotSent(t *testing.T) {
+	for name, give := range map[string]func(t *testing.T, p *Pool, c Conn){
+		"given back": func(_ *testing.T, p *Pool, c Conn) { p.Put(c, true) },
+		"another one": func(t *testing.T, p *Pool, c Conn) {
+			if o := c.Send(t.Context(), sample()); o.State != NotSent {
+				t.Errorf("another message: %+v", o)
+			}
+			p.Put(c, true)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			heard := make(chan string, 1)
+			go func() {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				defer conn.Close()
+				r, mails := bufio.NewReader(conn), 0
+				say := func(s string) { _, _ = io.WriteString(conn, s+"\r\n") }
+				say("220 mx")
+				for {
+					line, err := r.ReadString('\n')
+					if err != nil {
+						heard <- err.Error()
+						return
+					}
+					switch {
+					case strings.HasPrefix(line, "EHLO"):
+						say("250-mx\r\n250 PIPELINING")
+					case strings.HasPrefix(line, "DATA") && mails == 1:
+						say("354 go on")
+						rest, _ := io.ReadAll(r)
+						heard <- string(rest)
+						return
+					case strings.HasPrefix(line, "DATA"):
+						say("354 go on")
+						for line != ".\r\n" && err == nil {
+							line, err = r.ReadString('\n')
+						}
+						mails++
+						say("250 taken")
+					default:
+						say("250 ok")
+					}
+				}
+			}()
+			p := NewPool(newSMTP(t, quick(l.Addr().(*net.TCPAddr).Port)), 1)
+			c, err := p.Get(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			one, next := sample(), sample()
+			one.MessageID, next.MessageID = NewMessageID("act.example.org"), NewMessageID("act.example.org")
+			if err := next.Encode(); err != nil {
+				t.Fatal(err)
+			}
+			if o := c.(Pipelined).SendBefore(t.Context(), one, next); o.State != Accepted {
+				t.Fatalf("%+v", o)
+			}
+			give(t, p, c)
+			if rest := <-heard; rest != "" {
+				t.Errorf("the server heard %q after its 354", rest)
+			}
+			if err := p.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 // The text goes only after the server's 354, whatever was written before; a server that wants it for nobody gets none.

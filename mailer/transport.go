@@ -25,6 +25,14 @@ type Conn interface {
 	Close() error
 }
 
+// Pipelined is a Conn that can hand a message over together with the beginning of the next one, which spares a way to the server and back.
+type Pipelined interface {
+	Conn
+	// SendBefore is Send for a message after which next is to go over this connection: by Send or SendBefore, with nothing in between, or
+	// not at all. In that case the connection must be closed, which Pool.Put does. Nothing of next's text goes before its own Send.
+	SendBefore(ctx context.Context, m, next Message) Outcome
+}
+
 // OutcomeState is what became of one attempt.
 type OutcomeState string
 

@@ -11,23 +11,35 @@ import (
 // Send hands one message over (RFC 5321, section 3.3). Where the server offers it the commands before the message go in one
 // write (RFC 2920); the message itself goes only after the server's 354. Where the server's answers leave no doubt about the
 // connection, it can be used again.
-func (c *smtpConn) Send(ctx context.Context, m Message) Outcome {
+func (c *smtpConn) Send(ctx context.Context, m Message) Outcome { return c.send(ctx, m, nil) }
+
+// SendBefore is Send, with the commands of next in one write with the message where the server offers PIPELINING: "the actual transfer of
+// message content is explicitly allowed to be the first 'command' in a group" (RFC 2920, section 3.1).
+func (c *smtpConn) SendBefore(ctx context.Context, m, next Message) Outcome {
+	if !c.pipelines || next.raw == nil || c.cannot(next) {
+		return c.send(ctx, m, nil)
+	}
+	return c.send(ctx, m, &next)
+}
+
+func (c *smtpConn) send(ctx context.Context, m Message, next *Message) Outcome {
 	if err := m.Encode(); err != nil {
 		return Outcome{State: Rejected, Phase: PhaseBuild, Err: err}
 	}
 	if err := ctx.Err(); err != nil {
 		return Outcome{State: NotSent, Phase: PhaseMail, Err: err}
 	}
-	if c.Broken() {
+	if c.wire.broken.Load() {
 		return Outcome{State: NotSent, Phase: PhaseMail, Err: errors.New("mailer: connection lost")}
 	}
-	// Asked for without need, SMTPUTF8 binds every server on the way to it.
-	international := !ascii(m.To) || !ascii(m.FromAddress) || !ascii(m.EnvelopeFrom) || !ascii(m.ReplyTo) || !ascii(m.AlsoReplyTo)
-	if international && !c.international {
+	if c.cannot(m) {
 		return Outcome{State: Rejected, Phase: PhaseBuild, Err: wrong("the server does not take addresses with letters beyond ASCII (RFC 6531)")}
 	}
+	if c.announced != "" && c.announced != m.MessageID {
+		return c.lost(NotSent, PhaseMail, errors.New("the server waits for another message"), m)
+	}
 	defer c.cutWith(ctx)()
-	o := c.transact(m, international)
+	o := c.transact(m, next)
 	c.wire.wait(c.cfg.Timeout)
 	if o.Err != nil && o.Code == 0 && ctx.Err() != nil {
 		o.Err = fmt.Errorf("%w: %w", o.Err, context.Cause(ctx))
@@ -35,15 +47,28 @@ func (c *smtpConn) Send(ctx context.Context, m Message) Outcome {
 	return o
 }
 
+// international reports whether a message needs SMTPUTF8: asked for without need, it binds every server on the way to it.
+func international(m Message) bool {
+	return !ascii(m.To) || !ascii(m.FromAddress) || !ascii(m.EnvelopeFrom) || !ascii(m.ReplyTo) || !ascii(m.AlsoReplyTo)
+}
+
+// cannot reports whether the server does not take the addresses of a message.
+func (c *smtpConn) cannot(m Message) bool { return !c.international && international(m) }
+
 // The commands of a message, each with the class of answers that lets the next one come, or with the one answer.
 var dialogue = []struct {
 	phase       string
 	least, most int
 }{{PhaseMail, 250, 250}, {PhaseRcpt, 250, 259}, {PhaseData, 354, 354}}
 
-func (c *smtpConn) transact(m Message, international bool) Outcome {
-	ends := c.commands(m, international)
-	written := 0
+func (c *smtpConn) transact(m Message, next *Message) Outcome {
+	written, ends := 0, [3]int{}
+	if c.announced != "" { // they went with the message before this one
+		c.announced, written = "", len(dialogue)
+		c.wire.anew()
+	} else {
+		c.out, ends = c.commands(c.out[:0], m)
+	}
 	for step, d := range dialogue {
 		if written <= step {
 			from, to := 0, ends[2]
@@ -73,18 +98,18 @@ func (c *smtpConn) transact(m Message, international bool) Outcome {
 			return o
 		}
 	}
-	return c.body(m)
+	return c.body(m, next)
 }
 
-// commands puts the three commands of a message into c.out and returns where each ends.
-func (c *smtpConn) commands(m Message, international bool) (ends [3]int) {
+// commands appends the three commands of a message to b and returns where each ends.
+func (c *smtpConn) commands(b []byte, m Message) (_ []byte, ends [3]int) {
 	from := m.EnvelopeFrom
 	if from == "" {
 		from = m.FromAddress
 	}
-	b := append(c.out[:0], "MAIL FROM:<"...)
+	b = append(b, "MAIL FROM:<"...)
 	b = append(append(b, from...), '>')
-	if international {
+	if international(m) {
 		if c.eightBit {
 			b = append(b, " BODY=8BITMIME"...)
 		}
@@ -96,20 +121,25 @@ func (c *smtpConn) commands(m Message, international bool) (ends [3]int) {
 	ends[1] = len(b)
 	b = append(b, "DATA\r\n"...)
 	ends[2] = len(b)
-	c.out = b
-	return ends
+	return b, ends
 }
 
-// body writes the message and waits for the answer to it. Until all of it is written, its last line among it, no server has
-// taken it.
-func (c *smtpConn) body(m Message) Outcome {
+// body writes the message, and the commands of the next one where there is one, and waits for the answer to it. Until all of it is
+// written, its last line among it, no server has taken it.
+func (c *smtpConn) body(m Message, next *Message) Outcome {
 	c.wire.wait(c.cfg.DotTimeout)
 	c.out = stuffed(c.out[:0], m.raw)
+	if next != nil {
+		c.out, _ = c.commands(c.out, *next)
+	}
 	if _, err := c.smtp.Text.W.Write(c.out); err != nil {
 		return c.lost(NotSent, PhaseData, err, m)
 	}
 	if err := c.smtp.Text.W.Flush(); err != nil {
 		return c.lost(NotSent, PhaseData, err, m)
+	}
+	if next != nil {
+		c.announced = next.MessageID
 	}
 	r, err := c.reply()
 	switch {

@@ -121,6 +121,7 @@ type Options struct {
 	Lease  time.Duration                                // 0 = one minute
 	Poll   time.Duration                                // how often to look for the rows of other nodes; 0 = one second
 	Limits func(context.Context) (models.Limits, error) // asked for every batch too; nil = none
+	Busy   func()                                       // called when mail to many begins to go out, may be nil
 }
 
 // Service sends what is in the outbox.

@@ -400,6 +400,75 @@ func (w *world) agree(m models.Mailbox) {
 	}
 }
 
+// A mailing is paused while this process has read ahead of what it sends: what it put back goes when the mailing goes on, though it reads on
+// where it was, and nobody gets it twice.
+func TestWhatWasPutBackIsReadAgain(t *testing.T) {
+	testdb.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db)
+		w.poll = 20 * time.Millisecond
+		w.out = w.node()
+		const people = 400
+		m := models.Mailing{ID: models.NewID(), Purpose: models.PurposeNewsletter, State: models.MailingSending, CreatedAt: start, UpdatedAt: start}
+		if err := db.Create(&m).Error; err != nil {
+			t.Fatal(err)
+		}
+		for i := range people {
+			box := w.mailbox(fmt.Sprintf("p%d@example.org", i))
+			w.agree(box)
+			w.queue(deliveries.New{MailboxID: box.ID, MailingID: &m.ID, Purpose: models.PurposeNewsletter, Priority: models.PriorityBulk, OnUnknown: models.Park})
+		}
+		set := func(state models.MailingState) {
+			if err := db.Model(&m).Update("state", state).Error; err != nil {
+				t.Fatal(err)
+			}
+		}
+		hold := make(chan struct{})
+		w.wire.AnswerWith(func(mailer.Message) mailer.Outcome { <-hold; return mailer.Outcome{State: mailer.Accepted, Code: 250} })
+		ctx, stop := context.WithCancel(context.Background())
+		defer stop()
+		limit, cancel := context.WithTimeout(ctx, 30*time.Second)
+		defer cancel()
+		done := make(chan error, 1)
+		go func() { done <- w.out.Run(ctx) }()
+		for range 100 { // more than one reading
+			hold <- struct{}{}
+		}
+		set(models.MailingPaused)
+		close(hold)
+		for n := int64(1); n > 0; {
+			if err := db.WithContext(limit).Model(&models.Delivery{}).Where("state = 'sending'").Count(&n).Error; err != nil {
+				t.Fatal(err)
+			}
+		}
+		for len(w.asked) > 0 {
+			<-w.asked
+		}
+		select { // it looked at least once more while the mailing was paused
+		case <-w.asked:
+		case <-limit.Done():
+			t.Fatal(limit.Err())
+		}
+		if n := len(w.wire.All()); n > 110 {
+			t.Errorf("%d mails went, though it was paused after a hundred", n)
+		}
+		set(models.MailingSending)
+		if _, err := w.wire.Wait(limit, people); err != nil {
+			t.Fatal(err)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		to := map[string]int{}
+		for _, x := range w.wire.All() {
+			to[x.Message.To]++
+		}
+		if len(to) != people || len(w.wire.All()) != people {
+			t.Errorf("%d mails to %d people", len(w.wire.All()), len(to))
+		}
+	})
+}
+
 // What somebody waits for overtakes a mailing of which hundreds wait.
 func TestAReceiptOvertakesAMailing(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *database.DB) {

@@ -3,6 +3,8 @@ package deliveries
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,8 +55,9 @@ type engine struct {
 	queue      *queue
 	group      *groupcommit.Group[change]
 	senders    sync.WaitGroup
-	running    int // senders
-	turn       int // of the mailings that are being sent, which is asked next
+	running    int               // senders
+	turn       int               // of the mailings that are being sent, which is asked next
+	places     map[reading]place // how far they were read
 	refusals   atomic.Int64
 	changing   atomic.Int64   // ways out whose connections are not closed yet
 	closing    sync.WaitGroup // the same
@@ -70,7 +73,7 @@ type engine struct {
 }
 
 func (s *Service) engine(stop, work context.Context) *engine {
-	e := &engine{s: s, stop: stop, work: work, share: alone, waiting: map[string]time.Time{}}
+	e := &engine{s: s, stop: stop, work: work, share: alone, waiting: map[string]time.Time{}, places: map[reading]place{}}
 	e.queue = newQueue(e.connectionsFor)
 	e.group = groupcommit.NewSingle(s.db, e.write, e.single)
 	return e
@@ -78,6 +81,9 @@ func (s *Service) engine(stop, work context.Context) *engine {
 
 // batch is how many deliveries are held for so many connections: enough for the time of a read.
 func batch(connections int) int { return min(max(connections*16, 64), 1024) }
+
+// many is how many deliveries are read at once where mail goes out to many.
+const many = 64
 
 // run reads and sends until stop ends, or where it drains until nothing is due. It returns how many it read; while it drains also
 // why there is no way out.
@@ -156,13 +162,16 @@ func (e *engine) fill() (n int, full bool, err error) {
 			return err
 		}
 		full = full || len(ds) == room
+		if len(ds) >= many && e.s.opt.Busy != nil {
+			e.s.opt.Busy()
+		}
 		jobs := e.s.jobs(e.work, w, ds)
 		e.s.hold(jobs)
 		e.queue.add(jobs)
 		n += len(ds)
 		return nil
 	}
-	if err := take(urgent, func(n int) ([]models.Delivery, error) { return e.s.due(e.work, receipts, n, alone) }); err != nil {
+	if err := take(urgent, func(n int) ([]models.Delivery, error) { return e.due(receipts, n, alone) }); err != nil {
 		return n, full, err
 	}
 	if bulk < limit/2 {
@@ -172,6 +181,7 @@ func (e *engine) fill() (n int, full bool, err error) {
 	if err != nil {
 		return n, full, err
 	}
+	maps.DeleteFunc(e.places, func(k reading, _ place) bool { return !slices.Contains(mailings, k.mailing) })
 	part := alone
 	if len(mailings) > 0 {
 		if part, err = e.part(); err != nil {
@@ -186,7 +196,7 @@ func (e *engine) fill() (n int, full bool, err error) {
 		if at := (e.turn + i) % (len(mailings) + 1); at > 0 {
 			what = lane{mailing: mailings[at-1]}
 		}
-		if err := take(bulk, func(n int) ([]models.Delivery, error) { return e.s.due(e.work, what, n, part) }); err != nil {
+		if err := take(bulk, func(n int) ([]models.Delivery, error) { return e.due(what, n, part) }); err != nil {
 			return n, full, err
 		}
 	}
@@ -241,7 +251,10 @@ func (e *engine) end() {
 }
 
 // giveAllBack lets go of everything that nobody began.
-func (e *engine) giveAllBack() { e.s.drop(e.queue.flush()...) }
+func (e *engine) giveAllBack() {
+	e.s.drop(e.queue.flush()...)
+	clear(e.places)
+}
 
 // trouble notes that there is no way out, or no database. Nothing is read for a while then, longer each time.
 func (e *engine) trouble(err error) {

@@ -32,7 +32,8 @@ func (e *engine) send() {
 
 // chain sends a job and those after it over one connection, as long as there are any. While one is on the wire the next is committed
 // as "sending", together with the answer to the one before: so two rows of a connection are "sending" at most, and the wire waits for
-// no commit.
+// no commit. The server hears of the next one with the text of the one before it, and gets its text only once that is committed; what
+// cannot be begun after all costs the connection.
 func (e *engine) chain(cur *job) {
 	if !e.ready(cur) {
 		return
@@ -63,7 +64,7 @@ func (e *engine) chain(cur *job) {
 		if next != nil || last != nil {
 			wait = e.group.Start(c)
 		}
-		o := e.wire(conn, cur)
+		o := e.wire(conn, cur, next)
 		if err := wait(); err != nil {
 			e.failed(c, err)
 			c.begun = false
@@ -146,11 +147,14 @@ func (e *engine) ready(j *job) bool {
 	return false
 }
 
-// wire hands a message over. A graceful stop waits for it a while.
-func (e *engine) wire(conn mailer.Conn, j *job) mailer.Outcome {
+// wire hands a message over, and announces the next one that is to follow. A graceful stop waits for it a while.
+func (e *engine) wire(conn mailer.Conn, j, next *job) mailer.Outcome {
 	ctx, cancel := context.WithCancel(e.work)
 	defer cancel()
 	defer context.AfterFunc(e.stop, func() { time.AfterFunc(wireTime, cancel) })()
+	if p, ok := conn.(mailer.Pipelined); ok && next != nil {
+		return p.SendBefore(ctx, j.message, next.message)
+	}
 	return conn.Send(ctx, j.message)
 }
 

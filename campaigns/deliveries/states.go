@@ -38,29 +38,75 @@ func (s *Service) sending(ctx context.Context) (ids []uuid.UUID, err error) {
 	return ids, err
 }
 
-// due reads up to n due deliveries of a lane that this process is not at work on. It takes them from nobody: whoever begins one first has
-// it. So that processes seldom read the same, each reads its own part first, and of what is left only when that is done; what somebody
-// waits for goes by whoever is there first.
-func (s *Service) due(ctx context.Context, l lane, n int, part share) (rows []models.Delivery, err error) {
+// place is where a row stands in its lane; the zero place is before all of them.
+type place struct {
+	priority int
+	at       time.Time
+	id       uuid.UUID
+}
+
+// reading is one way through what waits of a mailing.
+type reading struct {
+	mailing       uuid.UUID
+	members, rank int
+}
+
+// due reads up to n due deliveries of a lane that this process is not at work on; fewer are all there are, or all but what was given back
+// since it began to read them. It takes them from nobody: whoever begins one first has it. So that processes seldom read the same, each
+// reads its own part first, and of what is left only when that is done; what somebody waits for goes by whoever is there first.
+func (e *engine) due(l lane, n int, part share) (rows []models.Delivery, err error) {
 	if l != receipts && part.members > 1 {
-		if rows, err = s.dueOf(ctx, l, n, part); err != nil || len(rows) > 0 {
+		if rows, err = e.dueOf(l, n, part); err != nil || len(rows) > 0 {
 			return rows, err
 		}
 	}
-	return s.dueOf(ctx, l, n, alone)
+	return e.dueOf(l, n, alone)
 }
 
-func (s *Service) dueOf(ctx context.Context, l lane, n int, part share) (rows []models.Delivery, err error) {
-	held := s.held()
+// dueOf goes on in a mailing where it ended the last time, past all that was sent since, and begins again from the start after the last one.
+func (e *engine) dueOf(l lane, n int, part share) (rows []models.Delivery, err error) {
+	k := reading{l.mailing, part.members, part.rank}
+	from, began := e.places[k]
+	for len(rows) < n {
+		most := n - len(rows)
+		read, err := e.s.read(e.work, l, most, part, from)
+		if err != nil {
+			return nil, err
+		}
+		if len(read) == most {
+			last := read[most-1]
+			from = place{last.Priority, last.NotBefore, last.ID}
+			if l.mailing != uuid.Nil {
+				e.places[k] = from
+			}
+			rows = append(rows, e.s.free(read)...)
+			continue
+		}
+		delete(e.places, k)
+		if rows = append(rows, e.s.free(read)...); !began || len(rows) > 0 {
+			break
+		}
+		from, began = place{}, false
+	}
+	return rows, nil
+}
+
+// read reads the next n due deliveries of a lane that stand after a place.
+func (s *Service) read(ctx context.Context, l lane, n int, part share, from place) (rows []models.Delivery, err error) {
 	read := func(tx *gorm.DB) error {
 		rows = nil
-		q := database.WhereNotIn(tx.Table("deliveries AS d").Select("d.*"), "d.id", held).
-			Where("d.ended = FALSE AND d.state IN ('queued', 'deferred') AND d.not_before <= ?", s.clk.Now()).Limit(n)
+		q := tx.Table("deliveries AS d").Select("d.*").Where("d.ended = FALSE AND d.state IN ('queued', 'deferred') AND d.not_before <= ?", s.clk.Now()).Limit(n)
 		if part.members > 1 {
 			q = q.Where("get_byte(uuid_send(d.id), 15) % ? = ?", part.members, part.rank)
 		}
 		if l.mailing == uuid.Nil {
+			if from != (place{}) {
+				q = q.Where("(d.priority, d.not_before, d.id) > (?, ?, ?)", from.priority, from.at, from.id)
+			}
 			return q.Where(l.where).Order("d.priority, d.not_before, d.id").Find(&rows).Error
+		}
+		if from != (place{}) {
+			q = q.Where("(d.not_before, d.id) > (?, ?)", from.at, from.id)
 		}
 		return q.Where("d.mailing_id = ?", l.mailing).Order("d.not_before, d.id").Find(&rows).Error
 	}
@@ -326,6 +372,13 @@ func (s *Service) held() []uuid.UUID {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return slices.Collect(maps.Keys(s.flight))
+}
+
+// free are those of rows that this process is not at work on.
+func (s *Service) free(rows []models.Delivery) []models.Delivery {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.DeleteFunc(rows, func(d models.Delivery) bool { _, held := s.flight[d.ID]; return held })
 }
 
 // hold notes which rows this process is at work on, until drop.

@@ -60,7 +60,7 @@ type Service struct {
 
 // New makes the service.
 func New(db *database.DB, v *vault.Vault, c clock.Clock, people *supporters.Service) *Service {
-	return &Service{db: db, vault: v, clock: c, people: people, key: v.Derive("duplicates/compare", 32), most: 2_000_000, at: c.Now()}
+	return &Service{db: db, vault: v, clock: c, people: people, key: v.Derive("duplicates/compare", 32), most: 250_000, at: c.Now()}
 }
 
 // own narrows a query for pairs p to those whose records both belong to the actor's chapter.

@@ -153,7 +153,9 @@ func (s *Service) insert(ctx context.Context, tx *gorm.DB, t target, h hours, no
 	if zoned {
 		q.add(" LEFT JOIN " + zones + " z ON z.name = k.zone")
 	}
-	q.add(" WHERE 1 = 1 ON CONFLICT (dedupe_key) DO NOTHING") // the WHERE tells SQLite that ON is not a join's
+	if m.FrozenAt != nil { // some of them have it; what need not be asked for each row is not
+		q.add(" WHERE 1 = 1 ON CONFLICT (dedupe_key) DO NOTHING") // the WHERE tells SQLite that ON is not a join's
+	}
 	r := tx.WithContext(ctx).Exec(q.sql, q.args...)
 	if r.Error != nil || !zoned {
 		return r.RowsAffected, r.Error

@@ -301,7 +301,10 @@ func (n *names) people() int { return len(n.base.ids) - n.base.gone + len(n.rece
 // compare looks for late changes and takes out who is gone: erased, or merged into another record. The caller holds work.
 func (s *Service) compare(ctx context.Context) error {
 	n := s.names
-	n.at, n.last = n.at.Add(-namesOverlap), uuid.Nil
+	// A change of before that was committed by now. Where a million people were imported at once an hour ago, they are not read each minute.
+	if late := s.clk.Now().Add(-namesOverlap); n.at.After(late) {
+		n.at, n.last = late, uuid.Nil
+	}
 	if err := s.refresh(ctx); err != nil {
 		return err
 	}

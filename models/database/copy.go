@@ -39,18 +39,6 @@ func WhereIn[K any](q *gorm.DB, column string, keys []K) *gorm.DB {
 	return q.Where(column+" IN ?", keys)
 }
 
-// WhereNotIn asks q for the rows whose column, an id, is none of keys, at most a few thousand.
-func WhereNotIn[K any](q *gorm.DB, column string, keys []K) *gorm.DB {
-	q = q.Session(&gorm.Session{})
-	switch {
-	case len(keys) == 0:
-		return q
-	case IsPostgres(q):
-		return q.Where(column+" <> ALL(?)", arrayOf(keys))
-	}
-	return q.Where(column+" NOT IN ?", keys)
-}
-
 // FindIn reads the rows whose column is one of keys, ids or bytes, into *dest: in one question on PostgreSQL, whatever their
 // number, and in several on SQLite. What q asks beside it holds too. Rows come in the order of q within each question.
 func FindIn[T, K any](q *gorm.DB, column string, keys []K, dest *[]T) error {
