@@ -28,8 +28,8 @@ func busy() {
 // What this process should take at most, in bytes as Go counts them, while what it keeps leaves room for that; and, where it keeps more,
 // for each byte that it keeps. The names that organizers search by grow with the people, and must not be paid for two or three times.
 const (
-	roomy     = 108 << 20
-	roomyEach = 1.5
+	roomy     = 92 << 20
+	roomyEach = 1.4
 )
 
 // frugal has the collector run more often where memory would grow past what it should take, until ctx ends, unless GOMEMLIMIT says how much
