@@ -25,8 +25,9 @@ func busy() {
 	}
 }
 
-// What this process should take at most, in bytes as Go counts them, while what it keeps leaves room for that; and, where it keeps more,
-// for each byte that it keeps. The names that organizers search by grow with the people, and must not be paid for two or three times.
+// What this process should take at most, in bytes as Go counts them, while what it keeps leaves room for that; and how much of it there is
+// for each byte that it keeps, where it keeps more. The names that organizers search by grow with the people, and must not be paid for two
+// or three times.
 const (
 	roomy     = 92 << 20
 	roomyEach = 1.4
@@ -40,10 +41,23 @@ func frugal(ctx context.Context) {
 	}
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
-	live := []runtimemetrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	// What is kept of the heap, then what is no heap and cannot be collected: else a server with many connections would do nothing else.
+	of := []runtimemetrics.Sample{
+		{Name: "/gc/heap/live:bytes"},
+		{Name: "/memory/classes/heap/stacks:bytes"},
+		{Name: "/memory/classes/metadata/mcache/inuse:bytes"},
+		{Name: "/memory/classes/metadata/mspan/inuse:bytes"},
+		{Name: "/memory/classes/metadata/other:bytes"},
+		{Name: "/memory/classes/os-stacks:bytes"},
+		{Name: "/memory/classes/other:bytes"},
+	}
 	for {
-		runtimemetrics.Read(live)
-		debug.SetMemoryLimit(max(roomy, int64(roomyEach*float64(live[0].Value.Uint64()))))
+		runtimemetrics.Read(of)
+		limit := int64(roomyEach * float64(of[0].Value.Uint64()))
+		for _, o := range of[1:] {
+			limit += int64(o.Value.Uint64()) //nolint:gosec // bytes of memory
+		}
+		debug.SetMemoryLimit(max(roomy, limit))
 		select {
 		case <-ctx.Done():
 			return

@@ -6,14 +6,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"kithline/campaigns/fault"
 	"kithline/campaigns/mailboxes"
 	"kithline/campaigns/tokens"
 	"kithline/mailer"
 	"kithline/models"
-	"kithline/models/database"
 )
 
 // Content is what a Renderer makes of a delivery: the name of a template with its data, or the ready body of a mailing.
@@ -87,44 +84,19 @@ func (s *Service) HandleBatch(kind string, b Batch) {
 // errGone means that the mail is no longer wanted, or its address was erased.
 var errGone = fault.New(fault.Gone, "error.mail_gone")
 
-// addressee is what sending asks of a mailbox.
-type addressee struct {
-	ID                         uuid.UUID
-	AddressHash, AddressSealed []byte
-	Domain, TimeZone           string
-}
-
-// jobs reads what due deliveries need to be made: who they go to, and what their kinds ask for. What cannot be read of one is
-// that one's error.
-func (s *Service) jobs(ctx context.Context, w *way, ds []models.Delivery) []*job {
-	jobs, boxes, kinds := make([]*job, len(ds)), make([]uuid.UUID, len(ds)), map[string][]models.Delivery{}
-	for i, d := range ds {
-		jobs[i], boxes[i] = &job{d: d, way: w}, d.MailboxID
-		kinds[d.Kind] = append(kinds[d.Kind], d)
-	}
-	var rows []addressee
-	err := database.FindIn(s.db.WithContext(ctx).Table("mailboxes").Select("mailboxes.id, address_hash, address_sealed, domain, COALESCE(p.time_zone, '') AS time_zone").
-		Joins("LEFT JOIN supporters p ON p.id = mailboxes.supporter_id"), "mailboxes.id", boxes, &rows)
-	known := make(map[uuid.UUID]addressee, len(rows))
-	for _, b := range rows {
-		known[b.ID] = b
+// jobs reads what due deliveries need to be made. What cannot be read of one is that one's error.
+func (s *Service) jobs(ctx context.Context, w *way, rows []due) []*job {
+	jobs, kinds := make([]*job, len(rows)), map[string][]models.Delivery{}
+	for i, r := range rows {
+		jobs[i] = &job{d: r.Delivery, way: w, domain: r.Domain, zone: zoneOf(r.TimeZone, w.Zone)}
+		kinds[r.Kind] = append(kinds[r.Kind], r.Delivery)
 	}
 	makers := map[string]func(models.Delivery) (Maker, error){}
 	for kind, of := range kinds {
 		makers[kind] = s.makers(ctx, kind, of)
 	}
-	for _, j := range jobs {
-		box, ok := known[j.d.MailboxID]
-		switch {
-		case err != nil:
-			j.wrong = err
-			continue
-		case !ok:
-			j.wrong = errGone
-			continue
-		}
-		j.domain, j.zone = box.Domain, zoneOf(box.TimeZone, w.Zone)
-		if j.to, j.wrong = mailboxes.Address(s.vault, models.Mailbox{ID: box.ID, AddressHash: box.AddressHash, AddressSealed: box.AddressSealed}); j.wrong == nil && j.to == "" {
+	for i, j := range jobs {
+		if j.to, j.wrong = mailboxes.Address(s.vault, models.Mailbox{ID: j.d.MailboxID, AddressHash: rows[i].AddressHash, AddressSealed: rows[i].AddressSealed}); j.wrong == nil && j.to == "" {
 			j.wrong = errGone
 		}
 		if j.wrong == nil {

@@ -152,7 +152,7 @@ func (e *engine) fill() (n int, full bool, err error) {
 	limit := batch(from.Connections)
 	e.start(from.Connections)
 	urgent, bulk := e.queue.room(limit)
-	take := func(room int, read func(n int) ([]models.Delivery, error)) error {
+	take := func(room int, read func(n int) ([]due, error)) error {
 		if room <= 0 {
 			full = true
 			return nil
@@ -171,7 +171,7 @@ func (e *engine) fill() (n int, full bool, err error) {
 		n += len(ds)
 		return nil
 	}
-	if err := take(urgent, func(n int) ([]models.Delivery, error) { return e.due(receipts, n, alone) }); err != nil {
+	if err := take(urgent, func(n int) ([]due, error) { return e.due(receipts, n, alone) }); err != nil {
 		return n, full, err
 	}
 	if bulk < limit/2 {
@@ -196,7 +196,7 @@ func (e *engine) fill() (n int, full bool, err error) {
 		if at := (e.turn + i) % (len(mailings) + 1); at > 0 {
 			what = lane{mailing: mailings[at-1]}
 		}
-		if err := take(bulk, func(n int) ([]models.Delivery, error) { return e.due(what, n, part) }); err != nil {
+		if err := take(bulk, func(n int) ([]due, error) { return e.due(what, n, part) }); err != nil {
 			return n, full, err
 		}
 	}

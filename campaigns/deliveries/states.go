@@ -38,6 +38,13 @@ func (s *Service) sending(ctx context.Context) (ids []uuid.UUID, err error) {
 	return ids, err
 }
 
+// due is a delivery that is due, with what sending asks of its mailbox: nothing where that is gone.
+type due struct {
+	models.Delivery            `gorm:"embedded"`
+	AddressHash, AddressSealed []byte
+	Domain, TimeZone           string
+}
+
 // place is where a row stands in its lane; the zero place is before all of them.
 type place struct {
 	priority int
@@ -54,7 +61,7 @@ type reading struct {
 // due reads up to n due deliveries of a lane that this process is not at work on; fewer are all there are, or all but what was given back
 // since it began to read them. It takes them from nobody: whoever begins one first has it. So that processes seldom read the same, each
 // reads its own part first, and of what is left only when that is done; what somebody waits for goes by whoever is there first.
-func (e *engine) due(l lane, n int, part share) (rows []models.Delivery, err error) {
+func (e *engine) due(l lane, n int, part share) (rows []due, err error) {
 	if l != receipts && part.members > 1 {
 		if rows, err = e.dueOf(l, n, part); err != nil || len(rows) > 0 {
 			return rows, err
@@ -64,7 +71,7 @@ func (e *engine) due(l lane, n int, part share) (rows []models.Delivery, err err
 }
 
 // dueOf goes on in a mailing where it ended the last time, past all that was sent since, and begins again from the start after the last one.
-func (e *engine) dueOf(l lane, n int, part share) (rows []models.Delivery, err error) {
+func (e *engine) dueOf(l lane, n int, part share) (rows []due, err error) {
 	k := reading{l.mailing, part.members, part.rank}
 	from, began := e.places[k]
 	for len(rows) < n {
@@ -92,10 +99,12 @@ func (e *engine) dueOf(l lane, n int, part share) (rows []models.Delivery, err e
 }
 
 // read reads the next n due deliveries of a lane that stand after a place.
-func (s *Service) read(ctx context.Context, l lane, n int, part share, from place) (rows []models.Delivery, err error) {
+func (s *Service) read(ctx context.Context, l lane, n int, part share, from place) (rows []due, err error) {
 	read := func(tx *gorm.DB) error {
 		rows = nil
-		q := tx.Table("deliveries AS d").Select("d.*").Where("d.ended = FALSE AND d.state IN ('queued', 'deferred') AND d.not_before <= ?", s.clk.Now()).Limit(n)
+		q := tx.Table("deliveries AS d").Select("d.*, b.address_hash, b.address_sealed, b.domain, p.time_zone").
+			Joins("LEFT JOIN mailboxes b ON b.id = d.mailbox_id").Joins("LEFT JOIN supporters p ON p.id = b.supporter_id").
+			Where("d.ended = FALSE AND d.state IN ('queued', 'deferred') AND d.not_before <= ?", s.clk.Now()).Limit(n)
 		if part.members > 1 {
 			q = q.Where("get_byte(uuid_send(d.id), 15) % ? = ?", part.members, part.rank)
 		}
@@ -375,10 +384,10 @@ func (s *Service) held() []uuid.UUID {
 }
 
 // free are those of rows that this process is not at work on.
-func (s *Service) free(rows []models.Delivery) []models.Delivery {
+func (s *Service) free(rows []due) []due {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return slices.DeleteFunc(rows, func(d models.Delivery) bool { _, held := s.flight[d.ID]; return held })
+	return slices.DeleteFunc(rows, func(d due) bool { _, held := s.flight[d.ID]; return held })
 }
 
 // hold notes which rows this process is at work on, until drop.

@@ -175,7 +175,11 @@ func (s *Service) Tidy(ctx context.Context) error {
 func (s *Service) tidy(ctx context.Context) error {
 	now := s.Clock.Now()
 	err := s.DB.Tx(ctx, func(tx *gorm.DB) error {
-		if err := expireStopped(tx, now, "SELECT id FROM mailings WHERE state = 'cancelled' AND finished_at > ?", now.Add(-7*24*time.Hour)); err != nil {
+		var over []uuid.UUID
+		if err := tx.Model(&models.Mailing{}).Where("state = ? AND finished_at > ?", models.MailingCancelled, now.Add(-7*24*time.Hour)).Order("id").Pluck("id", &over).Error; err != nil {
+			return err
+		}
+		if err := expireStopped(tx, now, over...); err != nil {
 			return err
 		}
 		return tx.Exec(`UPDATE mailings SET state = 'finished', finished_at = ?, updated_at = ? WHERE state = 'sending' AND NOT EXISTS (

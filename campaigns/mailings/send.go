@@ -60,10 +60,16 @@ func (s *Service) Stop(ctx context.Context, a actor.Actor, id uuid.UUID) error {
 const stopped = "stopped"
 
 // expireStopped ends the deliveries of mailings that were stopped, those too that a process has read: it asks for their state before they
-// go on the wire.
-func expireStopped(tx *gorm.DB, now any, mailings string, args ...any) error {
-	return tx.Exec(`UPDATE deliveries SET state = 'expired', reply = ?, lease_until = NULL, updated_at = ?
-		WHERE mailing_id IN (`+mailings+`) AND ended = FALSE AND state IN ('queued', 'deferred')`, append([]any{stopped, now}, args...)...).Error
+// go on the wire. Asked for one mailing at a time, PostgreSQL reads what waits of it, and not all that waits.
+func expireStopped(tx *gorm.DB, now any, mailings ...uuid.UUID) error {
+	for _, id := range mailings {
+		err := tx.Exec("UPDATE deliveries SET state = 'expired', reply = ?, lease_until = NULL, updated_at = ? WHERE mailing_id = ? AND ended = FALSE AND state IN ('queued', 'deferred')",
+			stopped, now, id).Error
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // move changes the state of a mailing where it is in one of some states.
@@ -90,7 +96,7 @@ func (s *Service) move(ctx context.Context, a actor.Actor, id uuid.UUID, action 
 			return errMoved
 		}
 		if columns["state"] == models.MailingCancelled {
-			if err := expireStopped(tx, now, "?", id); err != nil {
+			if err := expireStopped(tx, now, id); err != nil {
 				return err
 			}
 		}
