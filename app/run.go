@@ -30,7 +30,7 @@ func busy() {
 // or three times.
 const (
 	roomy     = 92 << 20
-	roomyEach = 1.4
+	roomyEach = 1.3
 )
 
 // frugal has the collector run more often where memory would grow past what it should take, until ctx ends, unless GOMEMLIMIT says how much

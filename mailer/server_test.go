@@ -32,6 +32,7 @@ type server struct {
 	addr  *net.TCPAddr
 	onRcp func(c *smtp.Conn, to string) error
 	onDot func(c *smtp.Conn, from, to string) error
+	taken func(c *smtp.Conn, to string) // before the answer
 
 	user, password string // AUTH is offered when set
 	mechanisms     []string
@@ -125,6 +126,9 @@ func (x *session) Data(r io.Reader) error {
 	x.s.mu.Lock()
 	x.s.got = append(x.s.got, received{x.from, x.to, b})
 	x.s.mu.Unlock()
+	if x.s.taken != nil {
+		x.s.taken(x.c, x.to)
+	}
 	return nil
 }
 

@@ -435,11 +435,10 @@ func TestRealServer(t *testing.T) {
 			}
 			return nil
 		},
-		onDot: func(c *smtp.Conn, _, to string) error {
+		taken: func(c *smtp.Conn, to string) {
 			if strings.HasPrefix(to, "lost") {
 				_ = c.Close()
 			}
-			return nil
 		},
 	}
 	s.start(t, NoTLS, nil)
