@@ -207,7 +207,8 @@ const (
 // script is a server of raw bytes for what no decent server says. A command without an answer in it gets the usual one.
 type script map[string]string
 
-// start serves each connection by the script and returns the port. said gets the commands, when it is not nil.
+// start serves each connection by the script and returns the port. said gets the commands, when it is not nil, and what
+// was heard of a message that never ended.
 func (s script) start(t testing.TB, said func(command string)) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -297,10 +298,15 @@ func (s script) talk(c net.Conn, said func(string)) {
 		if verb != "DATA" || !strings.HasPrefix(last, "354") {
 			continue
 		}
+		text := ""
 		for line != ".\r\n" {
 			if line, err = r.ReadString('\n'); err != nil {
+				if said != nil {
+					said("cut after " + text + line)
+				}
 				return
 			}
+			text += line
 		}
 		if said != nil {
 			said(".")

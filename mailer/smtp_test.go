@@ -185,48 +185,9 @@ func TestAnnouncedAndNotSent(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			heard := make(chan string, 1)
-			go func() {
-				conn, err := l.Accept()
-				if err != nil {
-					return
-				}
-				defer conn.Close()
-				r, mails := bufio.NewReader(conn), 0
-				say := func(s string) { _, _ = io.WriteString(conn, s+"\r\n") }
-				say("220 mx")
-				for {
-					line, err := r.ReadString('\n')
-					if err != nil {
-						heard <- err.Error()
-						return
-					}
-					switch {
-					case strings.HasPrefix(line, "EHLO"):
-						say("250-mx\r\n250 PIPELINING")
-					case strings.HasPrefix(line, "DATA") && mails == 1:
-						say("354 go on")
-						rest, _ := io.ReadAll(r)
-						heard <- string(rest)
-						return
-					case strings.HasPrefix(line, "DATA"):
-						say("354 go on")
-						for line != ".\r\n" && err == nil {
-							line, err = r.ReadString('\n')
-						}
-						mails++
-						say("250 taken")
-					default:
-						say("250 ok")
-					}
-				}
-			}()
-			p := NewPool(newSMTP(t, quick(l.Addr().(*net.TCPAddr).Port)), 1)
+			heard := make(chan string, 20)
+			port := script{}.pipelined().start(t, func(c string) { heard <- c })
+			p := NewPool(newSMTP(t, quick(port)), 1)
 			c, err := p.Get(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -240,8 +201,10 @@ func TestAnnouncedAndNotSent(t *testing.T) {
 				t.Fatalf("%+v", o)
 			}
 			give(t, p, c)
-			if rest := <-heard; rest != "" {
-				t.Errorf("the server heard %q after its 354", rest)
+			for _, want := range []string{"EHLO", "MAIL", "RCPT", "DATA", ".", "MAIL", "RCPT", "DATA", "cut after "} {
+				if got := <-heard; got != want {
+					t.Errorf("the server heard %q, not %q", got, want)
+				}
 			}
 			if err := p.Close(t.Context()); err != nil {
 				t.Error(err)

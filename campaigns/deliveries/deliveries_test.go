@@ -596,13 +596,9 @@ func TestWhoLeavesAsTheirMailBegins(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			db := testdb.Postgres(t)
 			w := newWorld(t, db)
-			text := models.ConsentText{ID: models.NewID(), Purpose: models.PurposeUpdates, Locale: "en", Version: 1, Body: "Write to me", CreatedAt: start}
-			m, scope := w.mailbox("a@example.org"), models.NewID()
-			agreed := models.Consent{ID: models.NewID(), MailboxID: m.ID, Purpose: models.PurposeUpdates, ScopeID: scope, TextID: text.ID, ShownAt: start, GivenAt: start, How: models.ConsentByMail}
-			if err := errors.Join(db.Create(&text).Error, db.Create(&agreed).Error); err != nil {
-				t.Fatal(err)
-			}
-			id := w.queue(deliveries.New{MailboxID: m.ID, Purpose: models.PurposeUpdates, ScopeID: scope})
+			m := w.mailbox("a@example.org")
+			w.agree(m)
+			id := w.queue(deliveries.New{MailboxID: m.ID, Purpose: models.PurposeNewsletter})
 			tx := db.Begin()
 			defer tx.Rollback()
 			if err := tx.Exec(c.leave, map[string]any{"box": m.ID}).Error; err != nil {
